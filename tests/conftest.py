@@ -1,0 +1,84 @@
+"""One real PostgreSQL for the whole run, and a fresh database for each test that asks for one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine, text
+
+from tthc_monitor.store import database, embedded, migrate
+
+_URL = "TTHC_TEST_DATABASE_URL"
+_TEMPLATE = "tthc_template"
+_started: list[tuple[embedded.EmbeddedServer, Path]] = []
+
+
+def _admin(server_url: str, statement: str) -> None:
+    engine = database.make_engine(server_url)
+    try:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text(statement))
+    finally:
+        engine.dispose()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The controlling process starts the server; parallel workers inherit its address."""
+    if hasattr(config, "workerinput") or os.environ.get(_URL):
+        return
+    folder = Path(tempfile.mkdtemp(prefix="tthc-tests-"))
+    folder.chmod(0o755)
+    server = embedded.start(folder / "data", fast_and_unsafe=True)
+    _started.append((server, folder))
+    os.environ[_URL] = server.url("postgres")
+    _admin(server.url("postgres"), f"CREATE DATABASE {_TEMPLATE}")
+    engine = database.make_engine(server.url(_TEMPLATE))
+    migrate.upgrade(engine)
+    engine.dispose()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    for server, folder in _started:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+        os.environ.pop(_URL, None)
+
+
+@pytest.fixture
+def server_url() -> str:
+    """Address of the test server's maintenance database, as its owner."""
+    return os.environ[_URL]
+
+
+@pytest.fixture
+def empty_database(server_url: str) -> Iterator[str]:
+    """Address of a database that has never been migrated."""
+    yield from _database(server_url, "template0")
+
+
+@pytest.fixture
+def database_address(server_url: str) -> Iterator[str]:
+    """Address of a database at the newest migration, with no rows."""
+    yield from _database(server_url, _TEMPLATE)
+
+
+def _database(server_url: str, template: str) -> Iterator[str]:
+    name = f"t_{uuid4().hex}"
+    _admin(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    url = database.database_url(server_url).set(database=name)
+    yield url.render_as_string(hide_password=False)
+    _admin(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def engine(database_address: str) -> Iterator[Engine]:
+    """An engine on a migrated, empty database."""
+    engine = database.make_engine(database_address)
+    yield engine
+    engine.dispose()

@@ -1,0 +1,142 @@
+"""The canonical record: the one shape in which every connector hands over what it saw of a dossier.
+
+A batch is a polars frame with the columns of :data:`RECORD_SCHEMA`, in that order. Instants are UTC with microseconds; a
+missing value is null, never an empty text. Only what is named here may enter the database: codes, dates, units and
+steps, no personal data. A value in a frame is a *claim* of the source; when we *saw* it is added by the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import polars as pl
+
+Kind = Literal["dossier", "petition"]
+KINDS: Final = ("dossier", "petition")
+CHANNELS: Final = ("direct", "online", "postal", "kiosk")
+SOURCE_VERDICTS: Final = ("on_time", "late")
+
+INSTANT: Final = pl.Datetime("us", "UTC")
+
+OBSERVED_SCHEMA: Final[Mapping[str, pl.DataType]] = {
+    "source_key": pl.String(),
+    "code": pl.String(),
+    "kind": pl.String(),
+    "procedure_code": pl.String(),
+    "sector_code": pl.String(),
+    "unit_code": pl.String(),
+    "receiving_unit_code": pl.String(),
+    "channel": pl.String(),
+    "status": pl.Int16(),
+    "source_status": pl.String(),
+    "step_code": pl.String(),
+    "step_name": pl.String(),
+    "submitted_at": INSTANT,
+    "received_at": INSTANT,
+    "competent_received_at": INSTANT,
+    "due_original": INSTANT,
+    "due_current": INSTANT,
+    "finished_at": INSTANT,
+    "delivered_at": INSTANT,
+    "supplement_requested_at": INSTANT,
+    "supplement_completed_at": INSTANT,
+    "supplement_count": pl.Int16(),
+    "source_verdict": pl.String(),
+    "applicant_hash": pl.String(),
+}
+"""What is kept of each dossier at each change.
+
+``source_key``
+    the source's own identifier, unique within a source; required.
+``code``
+    mã hồ sơ, for people.
+``kind``
+    ``dossier``, or ``petition`` for phản ánh, kiến nghị; required.
+``unit_code`` / ``receiving_unit_code``
+    the resolving unit, and the one-stop desk that received it.
+``status`` / ``source_status``
+    the national code 1..10 (null when the source's status is not mapped), and the source's own text or code.
+``received_at`` / ``competent_received_at``
+    reception at the desk, and by the competent agency (NĐ 118/2025 Art. 17.3).
+``due_original`` / ``due_current``
+    the first promised instant when the source gives it, and the promise in force.
+``finished_at`` / ``delivered_at``
+    end of processing, and result handed over.
+``supplement_*``
+    latest request for supplements, when the applicant completed it, and how many requests the source knows of.
+``source_verdict``
+    the source's own opinion, ``on_time`` or ``late``; never used to judge, only to compare.
+``applicant_hash``
+    keyed hash that links repeat filings; never an identifier.
+"""
+
+NAME_SCHEMA: Final[Mapping[str, pl.DataType]] = {
+    "procedure_name": pl.String(),
+    "sector_name": pl.String(),
+    "unit_name": pl.String(),
+}
+"""Names that belong to a code, not to a dossier; they fill the catalogues of procedures, sectors and units."""
+
+RECORD_SCHEMA: Final[Mapping[str, pl.DataType]] = {**OBSERVED_SCHEMA, **NAME_SCHEMA}
+REQUIRED_COLUMNS: Final = ("source_key", "kind")
+INSTANT_COLUMNS: Final = tuple(name for name, dtype in OBSERVED_SCHEMA.items() if dtype == INSTANT)
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A record that could not be read, with what a person needs to find and mend it.
+
+    ``location`` is the file name or request path; ``row`` the line or row number there (1 is the first line of the
+    file, headers included), None when the source has no rows. ``value`` is given only for whitelisted columns, so that
+    personal data never reach the rejects.
+    """
+
+    location: str
+    row: int | None
+    column: str | None
+    reason: str
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Normalised records of one fetch step, with the rejects found beside them.
+
+    ``rows_read`` counts what the source gave, rejects and exact duplicates included, for the share of rejects.
+    """
+
+    records: pl.DataFrame
+    rejects: tuple[Reject, ...] = ()
+    rows_read: int = 0
+
+
+def empty_records() -> pl.DataFrame:
+    """A frame of no rows with the canonical schema."""
+    return pl.DataFrame(schema=dict(RECORD_SCHEMA))
+
+
+def conform(frame: pl.DataFrame) -> pl.DataFrame:
+    """Add missing canonical columns as nulls and put all in order.
+
+    Raises:
+        ValueError: a column is not canonical, an instant column has no zone, or a required column is absent.
+    """
+    unknown = [name for name in frame.columns if name not in RECORD_SCHEMA]
+    if unknown:
+        raise ValueError(f"columns {unknown} are not canonical; map them or leave them out")
+    for name in REQUIRED_COLUMNS:
+        if name not in frame.columns:
+            raise ValueError(f"column {name} is required; add it to the mapping")
+    for name in INSTANT_COLUMNS:
+        if name in frame.columns and frame.schema[name] not in (INSTANT, pl.Null()):
+            dtype = frame.schema[name]
+            if not (isinstance(dtype, pl.Datetime) and dtype.time_zone is not None):
+                raise ValueError(f"column {name} has type {dtype}, a naive instant; give it a zone")
+    return frame.select(
+        [
+            (pl.col(name).cast(dtype) if name in frame.columns else pl.lit(None, dtype=dtype).alias(name))
+            for name, dtype in RECORD_SCHEMA.items()
+        ]
+    )

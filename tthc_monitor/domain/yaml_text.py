@@ -1,0 +1,121 @@
+"""YAML as people write it: safe values, duplicate keys refused, and a line number for every path.
+
+Pure text in, data out; reading files is the caller's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from tthc_monitor.domain.errors import ConfigError, Problem
+
+Path = tuple[str | int, ...]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Document:
+    """Parsed YAML with the source line (from 1) of every key and item."""
+
+    file: str
+    data: Any
+    lines: Mapping[Path, int]
+
+    def line(self, path: Path) -> int | None:
+        """Line of the nearest enclosing node that stands in the text.
+
+        Parts that are not keys of the text (the tag of a union, say) are passed over.
+        """
+        known: Path = ()
+        for part in path:
+            if (*known, part) in self.lines:
+                known = (*known, part)
+        return self.lines.get(known)
+
+    def at(self, *path: str | int) -> Document:
+        """The part of the document below a path, with the lines it has in the whole."""
+        data = self.data
+        for part in path:
+            data = data[part]
+        size = len(path)
+        lines = {key[size:]: line for key, line in self.lines.items() if key[:size] == path}
+        return Document(self.file, data, lines)
+
+
+def _walk(node: yaml.Node, path: Path, lines: dict[Path, int], problems: list[Problem], file: str) -> None:
+    lines.setdefault(path, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        seen: dict[str, int] = {}
+        for key_node, value_node in node.value:
+            key = str(key_node.value)
+            line = key_node.start_mark.line + 1
+            if key in seen:
+                problems.append(
+                    Problem(file, line, f"key '{key}' stands already on line {seen[key]}; remove one of the two")
+                )
+            seen[key] = line
+            lines[(*path, key)] = line
+            _walk(value_node, (*path, key), lines, problems, file)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            lines[(*path, index)] = item.start_mark.line + 1
+            _walk(item, (*path, index), lines, problems, file)
+
+
+def parse_yaml(text: str, file: str) -> Document:
+    """Parse one YAML document.
+
+    Raises:
+        ConfigError: it is not YAML, or a mapping has a key twice; all duplicates at once, with lines.
+    """
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        detail = getattr(error, "problem", None) or str(error)
+        raise ConfigError(
+            [Problem(file, mark.line + 1 if mark else None, f"not valid YAML: {detail}; correct the syntax here")]
+        ) from None
+    except ValueError as error:
+        raise ConfigError([Problem(file, None, f"not valid YAML: {error}; correct the value")]) from None
+    lines: dict[Path, int] = {}
+    problems: list[Problem] = []
+    if node is not None:
+        _walk(node, (), lines, problems, file)
+    if problems:
+        raise ConfigError(problems)
+    return Document(file, data, lines)
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    path = ".".join(str(part) for part in error["loc"])
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        return f"unknown key '{path}'; remove it or correct its spelling"
+    if kind == "missing":
+        return f"key '{path}' is missing; add it"
+    text = str(error["msg"]).removeprefix("Value error, ")
+    return f"'{path}': {text}" if path else text
+
+
+def validate(model: type[Model], document: Document) -> Model:
+    """Check a document against a model.
+
+    Raises:
+        ConfigError: every problem of the document at once, each with its line.
+    """
+    try:
+        return model.model_validate(document.data if document.data is not None else {})
+    except ValidationError as error:
+        raise ConfigError(
+            [
+                Problem(document.file, document.line(tuple(item["loc"])), _message(item))
+                for item in error.errors(include_url=False)
+            ]
+        ) from None

@@ -1,0 +1,166 @@
+"""One pull: connector → staging → checks → ledger and projection, all or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Protocol
+
+import polars as pl
+import structlog
+from sqlalchemy import Connection, Engine, text
+
+from connectors.base import Connector, Cursor
+from tthc_monitor.domain.errors import DataAssertionError, TransientSourceError, TthcError
+from tthc_monitor.domain.records import Reject
+from tthc_monitor.store import ledger, runs
+from tthc_monitor.store.database import session
+
+log = structlog.get_logger(__name__)
+
+_REJECTS_KEPT = 100_000
+_PULL_LOCK = 7_411_003
+
+
+class Progress(Protocol):
+    """Told how far a pull is: rows read so far, and the total when the source says it."""
+
+    def __call__(self, rows: int, total: int | None) -> None: ...
+
+
+@dataclass(frozen=True)
+class Assertions:
+    """What must hold of a pull as a whole, else it fails and the data held stay as they are.
+
+    ``max_reject_share``
+        largest share of rows that may be rejected, 0 to 1.
+    ``min_rows``
+        fewest rows a pull may give.
+    """
+
+    max_reject_share: float = 0.05
+    min_rows: int = 0
+
+    def check(self, totals: runs.Totals) -> None:
+        """Raise :class:`DataAssertionError` when a pull does not look right."""
+        if totals.rows_read < self.min_rows:
+            raise DataAssertionError(
+                f"the source gave {totals.rows_read} rows, fewer than min_rows {self.min_rows}; nothing was changed. "
+                "Look at the source, or lower min_rows if this is right."
+            )
+        share = totals.rows_rejected / totals.rows_read if totals.rows_read else 0.0
+        if share > self.max_reject_share:
+            raise DataAssertionError(
+                f"{totals.rows_rejected} of {totals.rows_read} rows were rejected ({share:.1%}), more than "
+                f"max_reject_share {self.max_reject_share:.1%}; nothing was changed. Look at the reasons with "
+                "'tthc-monitor sources rejects', then mend the mapping or the source."
+            )
+
+
+def pull(
+    engine: Engine,
+    name: str,
+    kind: str,
+    connector: Connector,
+    *,
+    now: Callable[[], datetime],
+    assertions: Assertions | None = None,
+    progress: Progress | None = None,
+) -> runs.Totals:
+    """Pull one source.
+
+    The run and its rejects are recorded whatever happens. Two pulls of the same source never overlap.
+
+    Raises:
+        TthcError: the pull failed; the data held are those of the last good pull.
+    """
+    assertions = assertions or Assertions()
+    with session(engine) as work:
+        source = runs.register_source(work, name, kind)
+        work.commit()
+        if not work.scalar(text("SELECT pg_try_advisory_lock(:lock, :source)"), _pull_lock(source)):
+            raise TransientSourceError(f"source {name} is being pulled already; wait for that run to end")
+        try:
+            return _run(work, source, connector, now, assertions, progress)
+        finally:
+            work.rollback()
+            work.execute(text("DISCARD TEMP"))
+            work.execute(text("SELECT pg_advisory_unlock(:lock, :source)"), _pull_lock(source))
+            work.commit()
+
+
+def _pull_lock(source: runs.Source) -> dict[str, int]:
+    return {"lock": _PULL_LOCK, "source": source.source_id}
+
+
+def _run(
+    work: Connection,
+    source: runs.Source,
+    connector: Connector,
+    now: Callable[[], datetime],
+    assertions: Assertions,
+    progress: Progress | None,
+) -> runs.Totals:
+    run_id = runs.open_run(work, source, now())
+    work.commit()
+    bound = log.bind(run_id=run_id, source=source.name)
+    totals, rejects = runs.Totals(), _Rejects()
+    try:
+        cursor = _stage_all(work, connector, source.cursor, totals, rejects, progress)
+        totals.rows_repeated, differing = ledger.drop_repeated(work)
+        reason = "given more than once with different content in one pull; the last was kept"
+        rejects.add([Reject(source.name, None, "source_key", reason, key) for key in differing])
+        assertions.check(totals)
+        appended = ledger.append(work, run_id=run_id, source_id=source.source_id, seen_at=now(), cursor=cursor)
+        totals.dossiers_new, totals.dossiers_changed = appended.new, appended.changed
+        runs.keep_rejects(work, run_id, rejects.kept)
+        runs.close_run(work, run_id, now(), totals, None)
+        work.commit()
+    except BaseException as error:
+        work.rollback()
+        message = str(error) if isinstance(error, TthcError) else f"{type(error).__name__}: {error}"
+        runs.keep_rejects(work, run_id, rejects.kept)
+        runs.close_run(work, run_id, now(), totals, message)
+        work.commit()
+        bound.warning("pull_failed", error=message, **asdict(totals))
+        raise
+    bound.info("pull_done", **asdict(totals))
+    return totals
+
+
+class _Rejects:
+    """Rejects to keep: all of them up to a limit, so that a source of nothing but rubbish cannot fill the memory."""
+
+    def __init__(self) -> None:
+        self.kept: list[Reject] = []
+
+    def add(self, found: Sequence[Reject]) -> None:
+        self.kept.extend(found[: max(0, _REJECTS_KEPT - len(self.kept))])
+
+
+def _stage_all(
+    work: Connection,
+    connector: Connector,
+    cursor: Cursor | None,
+    totals: runs.Totals,
+    rejects: _Rejects,
+    progress: Progress | None,
+) -> Cursor | None:
+    ledger.create_staging(work)
+    position, newest = 0, None
+    for page in connector.fetch(cursor):
+        batch = connector.normalise(page)
+        ledger.stage(work, batch.records, position)
+        # Short transactions: a source may take hours, and an open transaction keeps the server from cleaning up.
+        work.commit()
+        position += batch.records.height
+        rejects.add(batch.rejects)
+        unmapped = pl.col("status").is_null() & pl.col("source_status").is_not_null()
+        totals.rows_read += max(batch.rows_read, batch.records.height + len(batch.rejects))
+        totals.rows_rejected += len(batch.rejects)
+        totals.rows_unmapped_status += int(batch.records.select(unmapped.sum()).item())
+        newest = page.cursor if page.cursor is not None else newest
+        if progress is not None:
+            progress(totals.rows_read, page.total)
+    return newest

@@ -1,0 +1,92 @@
+"""Connections: the address of the database, how it is reached, and how its errors read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg2
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+
+from tthc_monitor.domain.errors import ConfigError, DatabaseError
+
+_DRIVER = "postgresql+psycopg2"
+
+
+def database_url(text: str) -> URL:
+    """Parse a database address and pin the driver (SQLAlchemy 2.1 reads a bare ``postgresql://`` as psycopg 3).
+
+    Raises:
+        ConfigError: not an address, or not PostgreSQL.
+    """
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise ConfigError(
+            "database.url is not a database address; write it as postgresql://user:password@host:5432/name"
+        ) from None
+    if url.drivername in ("postgres", "postgresql", _DRIVER):
+        return url.set(drivername=_DRIVER)
+    raise ConfigError(
+        f"database.url names '{url.drivername}', but only PostgreSQL 15 or later is supported; "
+        "write it as postgresql://user:password@host:5432/name"
+    )
+
+
+def make_engine(url: str | URL) -> Engine:
+    """An engine whose sessions speak UTC and find our tables without a schema name."""
+    parsed = database_url(url) if isinstance(url, str) else url
+    engine = create_engine(parsed, pool_pre_ping=True, pool_size=5, max_overflow=5)
+
+    @event.listens_for(engine, "connect")
+    def _session(connection: psycopg2.extensions.connection, _record: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET search_path = tthc, audit; SET timezone = 'UTC'; SET lock_timeout = '30s'")
+        connection.commit()
+
+    return engine
+
+
+@contextmanager
+def session(engine: Engine) -> Iterator[Connection]:
+    """A connection whose user commits; database errors come out as ours.
+
+    Raises:
+        DatabaseError: the server cannot be reached, or has no tables of ours.
+    """
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except OperationalError as error:
+        where = engine.url.render_as_string(hide_password=True)
+        raise DatabaseError(
+            f"the database at {where} cannot be reached or stopped answering: {first_line(error)}; "
+            "check that it runs, then database.url"
+        ) from error
+    except DBAPIError as error:
+        if getattr(error.orig, "pgcode", None) in ("42P01", "3F000"):
+            raise DatabaseError("the database has no tables of ours; run: tthc-monitor db upgrade") from error
+        raise
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """One transaction, committed at the end; errors as in :func:`session`."""
+    with session(engine) as connection, connection.begin():
+        yield connection
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of a driver's message; the rest repeats the statement."""
+    original = getattr(error, "orig", None) or error
+    return str(original).strip().splitlines()[0] if str(original).strip() else type(original).__name__
+
+
+def raw_cursor(connection: Connection) -> psycopg2.extensions.cursor:
+    """The driver's cursor below a connection, for COPY, in the same transaction."""
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    cursor: psycopg2.extensions.cursor = driver.cursor()
+    return cursor

@@ -1,0 +1,227 @@
+"""Facts out, flags in: the two ends of an evaluation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Connection, text
+
+from tthc_monitor.domain.facts import FACT_SCHEMA
+from tthc_monitor.store.copy import copy_in, copy_out
+
+EVALUATION_LOCK = 7_411_004
+"""Advisory lock of evaluations: two at once would each close the other's flags."""
+
+CHUNK = 100_000
+
+_FACTS = """
+    SELECT d.dossier_id, d.observation_id, d.kind, d.procedure_code, d.sector_code, d.unit_code, d.status,
+           d.received_at, d.due_first, d.due_current, coalesce(d.finished_at, d.delivered_at), d.end_seen_at,
+           coalesce(d.supplement_requested_at, d.supplement_seen_at),
+           coalesce(d.supplement_completed_at, d.supplement_left_at), d.supplement_count
+    FROM tthc.dossiers d
+"""
+
+FLAG_SCHEMA: Mapping[str, pl.DataType] = {
+    "dossier_id": pl.Int64(),
+    "rule_version_id": pl.Int32(),
+    "starts_at": pl.Datetime("us", "UTC"),
+    "ends_at": pl.Datetime("us", "UTC"),
+    "observation_id": pl.Int64(),
+    "unit_code": pl.String(),
+    "procedure_code": pl.String(),
+    "evidence": pl.String(),
+}
+"""New flags; a null ``ends_at`` means without end."""
+
+
+@dataclass(frozen=True)
+class PendingBatch:
+    """A batch of observations whose dossiers wait to be judged."""
+
+    batch_id: int
+    first_observation_id: int
+    last_observation_id: int
+    rows: int
+
+
+def pending_batches(connection: Connection) -> list[PendingBatch]:
+    """Batches not judged yet, oldest first."""
+    rows = connection.execute(
+        text(
+            "SELECT batch_id, first_observation_id, last_observation_id, row_count FROM tthc.pending_evaluations "
+            "JOIN tthc.observation_batches USING (batch_id) ORDER BY batch_id"
+        )
+    )
+    return [PendingBatch(*row) for row in rows]
+
+
+def batch_chunks(batch: PendingBatch) -> Iterator[str]:
+    """Queries for the dossiers of a batch, at most :data:`CHUNK` observations each."""
+    for first in range(batch.first_observation_id, batch.last_observation_id + 1, CHUNK):
+        last = min(first + CHUNK - 1, batch.last_observation_id)
+        yield (
+            "SELECT DISTINCT dossier_id FROM tthc.observations "
+            f"WHERE observation_id BETWEEN {int(first)} AND {int(last)}"
+        )
+
+
+def all_chunks(connection: Connection) -> Iterator[str]:
+    """Queries for all dossiers, at most :data:`CHUNK` each."""
+    highest = connection.scalar(text("SELECT max(dossier_id) FROM tthc.dossiers")) or 0
+    for first in range(1, highest + 1, CHUNK):
+        yield f"SELECT dossier_id FROM tthc.dossiers WHERE dossier_id BETWEEN {first} AND {first + CHUNK - 1}"
+
+
+def load_facts(connection: Connection, dossiers: str) -> pl.DataFrame:
+    """Facts of the dossiers that a query names, and remember these dossiers for :func:`replace_flags`."""
+    connection.execute(text("DROP TABLE IF EXISTS judged"))
+    connection.execute(text(f"CREATE TEMP TABLE judged ON COMMIT DROP AS {dossiers}"))
+    connection.execute(text("ANALYZE judged"))
+    return copy_out(connection, f"{_FACTS} JOIN judged USING (dossier_id)", FACT_SCHEMA)
+
+
+def replace_flags(connection: Connection, flags: pl.DataFrame, evaluation_id: int, at: datetime) -> tuple[int, int]:
+    """Make these the flags of the dossiers loaded last: equal ones stay, others close, new ones open.
+
+    Args:
+        flags: columns of :data:`FLAG_SCHEMA`.
+
+    Returns:
+        how many flags opened and how many closed.
+    """
+    connection.execute(text("DROP TABLE IF EXISTS fresh"))
+    connection.execute(
+        text(
+            f"CREATE TEMP TABLE fresh ON COMMIT DROP AS SELECT {', '.join(FLAG_SCHEMA)} FROM tthc.flags WITH NO DATA"
+        )
+    )
+    copy_in(connection, "fresh", flags)
+    connection.execute(text("UPDATE fresh SET ends_at = 'infinity' WHERE ends_at IS NULL"))
+    same = (
+        "h.dossier_id = n.dossier_id AND h.believed_to IS NULL AND h.rule_version_id = n.rule_version_id "
+        "AND h.starts_at = n.starts_at AND h.ends_at = n.ends_at AND h.evidence = n.evidence "
+        "AND h.unit_code IS NOT DISTINCT FROM n.unit_code AND h.procedure_code IS NOT DISTINCT FROM n.procedure_code"
+    )
+    held = connection.scalar(
+        text(
+            "SELECT EXISTS (SELECT FROM judged j JOIN tthc.flags h USING (dossier_id) WHERE h.believed_to IS NULL)"
+        )
+    )
+    closed = 0
+    if held:
+        connection.execute(text("CREATE INDEX ON fresh (dossier_id)"))
+        closed = connection.execute(
+            text(
+                "UPDATE tthc.flags h SET believed_to = :at FROM judged j WHERE h.dossier_id = j.dossier_id "
+                f"AND h.believed_to IS NULL AND NOT EXISTS (SELECT FROM fresh n WHERE {same})"
+            ),
+            {"at": at},
+        ).rowcount
+    new = f"WHERE NOT EXISTS (SELECT FROM tthc.flags h WHERE {same})" if held else ""
+    opened = connection.execute(
+        text(
+            f"INSERT INTO tthc.flags ({', '.join(FLAG_SCHEMA)}, evaluation_id, believed_from) "
+            f"SELECT {', '.join('n.' + name for name in FLAG_SCHEMA)}, :evaluation, :at FROM fresh n {new}"
+        ),
+        {"evaluation": evaluation_id, "at": at},
+    ).rowcount
+    return opened, closed
+
+
+def done(connection: Connection, batch: PendingBatch) -> None:
+    """Take a batch off the list of those to judge."""
+    connection.execute(text("DELETE FROM tthc.pending_evaluations WHERE batch_id = :id"), {"id": batch.batch_id})
+
+
+def register_calendar(connection: Connection, name: str, fingerprint: str, definition: Mapping[str, Any], at: datetime) -> int:
+    """Version number of a calendar, given on first use."""
+    return _register(
+        connection,
+        "calendar_version",
+        {"name": name, "fingerprint": fingerprint, "definition": definition},
+        at,
+    )
+
+
+def register_rule(connection: Connection, definition: Mapping[str, Any], fingerprint: str, at: datetime) -> int:
+    """Version number of a rule, given on first use."""
+    columns = {name: definition.get(name) for name in ("kind", "title", "severity", "verdict", "legal_basis")}
+    return _register(
+        connection,
+        "rule_version",
+        {"rule_code": definition["code"], **columns, "fingerprint": fingerprint, "definition": definition},
+        at,
+    )
+
+
+def _register(connection: Connection, what: str, values: Mapping[str, Any], at: datetime) -> int:
+    parameters = {**values, "definition": json.dumps(values["definition"], ensure_ascii=False), "at": at}
+    names = ", ".join(values)
+    slots = ", ".join(f"CAST(:{name} AS jsonb)" if name == "definition" else f":{name}" for name in values)
+    connection.execute(
+        text(
+            f"INSERT INTO tthc.{what}s ({names}, known_from) VALUES ({slots}, :at) ON CONFLICT (fingerprint) DO NOTHING"
+        ),
+        parameters,
+    )
+    version: int = connection.execute(
+        text(f"SELECT {what}_id FROM tthc.{what}s WHERE fingerprint = :fingerprint"), parameters
+    ).scalar_one()
+    return version
+
+
+@dataclass(frozen=True)
+class LastEvaluation:
+    """What the last completed evaluation judged by."""
+
+    ruleset_fingerprint: str
+    calendar_version_id: int
+    engine_version: str
+
+
+def last_evaluation(connection: Connection) -> LastEvaluation | None:
+    """The newest completed evaluation, if any."""
+    row = connection.execute(
+        text(
+            "SELECT ruleset_fingerprint, calendar_version_id, engine_version FROM tthc.evaluations "
+            "WHERE finished_at IS NOT NULL ORDER BY evaluation_id DESC LIMIT 1"
+        )
+    ).one_or_none()
+    return None if row is None else LastEvaluation(*row)
+
+
+def open_evaluation(connection: Connection, at: datetime, reason: str, by: LastEvaluation) -> int:
+    """Record that an evaluation begins."""
+    evaluation_id: int = connection.execute(
+        text(
+            "INSERT INTO tthc.evaluations (started_at, reason, engine_version, ruleset_fingerprint, "
+            "calendar_version_id) VALUES (:at, :reason, :engine, :rules, :calendar) RETURNING evaluation_id"
+        ),
+        {
+            "at": at,
+            "reason": reason,
+            "engine": by.engine_version,
+            "rules": by.ruleset_fingerprint,
+            "calendar": by.calendar_version_id,
+        },
+    ).scalar_one()
+    return evaluation_id
+
+
+def close_evaluation(
+    connection: Connection, evaluation_id: int, at: datetime, judged: int, opened: int, closed: int
+) -> None:
+    """Record what an evaluation did."""
+    connection.execute(
+        text(
+            "UPDATE tthc.evaluations SET finished_at = :at, dossiers_judged = :judged, flags_opened = :opened, "
+            "flags_closed = :closed WHERE evaluation_id = :id"
+        ),
+        {"id": evaluation_id, "at": at, "judged": judged, "opened": opened, "closed": closed},
+    )

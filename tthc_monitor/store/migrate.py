@@ -1,0 +1,78 @@
+"""Migrations by code: no ini file, one lock, and the same scripts from a checkout and from the wheel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, text
+
+from tthc_monitor.domain.errors import DatabaseError
+from tthc_monitor.store.database import transaction
+
+_LOCK = 7_411_001
+
+
+def scripts_folder() -> Path:
+    """Folder of the migration scripts: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "_alembic", package.parent / "alembic"):
+        if (folder / "env.py").exists():
+            return folder
+    raise DatabaseError("the migration scripts are missing from this installation; install the wheel again")
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    # ConfigParser reads % as interpolation; a path may contain one.
+    config.set_main_option("script_location", str(scripts_folder()).replace("%", "%%"))
+    if connection is not None:
+        config.attributes["connection"] = connection
+    return config
+
+
+def head() -> str:
+    """The migration this version of the code expects."""
+    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    assert revision is not None
+    return revision
+
+
+def current(connection: Connection) -> str | None:
+    """The migration the database is at; None when it has never been migrated."""
+    context = MigrationContext.configure(connection, opts={"version_table_schema": "tthc"})
+    if connection.scalar(text("SELECT to_regclass('tthc.alembic_version')")) is None:
+        return None
+    return context.get_current_revision()
+
+
+def upgrade(engine: Engine) -> str:
+    """Bring the database to :func:`head`; several processes may try at once, one works and the others wait.
+
+    Raises:
+        DatabaseError: the role may not create schemas or roles.
+    """
+    with transaction(engine) as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        major = connection.scalar(text("SELECT current_setting('server_version_num')::int / 10000")) or 0
+        if major < 15:
+            raise DatabaseError(f"the server is PostgreSQL {major}; use 15 or later")
+        connection.execute(text("CREATE SCHEMA IF NOT EXISTS tthc"))
+        command.upgrade(_config(connection), "head")
+    return head()
+
+
+def require_head(connection: Connection) -> None:
+    """Refuse to work on a database that is at another migration.
+
+    Raises:
+        DatabaseError: with the command that mends it.
+    """
+    found, expected = current(connection), head()
+    if found != expected:
+        raise DatabaseError(
+            f"the database is at migration {found or 'none'}, this version needs {expected}; run: tthc-monitor db upgrade"
+        )

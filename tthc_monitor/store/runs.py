@@ -1,0 +1,99 @@
+"""Sources, their pulls, and what a pull could not read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Connection, text
+
+from tthc_monitor.domain.records import Reject
+from tthc_monitor.store.copy import copy_in
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source as the database knows it."""
+
+    source_id: int
+    name: str
+    cursor: Mapping[str, Any] | None
+
+
+@dataclass
+class Totals:
+    """What one pull has done so far, in numbers of rows."""
+
+    rows_read: int = 0
+    rows_rejected: int = 0
+    rows_repeated: int = 0
+    rows_unmapped_status: int = 0
+    dossiers_new: int = 0
+    dossiers_changed: int = 0
+
+
+def register_source(connection: Connection, name: str, kind: str) -> Source:
+    """The source of that name, made when it is new."""
+    row = connection.execute(
+        text(
+            "INSERT INTO tthc.sources (name, kind) VALUES (:name, :kind) "
+            "ON CONFLICT (name) DO UPDATE SET kind = excluded.kind RETURNING source_id, cursor"
+        ),
+        {"name": name, "kind": kind},
+    ).one()
+    return Source(row.source_id, name, row.cursor)
+
+
+def open_run(connection: Connection, source: Source, started_at: datetime) -> int:
+    """Record that a pull begins; runs of this source left open by a dead process are closed as failed."""
+    connection.execute(
+        text(
+            "UPDATE tthc.pull_runs SET outcome = 'failed', finished_at = :now, "
+            "error = 'the process ended before the run did' WHERE source_id = :source AND outcome = 'running'"
+        ),
+        {"source": source.source_id, "now": started_at},
+    )
+    run_id: int = connection.execute(
+        text("INSERT INTO tthc.pull_runs (source_id, started_at) VALUES (:source, :now) RETURNING run_id"),
+        {"source": source.source_id, "now": started_at},
+    ).scalar_one()
+    return run_id
+
+
+def close_run(connection: Connection, run_id: int, finished_at: datetime, totals: Totals, error: str | None) -> None:
+    """Record how a pull ended."""
+    connection.execute(
+        text(
+            "UPDATE tthc.pull_runs SET outcome = :outcome, finished_at = :now, rows_read = :rows_read, "
+            "rows_rejected = :rows_rejected, rows_repeated = :rows_repeated, "
+            "rows_unmapped_status = :rows_unmapped_status, dossiers_new = :dossiers_new, "
+            "dossiers_changed = :dossiers_changed, error = :error WHERE run_id = :run"
+        ),
+        {
+            "run": run_id,
+            "now": finished_at,
+            "outcome": "ok" if error is None else "failed",
+            "error": error,
+            **asdict(totals),
+        },
+    )
+
+
+def keep_rejects(connection: Connection, run_id: int, rejects: Sequence[Reject]) -> None:
+    """Store rejects of a pull; they stay whether the pull succeeds or fails."""
+    columns = ("location", "row", "column", "reason", "value")
+    frame = pl.DataFrame(
+        [[getattr(reject, name) for name in columns] for reject in rejects],
+        schema={
+            "location": pl.String(),
+            "row_number": pl.Int64(),
+            "column_name": pl.String(),
+            "reason": pl.String(),
+            "value": pl.String(),
+        },
+        orient="row",
+    )
+    copy_in(connection, "tthc.rejects", frame.select(pl.lit(run_id).alias("run_id"), pl.all()))
