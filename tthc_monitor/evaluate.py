@@ -8,7 +8,8 @@ judged again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +29,9 @@ from tthc_monitor.store import judgements
 from tthc_monitor.store.database import transaction
 
 log = structlog.get_logger(__name__)
+
+_WORKERS = 2
+"""Chunks judged at once: while one waits for the database, another computes."""
 
 
 @dataclass(frozen=True)
@@ -82,40 +86,45 @@ def evaluate(
             reason = "changed rules, calendar or engine" if everything else "changed dossiers"
             evaluation_id = judgements.open_evaluation(connection, now(), reason, by)
             work = _work(batches, list(judgements.all_chunks(connection)) if everything else None)
+
+        def judge_chunk(query: str) -> Evaluated:
+            return _judge_chunk(engine, query, rules, version_ids, compiled, evaluation_id, now())
+
         total = Evaluated(everything=everything)
-        for query, finished in work:
-            done = _judge_chunk(engine, query, finished, rules, version_ids, compiled, evaluation_id, now())
-            total = Evaluated(
-                total.dossiers + done.dossiers, total.opened + done.opened, total.closed + done.closed, everything
-            )
-            if progress is not None:
-                progress(done.dossiers)
+        with ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="judge") as pool:
+            for queries, finished in work:
+                for done in pool.map(judge_chunk, queries):
+                    total = replace(
+                        total,
+                        dossiers=total.dossiers + done.dossiers,
+                        opened=total.opened + done.opened,
+                        closed=total.closed + done.closed,
+                    )
+                    if progress is not None:
+                        progress(done.dossiers)
+                with transaction(engine) as connection:
+                    for batch in finished:
+                        judgements.done(connection, batch)
         with transaction(engine) as connection:
-            judgements.close_evaluation(
-                connection, evaluation_id, now(), total.dossiers, total.opened, total.closed
-            )
-    log.info("evaluated", evaluation_id=evaluation_id, dossiers=total.dossiers, opened=total.opened, closed=total.closed)
+            judgements.close_evaluation(connection, evaluation_id, now(), total.dossiers, total.opened, total.closed)
+    log.info("evaluated", evaluation_id=evaluation_id, **asdict(total))
     return total
 
 
 def _work(
     batches: Sequence[judgements.PendingBatch], everything: Sequence[str] | None
-) -> Iterator[tuple[str, list[judgements.PendingBatch]]]:
-    """Queries for dossiers to judge, each with the batches that are done once it is committed."""
-    if everything is None:
-        for batch in batches:
-            chunks = list(judgements.batch_chunks(batch))
-            for index, query in enumerate(chunks, start=1):
-                yield query, [batch] if index == len(chunks) else []
+) -> Iterator[tuple[Sequence[str], Sequence[judgements.PendingBatch]]]:
+    """Groups of queries that name no dossier twice, each with the batches that are done once all are committed."""
+    if everything is not None:
+        yield everything, batches
     else:
-        for index, query in enumerate(everything, start=1):
-            yield query, list(batches) if index == len(everything) else []
+        for batch in batches:
+            yield list(judgements.batch_chunks(batch)), [batch]
 
 
 def _judge_chunk(
     engine: Engine,
     query: str,
-    finished: Sequence[judgements.PendingBatch],
     rules: Sequence[Rule],
     version_ids: Mapping[str, int],
     calendar: WorkCalendar,
@@ -126,8 +135,6 @@ def _judge_chunk(
         facts = judgements.load_facts(connection, query)
         flags = judge_all(facts, rules, version_ids, calendar)
         opened, closed = judgements.replace_flags(connection, flags, evaluation_id, at)
-        for batch in finished:
-            judgements.done(connection, batch)
     return Evaluated(facts.height, opened, closed)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Protocol
@@ -11,11 +11,13 @@ import polars as pl
 import structlog
 from sqlalchemy import Connection, Engine, text
 
-from connectors.base import Connector, Cursor
+from connectors.base import Connector, Cursor, Page
 from tthc_monitor.domain.errors import DataAssertionError, TransientSourceError, TthcError
-from tthc_monitor.domain.records import Reject
+from tthc_monitor.domain.records import Batch, Reject
 from tthc_monitor.store import ledger, runs
+from tthc_monitor.store.ahead import one_ahead
 from tthc_monitor.store.database import session
+from tthc_monitor.store.spool import Spool
 
 log = structlog.get_logger(__name__)
 
@@ -107,16 +109,17 @@ def _run(
     bound = log.bind(run_id=run_id, source=source.name)
     totals, rejects = runs.Totals(), _Rejects()
     try:
-        cursor = _stage_all(work, connector, source.cursor, totals, rejects, progress)
-        totals.rows_repeated, differing = ledger.drop_repeated(work)
-        reason = "given more than once with different content in one pull; the last was kept"
-        rejects.add([Reject(source.name, None, "source_key", reason, key) for key in differing])
-        assertions.check(totals)
-        appended = ledger.append(work, run_id=run_id, source_id=source.source_id, seen_at=now(), cursor=cursor)
-        totals.dossiers_new, totals.dossiers_changed = appended.new, appended.changed
-        runs.keep_rejects(work, run_id, rejects.kept)
-        runs.close_run(work, run_id, now(), totals, None)
-        work.commit()
+        with Spool() as spool:
+            cursor = _stage_all(work, spool, connector, source.cursor, totals, rejects, progress)
+            totals.rows_repeated, differing = ledger.drop_repeated(work)
+            reason = "given more than once with different content in one pull; the last was kept"
+            rejects.add([Reject(source.name, None, "source_key", reason, key) for key in differing])
+            assertions.check(totals)
+            appended = ledger.append(work, spool, run_id=run_id, source_id=source.source_id, seen_at=now(), cursor=cursor)
+            totals.dossiers_new, totals.dossiers_changed = appended.new, appended.changed
+            runs.keep_rejects(work, run_id, rejects.kept)
+            runs.close_run(work, run_id, now(), totals, None)
+            work.commit()
     except BaseException as error:
         work.rollback()
         message = str(error) if isinstance(error, TthcError) else f"{type(error).__name__}: {error}"
@@ -141,6 +144,7 @@ class _Rejects:
 
 def _stage_all(
     work: Connection,
+    spool: Spool,
     connector: Connector,
     cursor: Cursor | None,
     totals: runs.Totals,
@@ -148,18 +152,22 @@ def _stage_all(
     progress: Progress | None,
 ) -> Cursor | None:
     ledger.create_staging(work)
-    position, newest = 0, None
-    for page in connector.fetch(cursor):
-        batch = connector.normalise(page)
-        ledger.stage(work, batch.records, position)
+    newest: Cursor | None = None
+
+    def prepared() -> Iterator[tuple[Page, Batch, pl.DataFrame]]:
+        for page in connector.fetch(cursor):
+            batch = connector.normalise(page)
+            yield page, batch, ledger.prepare(batch.records)
+
+    for page, batch, records in one_ahead(prepared()):
+        ledger.stage(work, spool, records)
         # Short transactions: a source may take hours, and an open transaction keeps the server from cleaning up.
         work.commit()
-        position += batch.records.height
         rejects.add(batch.rejects)
         unmapped = pl.col("status").is_null() & pl.col("source_status").is_not_null()
-        totals.rows_read += max(batch.rows_read, batch.records.height + len(batch.rejects))
+        totals.rows_read += max(batch.rows_read, records.height + len(batch.rejects))
         totals.rows_rejected += len(batch.rejects)
-        totals.rows_unmapped_status += int(batch.records.select(unmapped.sum()).item())
+        totals.rows_unmapped_status += int(records.select(unmapped.sum()).item())
         newest = page.cursor if page.cursor is not None else newest
         if progress is not None:
             progress(totals.rows_read, page.total)

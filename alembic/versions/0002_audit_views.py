@@ -169,6 +169,7 @@ CREATE VIEW audit.units AS SELECT unit_code, name, first_seen_at FROM tthc.units
 CREATE VIEW audit.procedures AS
 SELECT p.procedure_code, p.name, p.sector_code, s.name AS sector_name
 FROM tthc.procedures p LEFT JOIN tthc.sectors s USING (sector_code);
+CREATE VIEW audit.sectors AS SELECT sector_code, name, first_seen_at FROM tthc.sectors;
 CREATE VIEW audit.ledger AS
 SELECT b.batch_id, s.name AS source, b.seen_at, b.row_count, encode(b.chain_hash, 'hex') AS chain_hash,
        encode(b.previous_hash, 'hex') AS previous_hash
@@ -182,6 +183,7 @@ FROM tthc.observations o JOIN tthc.sources s USING (source_id);
 COMMENT ON VIEW audit.pull_runs IS 'Mỗi lần lấy dữ liệu một dòng | One row per pull';
 COMMENT ON VIEW audit.rejects IS 'Dòng dữ liệu không đọc được, kèm lý do | Rows that could not be read, with the reason';
 COMMENT ON VIEW audit.units IS 'Danh mục đơn vị đã gặp | Units seen';
+COMMENT ON VIEW audit.sectors IS 'Danh mục lĩnh vực đã gặp | Sectors seen';
 COMMENT ON VIEW audit.procedures IS 'Danh mục thủ tục đã gặp | Procedures seen';
 COMMENT ON VIEW audit.ledger IS 'Chuỗi băm của sổ cái: mỗi lô ghi nhận một mắt xích | Hash chain: one link per batch';
 COMMENT ON VIEW audit.observations IS

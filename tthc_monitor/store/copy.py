@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 
 import polars as pl
@@ -11,31 +11,41 @@ from sqlalchemy import Connection
 from tthc_monitor.store.database import raw_cursor
 
 _INSTANT_FORMAT = "%Y-%m-%d %H:%M:%S%.6f+00"
+_BUFFER = 1 << 20
 
 
-def copy_in(connection: Connection, table: str, frame: pl.DataFrame) -> None:
-    """Append a frame to a table, columns by name. Null becomes NULL, an empty text stays an empty text."""
-    if frame.height == 0:
-        return
+def encoded(frame: pl.DataFrame) -> BytesIO:
+    """A frame as COPY wants it: null as nothing, an empty text as an empty text."""
     buffer = BytesIO()
     frame.write_csv(buffer, include_header=False, datetime_format=_INSTANT_FORMAT)
     buffer.seek(0)
-    columns = ", ".join(frame.columns)
+    return buffer
+
+
+def copy_encoded(connection: Connection, table: str, columns: Sequence[str], rows: BytesIO) -> None:
+    """Append what :func:`encoded` made, with its columns named in order."""
     with raw_cursor(connection) as cursor:
-        cursor.copy_expert(f"COPY {table} ({columns}) FROM STDIN (FORMAT csv)", buffer, size=1 << 20)
+        cursor.copy_expert(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT csv)", rows, size=_BUFFER)
+
+
+def copy_in(connection: Connection, table: str, frame: pl.DataFrame) -> None:
+    """Append a frame to a table, columns by name."""
+    if frame.height:
+        copy_encoded(connection, table, frame.columns, encoded(frame))
 
 
 def copy_out(connection: Connection, query: str, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
-    """Result of a SELECT as a frame with the given column types; instants come back as UTC microseconds."""
+    """Result of a SELECT as a frame, columns by position, instants as UTC microseconds."""
+    instants = [name for name, dtype in schema.items() if isinstance(dtype, pl.Datetime)]
+    # Seconds since 1970 as a double hold every microsecond until the year 2255, and read ten times as fast as a date.
+    wire = ", ".join(f"date_part('epoch', {name})" if name in instants else name for name in schema)
     buffer = BytesIO()
     with raw_cursor(connection) as cursor:
-        cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT csv)", buffer, size=1 << 20)
-    buffer.seek(0)
-    wire = {name: pl.String() if isinstance(dtype, pl.Datetime) else dtype for name, dtype in schema.items()}
-    if buffer.getbuffer().nbytes == 0:
+        cursor.copy_expert(f"COPY (SELECT {wire} FROM ({query}) q ({', '.join(schema)})) TO STDOUT (FORMAT csv)", buffer)
+    if buffer.tell() == 0:
         return pl.DataFrame(schema=dict(schema))
-    frame = pl.read_csv(buffer, has_header=False, new_columns=list(wire), schema=wire, null_values=[""])
-    instants = [name for name, dtype in schema.items() if isinstance(dtype, pl.Datetime)]
-    return frame.with_columns(
-        pl.col(name).str.to_datetime("%Y-%m-%d %H:%M:%S%.f%#z", time_unit="us", time_zone="UTC") for name in instants
-    )
+    buffer.seek(0)
+    types = {name: pl.Float64() if name in instants else dtype for name, dtype in schema.items()}
+    frame = pl.read_csv(buffer, has_header=False, new_columns=list(types), schema=types)
+    micros = ((pl.col(name) * 1_000_000).round().cast(pl.Int64()) for name in instants)
+    return frame.with_columns(column.cast(pl.Datetime("us")).dt.replace_time_zone("UTC") for column in micros)

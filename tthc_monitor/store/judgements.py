@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -95,41 +95,40 @@ def replace_flags(connection: Connection, flags: pl.DataFrame, evaluation_id: in
     Returns:
         how many flags opened and how many closed.
     """
+    rows = flags.with_columns(
+        pl.col("ends_at").dt.to_string("%Y-%m-%d %H:%M:%S%.6f+00").fill_null("infinity"),
+        pl.lit(evaluation_id).alias("evaluation_id"),
+        pl.lit(at).dt.convert_time_zone("UTC").alias("believed_from"),
+    )
+    held = "SELECT EXISTS (SELECT FROM judged j JOIN tthc.flags h USING (dossier_id) WHERE h.believed_to IS NULL)"
+    if not connection.scalar(text(held)):
+        copy_in(connection, "tthc.flags", rows)
+        return rows.height, 0
+    columns = ", ".join(rows.columns)
     connection.execute(text("DROP TABLE IF EXISTS fresh"))
     connection.execute(
-        text(
-            f"CREATE TEMP TABLE fresh ON COMMIT DROP AS SELECT {', '.join(FLAG_SCHEMA)} FROM tthc.flags WITH NO DATA"
-        )
+        text(f"CREATE TEMP TABLE fresh ON COMMIT DROP AS SELECT {columns} FROM tthc.flags WITH NO DATA")
     )
-    copy_in(connection, "fresh", flags)
-    connection.execute(text("UPDATE fresh SET ends_at = 'infinity' WHERE ends_at IS NULL"))
+    copy_in(connection, "fresh", rows)
+    connection.execute(text("CREATE INDEX ON fresh (dossier_id)"))
+    connection.execute(text("ANALYZE fresh"))
     same = (
         "h.dossier_id = n.dossier_id AND h.believed_to IS NULL AND h.rule_version_id = n.rule_version_id "
         "AND h.starts_at = n.starts_at AND h.ends_at = n.ends_at AND h.evidence = n.evidence "
         "AND h.unit_code IS NOT DISTINCT FROM n.unit_code AND h.procedure_code IS NOT DISTINCT FROM n.procedure_code"
     )
-    held = connection.scalar(
+    closed = connection.execute(
         text(
-            "SELECT EXISTS (SELECT FROM judged j JOIN tthc.flags h USING (dossier_id) WHERE h.believed_to IS NULL)"
-        )
-    )
-    closed = 0
-    if held:
-        connection.execute(text("CREATE INDEX ON fresh (dossier_id)"))
-        closed = connection.execute(
-            text(
-                "UPDATE tthc.flags h SET believed_to = :at FROM judged j WHERE h.dossier_id = j.dossier_id "
-                f"AND h.believed_to IS NULL AND NOT EXISTS (SELECT FROM fresh n WHERE {same})"
-            ),
-            {"at": at},
-        ).rowcount
-    new = f"WHERE NOT EXISTS (SELECT FROM tthc.flags h WHERE {same})" if held else ""
+            "UPDATE tthc.flags h SET believed_to = :at FROM judged j WHERE h.dossier_id = j.dossier_id "
+            f"AND h.believed_to IS NULL AND NOT EXISTS (SELECT FROM fresh n WHERE {same})"
+        ),
+        {"at": at},
+    ).rowcount
     opened = connection.execute(
         text(
-            f"INSERT INTO tthc.flags ({', '.join(FLAG_SCHEMA)}, evaluation_id, believed_from) "
-            f"SELECT {', '.join('n.' + name for name in FLAG_SCHEMA)}, :evaluation, :at FROM fresh n {new}"
-        ),
-        {"evaluation": evaluation_id, "at": at},
+            f"INSERT INTO tthc.flags ({columns}) SELECT {columns} FROM fresh n "
+            f"WHERE NOT EXISTS (SELECT FROM tthc.flags h WHERE {same})"
+        )
     ).rowcount
     return opened, closed
 

@@ -1,15 +1,16 @@
 """The ledger: what was seen, in the order it was seen, never changed.
 
-A pull streams its records into a staging table that only its own connection sees. When the whole pull is in and found
-sound, one transaction compares it with the projection, appends an observation for each dossier that is new or
-different, moves the projection, adds one link to the hash chain and stores the source's cursor. A run that dies before
-that leaves nothing; one that dies after it has left all.
+A pull spools its records on local disk and sends only their keys and hashes to a staging table that no other connection
+sees. When the whole pull is in and found sound, one transaction compares the hashes with the projection's, appends an
+observation for each dossier that is new or different, moves the projection, adds one link to the hash chain and stores
+the source's cursor. A run that dies before that leaves nothing; one that dies after it has left all.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -19,9 +20,10 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection, text
 
-from tthc_monitor.domain.records import NAME_SCHEMA, OBSERVED_SCHEMA
+from tthc_monitor.domain.records import OBSERVED_SCHEMA
 from tthc_monitor.domain.statuses import ENDED, Status
-from tthc_monitor.store.copy import copy_in
+from tthc_monitor.store.copy import copy_encoded, copy_in, copy_out, encoded
+from tthc_monitor.store.spool import Spool
 
 APPEND_LOCK = 7_411_002
 """Advisory lock under which the chain grows: one writer at a time, whatever the number of sources."""
@@ -29,14 +31,27 @@ APPEND_LOCK = 7_411_002
 GENESIS = bytes(32)
 """``previous_hash`` of the first link."""
 
+ANALYZE_FROM = 20_000
+"""Rows after which the planner's statistics are renewed at once instead of when the server gets round to it."""
+
 _FIELD, _RECORD = "\x1f", "\x1e"
 _COLUMNS = ", ".join(OBSERVED_SCHEMA)
-_ENDED = ", ".join(str(int(status)) for status in sorted(ENDED))
+_CATALOGUES = {
+    "units": ("unit_code", "unit_name"),
+    "procedures": ("procedure_code", "procedure_name", "sector_code"),
+    "sectors": ("sector_code", "sector_name"),
+}
+"""Catalogue tables, and the columns of a record that fill each; the first is the key."""
+_HAS_ENDED = (
+    f"(o.status IN ({', '.join(str(int(status)) for status in sorted(ENDED))}) "
+    "OR coalesce(o.finished_at, o.delivered_at) IS NOT NULL)"
+)
+OBSERVATION_COLUMNS = ("observation_id", "dossier_id", "source_id", "seen_at", *OBSERVED_SCHEMA, "content_hash")
 _SUPPLEMENT = int(Status.SUPPLEMENT_REQUESTED)
 
 
 def content_hashes(records: pl.DataFrame) -> pl.Series:
-    """SHA-256 of each record's canonical text, as PostgreSQL bytea literals.
+    """SHA-256 of each record's canonical text.
 
     The canonical text is the observed columns in their order, separated by U+001F: texts as they are, instants as
     microseconds since 1970 UTC, numbers in decimal, null as nothing. Records therefore may not contain U+001E or U+001F.
@@ -47,20 +62,35 @@ def content_hashes(records: pl.DataFrame) -> pl.Series:
         buffer, include_header=False, separator=_FIELD, line_terminator=_RECORD, quote_style="never", null_value=""
     )
     lines = buffer.getvalue().split(_RECORD.encode())
-    return pl.Series("content_hash", ["\\x" + sha256(line).hexdigest() for line in lines[: records.height]])
+    return pl.Series("content_hash", [sha256(line).digest() for line in lines[: records.height]], dtype=pl.Binary())
 
 
-def strip_control_characters(records: pl.DataFrame) -> pl.DataFrame:
-    """Replace control characters in texts by a space: the hash's canonical text separates by two of them."""
-    return records.with_columns(pl.col(pl.String).str.replace_all(r"[\x00-\x1f]", " "))
-
-
-@dataclass(frozen=True)
-class Staged:
-    """What a staging table holds before it is judged."""
-
-    rows: int
-    repeated: int
+_FOLD = f"""
+    UPDATE tthc.dossiers d SET
+        observation_id = o.observation_id, changed_at = o.seen_at,
+        status_seen_at = CASE WHEN d.status IS NOT DISTINCT FROM o.status THEN d.status_seen_at ELSE o.seen_at END,
+        end_seen_at = CASE WHEN {_HAS_ENDED} THEN coalesce(d.end_seen_at, o.seen_at) END,
+        supplement_seen_at = CASE WHEN o.status = {_SUPPLEMENT} AND d.status IS DISTINCT FROM {_SUPPLEMENT}
+                                  THEN o.seen_at ELSE d.supplement_seen_at END,
+        supplement_left_at = CASE WHEN o.status = {_SUPPLEMENT} THEN NULL
+                                  WHEN d.status = {_SUPPLEMENT} THEN o.seen_at ELSE d.supplement_left_at END,
+        due_first = coalesce(o.due_original, d.due_first, o.due_current),
+        {", ".join(f"{name} = o.{name}" for name in OBSERVED_SCHEMA if name != "source_key")},
+        content_hash = o.content_hash
+    FROM tthc.observations o
+    WHERE o.observation_id BETWEEN :first AND :last AND d.dossier_id = o.dossier_id
+"""
+_BEGIN = f"""
+    INSERT INTO tthc.dossiers
+        (dossier_id, source_id, observation_id, first_seen_at, changed_at, status_seen_at, end_seen_at,
+         due_first, supplement_seen_at, {_COLUMNS}, content_hash)
+    SELECT o.dossier_id, o.source_id, o.observation_id, o.seen_at, o.seen_at, o.seen_at,
+           CASE WHEN {_HAS_ENDED} THEN o.seen_at END, coalesce(o.due_original, o.due_current),
+           CASE WHEN o.status = {_SUPPLEMENT} THEN o.seen_at END,
+           {", ".join(f"o.{name}" for name in OBSERVED_SCHEMA)}, o.content_hash
+    FROM tthc.observations o
+    WHERE o.observation_id BETWEEN :first AND :last
+"""
 
 
 @dataclass(frozen=True)
@@ -73,24 +103,30 @@ class Appended:
 
 
 def create_staging(connection: Connection) -> None:
-    """Make this connection's staging table; it vanishes with the connection."""
-    connection.execute(
-        text(
-            "CREATE TEMP TABLE staging AS SELECT 0::bigint AS position, "
-            f"{_COLUMNS}, content_hash FROM tthc.observations WITH NO DATA"
-        )
-    )
-    names = ", ".join(f"{name} text" for name in NAME_SCHEMA)
-    connection.execute(text(f"CREATE TEMP TABLE staging_names (unit_code text, procedure_code text, sector_code text, {names})"))
+    """Make this connection's staging tables; they vanish with the connection."""
+    connection.execute(text("CREATE TEMP TABLE staging (position bigint, source_key text, content_hash bytea)"))
+    for table, columns in _CATALOGUES.items():
+        connection.execute(text(f"CREATE TEMP TABLE staging_{table} ({', '.join(f'{name} text' for name in columns)})"))
 
 
-def stage(connection: Connection, records: pl.DataFrame, position: int) -> None:
-    """Append canonical records to the staging table; ``position`` is the number of records staged before."""
-    clean = strip_control_characters(records)
-    staged = clean.select(list(OBSERVED_SCHEMA)).with_columns(content_hashes(clean)).with_row_index("position", offset=position)
-    copy_in(connection, "staging", staged)
-    names = clean.select("unit_code", "procedure_code", "sector_code", *NAME_SCHEMA).unique()
-    copy_in(connection, "staging_names", names)
+def prepare(records: pl.DataFrame) -> pl.DataFrame:
+    """Canonical records made ready for :func:`stage`: cleaned, with their content hash."""
+    # Control characters would break the canonical text, which separates by two of them.
+    clean = records.with_columns(pl.col(pl.String).str.replace_all(r"[\x00-\x1f]", " "))
+    return clean.with_columns(content_hashes(clean))
+
+
+def stage(connection: Connection, spool: Spool, prepared: pl.DataFrame) -> None:
+    """Spool prepared records and send their keys and hashes, not the records: most pulls bring little news."""
+    position = spool.add(prepared.select(*OBSERVED_SCHEMA, "content_hash"))
+    keys = prepared.select("source_key", _wire_hash()).with_row_index("position", offset=position)
+    copy_in(connection, "staging", keys)
+    for table, columns in _CATALOGUES.items():
+        copy_in(connection, f"staging_{table}", prepared.select(columns).drop_nulls(columns[0]).unique())
+
+
+def _wire_hash() -> pl.Expr:
+    return (pl.lit("\\x") + pl.col("content_hash").bin.encode("hex")).alias("content_hash")
 
 
 def drop_repeated(connection: Connection) -> tuple[int, list[str]]:
@@ -122,34 +158,43 @@ def drop_repeated(connection: Connection) -> tuple[int, list[str]]:
 
 
 def append(
-    connection: Connection, *, run_id: int, source_id: int, seen_at: datetime, cursor: Mapping[str, Any] | None
+    connection: Connection,
+    spool: Spool,
+    *,
+    run_id: int,
+    source_id: int,
+    seen_at: datetime,
+    cursor: Mapping[str, Any] | None,
 ) -> Appended:
-    """Move the staged records into the ledger and the projection, in the caller's transaction.
+    """Move what is news into the ledger and the projection, in the caller's transaction.
 
     Dossiers whose content is the one already held add nothing.
     """
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": APPEND_LOCK})
-    parameters = {"source": source_id, "seen": seen_at, "run": run_id}
     _learn_names(connection, seen_at)
-    first = connection.scalar(text("SELECT nextval('tthc.observation_ids')"))
-    connection.execute(
+    news = connection.execute(
         text(
-            f"""
-            INSERT INTO tthc.observations (observation_id, dossier_id, source_id, seen_at, {_COLUMNS}, content_hash)
-            SELECT nextval('tthc.observation_ids'), coalesce(d.dossier_id, nextval('tthc.dossier_ids')),
-                   :source, :seen, {", ".join(f"s.{name}" for name in OBSERVED_SCHEMA)}, s.content_hash
-            FROM staging s
-            LEFT JOIN tthc.dossiers d ON d.source_id = :source AND d.source_key = s.source_key
+            """
+            CREATE TEMP TABLE news AS
+            SELECT s.position, coalesce(d.dossier_id, nextval('tthc.dossier_ids')) AS dossier_id,
+                   d.dossier_id IS NULL AS is_new
+            FROM staging s LEFT JOIN tthc.dossiers d ON d.source_id = :source AND d.source_key = s.source_key
             WHERE d.dossier_id IS NULL OR d.content_hash <> s.content_hash
             """
         ),
-        parameters,
-    )
-    last = connection.scalar(text("SELECT last_value FROM tthc.observation_ids"))
+        {"source": source_id},
+    ).rowcount
     appended = Appended(None, 0, 0)
-    if last > first:
-        appended = _project(connection, first + 1, last, parameters)
-        connection.execute(text("INSERT INTO tthc.pending_evaluations VALUES (:batch)"), {"batch": appended.batch_id})
+    if news:
+        connection.execute(text("CREATE UNIQUE INDEX ON news (position)"))
+        first, last = _reserve_ids(connection, news)
+        rows_hash = _observe(connection, spool, first, source_id, seen_at)
+        new = connection.execute(text("SELECT count(*) FROM news WHERE is_new")).scalar_one()
+        _project(connection, first, last, new=new, changed=news - new)
+        link = {"source": source_id, "seen": seen_at, "run": run_id, "first": first, "last": last, "hash": rows_hash}
+        batch_id = _link(connection, link)
+        connection.execute(text("INSERT INTO tthc.pending_evaluations VALUES (:batch)"), {"batch": batch_id})
+        appended = Appended(batch_id, new, news - new)
     if cursor is not None:
         connection.execute(
             text("UPDATE tthc.sources SET cursor = CAST(:cursor AS jsonb) WHERE source_id = :source"),
@@ -158,88 +203,104 @@ def append(
     return appended
 
 
-def _project(connection: Connection, first: int, last: int, parameters: Mapping[str, Any]) -> Appended:
-    updates = ", ".join(f"{name} = excluded.{name}" for name in OBSERVED_SCHEMA if name != "source_key")
-    known = connection.scalar(text("SELECT coalesce(max(dossier_id), 0) FROM tthc.dossiers"))
-    written = connection.execute(
-        text(
-            f"""
-            INSERT INTO tthc.dossiers AS held
-                (dossier_id, source_id, observation_id, first_seen_at, changed_at, status_seen_at, end_seen_at,
-                 due_first, supplement_seen_at, {_COLUMNS}, content_hash)
-            SELECT dossier_id, source_id, observation_id, seen_at, seen_at, seen_at,
-                   CASE WHEN status IN ({_ENDED}) OR finished_at IS NOT NULL THEN seen_at END,
-                   coalesce(due_original, due_current), CASE WHEN status = {_SUPPLEMENT} THEN seen_at END,
-                   {_COLUMNS}, content_hash
-            FROM tthc.observations WHERE observation_id BETWEEN :first AND :last
-            ON CONFLICT (source_id, source_key) DO UPDATE SET
-                observation_id = excluded.observation_id, changed_at = excluded.changed_at,
-                status_seen_at = CASE WHEN held.status IS NOT DISTINCT FROM excluded.status
-                                      THEN held.status_seen_at ELSE excluded.status_seen_at END,
-                end_seen_at = CASE WHEN excluded.end_seen_at IS NOT NULL
-                                   THEN coalesce(held.end_seen_at, excluded.end_seen_at) END,
-                supplement_seen_at = CASE WHEN excluded.status = {_SUPPLEMENT} AND held.status IS DISTINCT FROM {_SUPPLEMENT}
-                                          THEN excluded.changed_at ELSE held.supplement_seen_at END,
-                supplement_left_at = CASE WHEN excluded.status = {_SUPPLEMENT} THEN NULL
-                                          WHEN held.status = {_SUPPLEMENT} THEN excluded.changed_at
-                                          ELSE held.supplement_left_at END,
-                due_first = coalesce(excluded.due_original, held.due_first, excluded.due_current),
-                {updates}, content_hash = excluded.content_hash
-            """
-        ),
-        {"first": first, "last": last},
-    ).rowcount
-    new = connection.scalar(
-        text("SELECT count(*) FROM tthc.dossiers WHERE dossier_id > :known"), {"known": known}
-    )
-    batch_id = _link(connection, first, last, written, parameters)
-    return Appended(batch_id, new or 0, written - (new or 0))
+def _reserve_ids(connection: Connection, count: int) -> tuple[int, int]:
+    """First and last of ``count`` observation numbers in a row; the append lock keeps others out."""
+    first: int = connection.execute(text("SELECT nextval('tthc.observation_ids')")).scalar_one()
+    last = first + count - 1
+    connection.execute(text("SELECT setval('tthc.observation_ids', :last)"), {"last": last})
+    return first, last
 
 
-def _link(connection: Connection, first: int, last: int, rows: int, parameters: Mapping[str, Any]) -> int:
-    """Add a link to the chain: SHA-256 over the previous link, the source, the time seen and the rows' hashes."""
-    previous = connection.scalar(
-        text("SELECT chain_hash FROM tthc.observation_batches ORDER BY batch_id DESC LIMIT 1")
-    )
+def _observe(connection: Connection, spool: Spool, first: int, source_id: int, seen_at: datetime) -> bytes:
+    """Append the news to the ledger; returns the SHA-256 over the rows' hashes in order."""
+    rows_hash = sha256()
+
+    def encode(page: pl.DataFrame, news: pl.DataFrame, first_id: int) -> BytesIO:
+        records = page[news["row"].to_numpy()] if news.height < page.height else page
+        for digest in records["content_hash"]:
+            rows_hash.update(digest)
+        return encoded(
+            records.with_columns(
+                _wire_hash(),
+                news["dossier_id"],
+                pl.int_range(first_id, first_id + news.height, dtype=pl.Int64()).alias("observation_id"),
+                pl.lit(source_id, dtype=pl.Int16()).alias("source_id"),
+                pl.lit(seen_at).dt.convert_time_zone("UTC").alias("seen_at"),
+            ).select(OBSERVATION_COLUMNS)
+        )
+
+    next_id, sending = first, None
+    # One thread encodes the next page while the server takes this one.
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="encode") as pool:
+        for position, page in spool.pages():
+            query = (
+                f"SELECT position - {position} AS row, dossier_id FROM news "
+                f"WHERE position BETWEEN {position} AND {position + page.height - 1} ORDER BY position"
+            )
+            news = copy_out(connection, query, {"row": pl.Int64(), "dossier_id": pl.Int64()})
+            coming = pool.submit(encode, page, news, next_id)
+            next_id += news.height
+            if sending is not None:
+                copy_encoded(connection, "tthc.observations", OBSERVATION_COLUMNS, sending.result())
+            sending = coming
+        if sending is not None:
+            copy_encoded(connection, "tthc.observations", OBSERVATION_COLUMNS, sending.result())
+    if next_id > first + ANALYZE_FROM:
+        # The evaluation that follows needs plans for the tables as they are now, not as they were.
+        connection.execute(text("ANALYZE tthc.observations (observation_id, dossier_id)"))
+    return rows_hash.digest()
+
+
+def _project(connection: Connection, first: int, last: int, *, new: int, changed: int) -> None:
+    """Fold these observations into the projection."""
+    if changed:
+        connection.execute(text(_FOLD), {"first": first, "last": last})
+    if new:
+        # With nothing but new dossiers there is none to look up.
+        unknown = "NOT EXISTS (SELECT FROM tthc.dossiers d WHERE d.dossier_id = o.dossier_id)" if changed else "true"
+        connection.execute(text(f"{_BEGIN} AND {unknown}"), {"first": first, "last": last})
+    if new + changed > ANALYZE_FROM:
+        connection.execute(text("ANALYZE tthc.dossiers"))
+
+
+def _link(connection: Connection, link: Mapping[str, Any]) -> int:
+    """Add a link to the chain and return its number."""
+    previous = connection.scalar(text("SELECT chain_hash FROM tthc.observation_batches ORDER BY batch_id DESC LIMIT 1"))
+    rows = link["last"] - link["first"] + 1
+    chain = chain_hash(bytes(previous or GENESIS), link["source"], link["seen"], link["first"], rows, link["hash"])
     batch_id: int = connection.execute(
         text(
             """
-            WITH rows AS (
-                SELECT sha256(string_agg(content_hash, ''::bytea ORDER BY observation_id)) AS hash
-                FROM tthc.observations WHERE observation_id BETWEEN :first AND :last
-            )
             INSERT INTO tthc.observation_batches
                 (run_id, source_id, seen_at, first_observation_id, last_observation_id, row_count, rows_hash,
                  previous_hash, chain_hash)
-            SELECT :run, :source, :seen, :first, :last, :rows, hash, :previous,
-                   sha256(:previous || convert_to(format('%s|%s|%s|%s|', CAST(:source AS smallint),
-                          CAST(date_part('epoch', CAST(:seen AS timestamptz)) * 1000000 AS bigint),
-                          CAST(:first AS bigint), CAST(:rows AS bigint)), 'UTF8') || hash)
-            FROM rows RETURNING batch_id
+            VALUES (:run, :source, :seen, :first, :last, :rows, :hash, :previous, :chain) RETURNING batch_id
             """
         ),
-        {**parameters, "first": first, "last": last, "rows": rows, "previous": previous or GENESIS},
+        {**link, "rows": rows, "previous": previous or GENESIS, "chain": chain},
     ).scalar_one()
     return batch_id
 
 
+def chain_hash(previous: bytes, source_id: int, seen_at: datetime, first: int, rows: int, rows_hash: bytes) -> bytes:
+    """A link of the chain: SHA-256 over the link before it, what the batch is, and its rows' hashes."""
+    seen = round(seen_at.timestamp() * 1_000_000)
+    return sha256(previous + f"{source_id}|{seen}|{first}|{rows}|".encode() + rows_hash).digest()
+
+
 def _learn_names(connection: Connection, seen_at: datetime) -> None:
     """Fill the catalogues; a name given later replaces an older one, a missing name never erases one."""
-    for table, code, extra in (
-        ("sectors", "sector_code", ""),
-        ("procedures", "procedure_code", "sector_code"),
-        ("units", "unit_code", ""),
-    ):
-        name = code.replace("_code", "_name")
-        columns = ", ".join(filter(None, (code, "name", extra)))
-        picked = ", ".join(f"max({column})" for column in filter(None, (name, extra)))
-        update = ", ".join(f"{c} = coalesce(excluded.{c}, held.{c})" for c in filter(None, ("name", extra)))
-        changed = " OR ".join(f"held.{c} IS DISTINCT FROM coalesce(excluded.{c}, held.{c})" for c in filter(None, ("name", extra)))
+    for table, (code, *others) in _CATALOGUES.items():
+        held = {"unit_name": "name", "procedure_name": "name", "sector_name": "name"}
+        names = [held.get(column, column) for column in others]
+        picked = ", ".join(f"max({column})" for column in others)
+        update = ", ".join(f"{name} = coalesce(excluded.{name}, held.{name})" for name in names)
+        differs = " OR ".join(f"held.{name} IS DISTINCT FROM coalesce(excluded.{name}, held.{name})" for name in names)
         connection.execute(
             text(
-                f"INSERT INTO tthc.{table} AS held ({columns}, first_seen_at) "
-                f"SELECT {code}, {picked}, :seen FROM staging_names WHERE {code} IS NOT NULL GROUP BY {code} "
-                f"ON CONFLICT ({code}) DO UPDATE SET {update} WHERE {changed}"
+                f"INSERT INTO tthc.{table} AS held ({code}, {', '.join(names)}, first_seen_at) "
+                f"SELECT {code}, {picked}, :seen FROM staging_{table} GROUP BY {code} "
+                f"ON CONFLICT ({code}) DO UPDATE SET {update} WHERE {differs}"
             ),
             {"seen": seen_at},
         )
