@@ -121,7 +121,8 @@ RETURNS TABLE (
 )
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     WITH dossier AS (
-        SELECT v.*, greatest(v.ended_at, v.received_at) AS end_at
+        -- greatest() passes over nulls: an open dossier has no end, not the end that is its reception.
+        SELECT v.*, CASE WHEN v.ended_at IS NOT NULL THEN greatest(v.ended_at, v.received_at) END AS end_at
         FROM audit.verdicts_as_of(to_at - interval '1 microsecond') v
         WHERE v.received_at < to_at AND v.verdict <> 'not_received'
     ), counted AS (

@@ -97,3 +97,16 @@ def keep_rejects(connection: Connection, run_id: int, rejects: Sequence[Reject])
         orient="row",
     )
     copy_in(connection, "tthc.rejects", frame.select(pl.lit(run_id).alias("run_id"), pl.all()))
+
+
+def rejects_of(connection: Connection, source: str, limit: int) -> list[tuple[Any, ...]]:
+    """Rejects of a source's last pull: location, row, column, value, reason."""
+    rows = connection.execute(
+        text(
+            "SELECT j.location, j.row_number, j.column_name, j.value, j.reason FROM tthc.rejects j "
+            "WHERE j.run_id = (SELECT max(run_id) FROM tthc.pull_runs JOIN tthc.sources USING (source_id) "
+            "WHERE name = :source) ORDER BY j.reject_id LIMIT :limit"
+        ),
+        {"source": source, "limit": limit},
+    )
+    return [tuple(row) for row in rows]

@@ -1,0 +1,171 @@
+"""Lists dossiers completely, though the server pages by offset over data that move and cuts long lists silently.
+
+Three traps are met here. Offsets shift while records enter and leave a filter, so every page overlaps the one before
+and a page without a known record makes the walk step back. One question lists at most ``max_hits`` records, so larger
+ones are split by days, then by status. And ``total`` is held against what was really listed: a shortfall is walked
+again, split, and at last an error, never silence.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any, Final, Literal
+
+from connectors.http import HttpClient
+from connectors.opencps.history import as_list
+from connectors.opencps.options import OpencpsOptions
+from tthc_monitor.domain.errors import PermanentSourceError
+
+PATH: Final = "rest/v2/dossiers"
+OLDEST_DAY: Final = date(2000, 1, 1)
+DateField = Literal["Receive", "Release", "Finish"]
+
+
+@dataclass(frozen=True)
+class Query:
+    """One question: some statuses (none: all), and a range of days, both included, of one date field."""
+
+    statuses: tuple[str, ...] = ()
+    field: DateField | None = None
+    first: date = OLDEST_DAY
+    last: date = OLDEST_DAY
+
+    def params(self) -> dict[str, str]:
+        """The part of the request that differs between questions; both bounds are always sent."""
+        found = {"status": ",".join(self.statuses)} if self.statuses else {}
+        if self.field is not None:
+            found[f"from{self.field}Date"] = f"{self.first:%d/%m/%Y}"
+            found[f"to{self.field}Date"] = f"{self.last:%d/%m/%Y}"
+        return found
+
+    def __str__(self) -> str:
+        return f"{PATH}?" + "&".join(f"{name}={value}" for name, value in self.params().items())
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows not listed before by the same question.
+
+    ``total`` is what the server says the whole question has; ``complete_through`` is set on the last piece of a range
+    of days, to its last day.
+    """
+
+    rows: list[Any]
+    location: str
+    total: int
+    complete_through: date | None = None
+
+
+@dataclass(frozen=True)
+class _Answer:
+    rows: list[Any]
+    total: int
+
+
+class Lister:
+    """Asks one site for lists of dossiers. ``today`` bounds the ranges it invents when it must split."""
+
+    def __init__(self, client: HttpClient, options: OpencpsOptions, today: date) -> None:
+        self._client = client
+        self._options = options
+        self._today = today
+        self._fixed = {
+            "systemId": ",".join(options.system_ids),
+            "originality": ",".join(options.originality),
+            **({"agency": ",".join(options.agencies)} if options.agencies else {}),
+        }
+        self._overlap = max(1, min(10, options.page_size // 5))
+
+    def first_page(self, query: Query) -> tuple[list[Any], int]:
+        """Rows of the first page, and the total."""
+        answer = self._ask(query, 0)
+        return answer.rows, answer.total
+
+    def walk(self, query: Query) -> Iterator[Piece]:
+        """Every row that answers a question, days in ascending order; a superset is possible.
+
+        Raises:
+            TransientSourceError: the source failed in a way that passes.
+            PermanentSourceError: the source refuses, or lists fewer records than it says it has.
+        """
+        first = self._ask(query, 0)
+        yield from self._walk(query, first, first.total, set())
+
+    def _walk(self, query: Query, first: _Answer, grand_total: int, listed: set[str]) -> Iterator[Piece]:
+        ids: set[str] = set()
+        if first.total <= self._options.max_hits:
+            for piece in self._pages(query, first, ids):
+                yield replace(piece, total=grand_total)
+            listed |= ids
+            if len(ids) >= self._ask_total_if_short(query, first.total, ids):
+                yield Piece([], str(query), grand_total, query.last if query.field and not query.statuses else None)
+                return
+        inner: set[str] = set()
+        for part in self._split(query, len(ids) or self._options.max_hits, first.total):
+            yield from self._walk(part, self._ask(part, 0), grand_total, inner)
+        listed |= inner
+        if len(inner | ids) < self._ask_total_if_short(query, first.total, inner | ids):
+            raise _truncated(query, len(inner | ids), first.total)
+
+    def _ask_total_if_short(self, query: Query, total: int, ids: set[str]) -> int:
+        return total if len(ids) >= total else min(total, self._ask(query, 0).total)
+
+    def _pages(self, query: Query, first: _Answer, ids: set[str]) -> Iterator[Piece]:
+        """Walk the offsets, a second time when the first walk listed fewer than the total."""
+        for _ in range(2):
+            answer, start = first, 0
+            while True:
+                keys = [_key(row) for row in answer.rows]
+                if start and keys and not any(key in ids for key in keys[: self._overlap]):
+                    start = max(0, start - self._options.page_size)
+                else:
+                    fresh = [row for row, key in zip(answer.rows, keys, strict=True) if key not in ids]
+                    ids.update(keys)
+                    if fresh:
+                        yield Piece(fresh, f"{query}&start={start}", answer.total)
+                    if not keys or start + len(keys) >= answer.total:
+                        break
+                    start = max(start + 1, start + len(keys) - self._overlap)
+                answer = self._ask(query, start)
+            if len(ids) >= answer.total:
+                return
+            first = self._ask(query, 0)
+
+    def _split(self, query: Query, found: int, total: int) -> list[Query]:
+        if query.field is not None and query.first < query.last:
+            middle = query.first + (query.last - query.first) // 2
+            return [replace(query, last=middle), replace(query, first=middle + timedelta(days=1))]
+        if len(query.statuses) > 1:
+            return [replace(query, statuses=(status,)) for status in query.statuses]
+        if query.field is None:
+            return [replace(query, field="Receive", first=OLDEST_DAY, last=self._today + timedelta(days=1))]
+        if not query.statuses:
+            return [replace(query, statuses=(status,)) for status in self._options.all_statuses()]
+        raise _truncated(query, found, total)
+
+    def _ask(self, query: Query, start: int) -> _Answer:
+        page = {"start": start, "end": start + self._options.page_size}
+        answer = self._client.get_json(PATH, {**self._fixed, **query.params(), **page})
+        try:
+            total = int(answer["total"])
+        except (KeyError, TypeError, ValueError):
+            raise PermanentSourceError(
+                f"{self._client.base_url}/{PATH} answers JSON without a total; check that url is that of OpenCPS v2"
+            ) from None
+        return _Answer(as_list(answer.get("data")), total)
+
+
+def _key(row: Any) -> str:
+    if isinstance(row, dict) and row.get("dossierId") is not None:
+        return str(row["dossierId"])
+    return json.dumps(row, sort_keys=True, default=str)
+
+
+def _truncated(query: Query, found: int, total: int) -> PermanentSourceError:
+    return PermanentSourceError(
+        f"{query}: the server says it has {total} dossiers and lists only {found} of them; set agencies and make one "
+        "source for each group of units, or have the operator raise the search window of the server"
+    )

@@ -1,0 +1,136 @@
+"""What one run knows: the cursor it started from, what it has seen, and the cursor it leaves.
+
+The cursor is small: an instant, a day, and the supplement requests of those listed dossiers that have any. A cursor
+written under other settings is set aside, so that a changed mapping reaches every record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from connectors.base import Cursor
+from connectors.opencps.history import NONE_KNOWN, Supplements
+from connectors.opencps.options import OpencpsOptions
+from connectors.opencps.rows import applicant_hash
+
+VERSION: Final = 1
+_NOT_CONTENT: Final = {
+    *("url", "username", "password", "password_file", "password_env", "ca_file", "page_size", "max_hits"),
+    *("window_days", "history_workers", "timeout_seconds", "attempts"),
+}
+_CLOCK_MARGIN: Final = timedelta(hours=1)
+
+
+def scope_of(options: OpencpsOptions, applicant_key: bytes | None) -> str:
+    """A fingerprint of all settings that decide which records there are and what they say."""
+    settings = options.model_dump(mode="json", exclude=_NOT_CONTENT)
+    settings["applicant"] = applicant_hash("1", applicant_key) if applicant_key is not None else None
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class Run:
+    """The state of one fetch."""
+
+    def __init__(self, cursor: Mapping[str, Any], scope: str, now: datetime, zone: ZoneInfo) -> None:
+        self._cursor = cursor
+        self._scope = scope
+        self._zone = zone
+        self.today = now.astimezone(zone).date()
+        self.is_first = "at" not in cursor
+        self.is_continued = self.is_first and bool(cursor)
+        self._begun = _instant(cursor["begun"]) if self.is_continued else now
+        self.resume_day = date.fromisoformat(cursor["resume_day"]) if self.is_continued else None
+        self.is_wide = self.is_first or self.today > date.fromisoformat(cursor["wide_on"])
+        self._changed_since = None if self.is_first else _instant(cursor["changed_since"])
+        self._latest_action: datetime | None = None
+        self._listed: dict[str, Supplements | None] = {}
+        self._remembered: dict[str, Supplements | None] = {
+            key: None if value is None else Supplements.unpacked(value)
+            for key, value in cursor.get("supplements", {}).items()
+        }
+        self._seen: dict[str, int] = {}
+
+    @classmethod
+    def begin(cls, cursor: Cursor | None, scope: str, now: datetime, zone: ZoneInfo) -> Run:
+        """Start from a cursor, or anew when there is none or it was written under other settings."""
+        fits = cursor is not None and cursor.get("version") == VERSION and cursor.get("scope") == scope
+        return cls(cursor if cursor is not None and fits else {}, scope, now, zone)
+
+    def changes_from(self, window_days: int) -> date:
+        """First day whose receptions, releases and deliveries are listed again by a later run."""
+        last_run = _instant(self._cursor["at"]).astimezone(self._zone).date() - timedelta(days=1)
+        return min(last_run, self.today - timedelta(days=window_days)) if self.is_wide else last_run
+
+    def is_news(self, row: Mapping[str, Any]) -> bool:
+        """Whether this run has not yet given out the row in exactly this state; keeps its supplements remembered."""
+        key = str(row.get("dossierId"))
+        if key in self._remembered:
+            self._listed.setdefault(key, self._remembered[key])
+        state = hash(repr(row))
+        if self._seen.get(key) == state:
+            return False
+        self._seen[key] = state
+        return True
+
+    def saw_action(self, moment: datetime | None) -> None:
+        """Note the source's own clock by its latest action."""
+        if moment is not None and (self._latest_action is None or moment > self._latest_action):
+            self._latest_action = moment
+
+    def may_have_changed(self, last_action: datetime) -> bool:
+        """Whether a dossier's last action is too late for its history to be known already."""
+        return self._changed_since is None or last_action >= self._changed_since
+
+    def known(self, key: str) -> Supplements | None:
+        """What is known of a dossier's supplements; None when its history could not be read."""
+        return self._listed.get(key, self._remembered.get(key, NONE_KNOWN))
+
+    def learn(self, key: str, supplements: Supplements | None) -> None:
+        """Take in a history just read; a history that cannot be read leaves earlier knowledge standing."""
+        if supplements is None and self._remembered.get(key) is not None:
+            return
+        self._listed[key] = supplements
+
+    def unfinished(self, complete_through: date) -> Cursor:
+        """The cursor of a first run that has all receptions up to a day."""
+        return {
+            "version": VERSION,
+            "scope": self._scope,
+            "begun": _text(self._begun),
+            "resume_day": (complete_through + timedelta(days=1)).isoformat(),
+            "supplements": self._packed({**self._remembered, **self._listed}),
+        }
+
+    def finished(self) -> Cursor:
+        """The cursor of a run that came to its end."""
+        keep = self._listed if self.is_wide and not self.is_continued else {**self._remembered, **self._listed}
+        seen_until = min(self._begun, self._latest_action or self._begun)
+        return {
+            "version": VERSION,
+            "scope": self._scope,
+            "at": _text(self._begun),
+            "wide_on": (self.today if self.is_wide else date.fromisoformat(self._cursor["wide_on"])).isoformat(),
+            "changed_since": _text(seen_until - _CLOCK_MARGIN),
+            "supplements": self._packed(keep),
+        }
+
+    @staticmethod
+    def _packed(supplements: Mapping[str, Supplements | None]) -> dict[str, list[int | None] | None]:
+        return {
+            key: None if value is None else value.packed()
+            for key, value in sorted(supplements.items())
+            if value != NONE_KNOWN
+        }
+
+
+def _instant(value: str) -> datetime:
+    return datetime.fromisoformat(value)
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat()

@@ -1,0 +1,237 @@
+"""OpenCPS rows as canonical records: odd shapes, bad dates, re-appointments, what is kept and what is not."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from connectors.base import Connector, Page, Surroundings
+from connectors.opencps import OpencpsConnector, OpencpsOptions
+from connectors.opencps.history import Supplements, read_supplements
+from connectors.opencps.rows import applicant_hash, strip
+from tthc_monitor.domain.records import RECORD_SCHEMA, Batch
+
+NOW = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
+BASE: dict[str, Any] = {"url": "https://motcua.example/o", "group_id": 55001, "username": "giamsat", "password": "x"}
+ROW: dict[str, Any] = {
+    "dossierId": 7,
+    "groupId": 55001,
+    "dossierNo": "H99.05-261101-0007",
+    "serviceCode": 2.0002,
+    "govAgencyCode": "H99.05",
+    "govAgencyName": "Sở Xây dựng tỉnh Mẫu",
+    "domainCode": 7,
+    "dossierStatus": "processing",
+    "dossierSubStatus": "processing_1",
+    "stepCode": 200,
+    "submitDate": "",
+    "receiveDate": "02/11/2026 08:15:00",
+    "dueDate": "09/11/2026 08:15:00",
+    "extendDate": "",
+    "releaseDate": "",
+    "finishDate": "",
+    "online": "false",
+}
+
+
+def connector(**options: Any) -> OpencpsConnector:
+    return OpencpsConnector("thu", OpencpsOptions(**BASE, **options), Surroundings(lambda: NOW, Path()))
+
+
+def normalise(*rows: Any, supplements: dict[str, Any] | None = None, **options: Any) -> Batch:
+    content = {"data": list(rows)} | ({"supplements": supplements} if supplements is not None else {})
+    return connector(**options).normalise(Page(content, "rest/v2/dossiers?start=0"))
+
+
+def one(**changes: Any) -> dict[str, Any]:
+    batch = normalise(ROW | changes)
+    assert not batch.rejects
+    return batch.records.to_dicts()[0]
+
+
+def at(day: int, hour: int = 8, minute: int = 15) -> datetime:
+    """Instant of a local time in November 2026."""
+    return datetime(2026, 11, day, hour - 7, minute, tzinfo=UTC)
+
+
+def test_it_is_a_connector_and_gives_canonical_columns() -> None:
+    assert isinstance(connector(), Connector)
+    assert list(normalise(ROW).records.columns) == list(RECORD_SCHEMA)
+    assert normalise().records.height == 0
+
+
+def test_a_plain_row() -> None:
+    record = one()
+    assert record["source_key"] == "55001/7"
+    assert record["kind"] == "dossier"
+    assert record["code"] == "H99.05-261101-0007"
+    assert record["procedure_code"] == "2.000200"
+    assert (record["sector_code"], record["step_code"]) == ("7", "200")
+    assert (record["status"], record["source_status"]) == (4, "processing/processing_1")
+    assert (record["received_at"], record["due_current"]) == (at(2), at(9))
+    assert record["submitted_at"] is record["due_original"] is record["finished_at"] is record["delivered_at"] is None
+    assert record["channel"] == "direct"
+    assert record["supplement_count"] is None
+
+
+def test_a_single_row_may_come_without_its_list() -> None:
+    batch = connector().normalise(Page({"data": ROW}, "x"))
+    assert (batch.records.height, batch.rows_read) == (1, 1)
+    assert connector().normalise(Page({"total": 0}, "x")).rows_read == 0
+
+
+def test_a_later_extend_date_is_a_new_appointment_and_an_earlier_one_is_nothing() -> None:
+    moved = one(extendDate="12/11/2026 08:15:00")
+    assert (moved["due_original"], moved["due_current"]) == (at(9), at(12))
+    early = one(extendDate="05/11/2026 10:00:00", releaseDate="05/11/2026 10:00:00")
+    assert (early["due_original"], early["due_current"], early["finished_at"]) == (None, at(9), at(5, 10, 0))
+
+
+def test_release_ends_processing_and_finish_hands_over() -> None:
+    both = one(releaseDate="05/11/2026 10:00:00", finishDate="06/11/2026 09:00:00")
+    assert (both["finished_at"], both["delivered_at"]) == (at(5, 10, 0), at(6, 9, 0))
+    assert one(finishDate="06/11/2026 09:00:00")["finished_at"] == at(6, 9, 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"dossierStatus": "receiving", "dossierSubStatus": "", "receiveDate": ""}, 1),
+        ({"dossierStatus": "receiving", "dossierSubStatus": ""}, 2),
+        ({"dossierStatus": "denied", "dossierSubStatus": ""}, 3),
+        ({"dossierStatus": "waiting", "dossierSubStatus": ""}, 5),
+        ({"dossierStatus": "paying", "dossierSubStatus": ""}, 6),
+        ({"dossierStatus": "done", "dossierSubStatus": ""}, 10),
+        ({"dossierStatus": "lạ", "dossierSubStatus": ""}, None),
+    ],
+)
+def test_statuses(changes: dict[str, Any], status: int | None) -> None:
+    record = one(**changes)
+    assert record["status"] == status
+    assert record["source_status"] == changes["dossierStatus"]
+
+
+def test_a_site_maps_its_own_statuses_and_sub_statuses() -> None:
+    records = normalise(
+        ROW | {"dossierStatus": "lạ"}, ROW | {"dossierSubStatus": "processing_3"}, statuses={"lạ": 8, "processing_3": 5}
+    ).records
+    assert records["status"].to_list() == [8, 5]
+
+
+@pytest.mark.parametrize(
+    ("changes", "channel"),
+    [
+        ({"online": "true"}, "online"),
+        ({"online": True}, "online"),
+        ({"viaPostal": 2}, "postal"),
+        ({"viaPostal": 1}, "direct"),
+        ({"fromViaPostal": "1"}, "postal"),
+    ],
+)
+def test_channels(changes: dict[str, Any], channel: str) -> None:
+    assert one(**changes)["channel"] == channel
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [("Quá 5 ngày", "late"), ("Còn 2 ngày", "on_time"), ("Đúng hạn", "on_time"), ("Tạm dừng xử lý", None), ("", None)],
+)
+def test_the_opinion_of_the_source_is_kept_apart(text: str, verdict: str | None) -> None:
+    assert one(dossierOverdue=text)["source_verdict"] == verdict
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["2026-11-09 08:15:00", "9/11/2026 8:15:00", "31/02/2026 08:15:00", "09/11/2026", "09/11/1026 08:15:00", 1793000],
+)
+def test_a_bad_date_rejects_its_record_alone(value: Any) -> None:
+    batch = normalise(ROW, ROW | {"dossierId": 8, "dueDate": value}, ROW | {"dossierId": 9})
+    assert batch.records["source_key"].to_list() == ["55001/7", "55001/9"]
+    assert batch.rows_read == 3
+    (reject,) = batch.rejects
+    assert (reject.row, reject.column, reject.value) == (2, "dueDate", str(value))
+    assert reject.location == "rest/v2/dossiers?start=0"
+
+
+def test_a_row_that_names_no_dossier_is_rejected_without_its_contents() -> None:
+    batch = normalise({"applicantName": "NGUYỄN GIẢ", "groupId": 55001}, "chữ", ROW)
+    assert batch.records.height == 1
+    assert [(reject.row, reject.column) for reject in batch.rejects] == [(1, "dossierId"), (2, None)]
+    assert "GIẢ" not in str(batch.rejects)
+
+
+def test_only_whitelisted_fields_survive_the_edge() -> None:
+    row = ROW | {"applicantName": "GIẢ", "applicantIdNo": "001", "hasPassword": "1234", "address": "GIẢ", "khac": "GIẢ"}
+    assert strip(row, None) == ROW
+    kept = strip(row, b"khoa")
+    assert kept.pop("applicantHash") == hmac.new(b"khoa", b"1", hashlib.sha256).hexdigest()
+    assert kept == ROW
+
+
+def test_the_applicant_hash_survives_lost_zeros_and_needs_a_number() -> None:
+    assert applicant_hash("001085000001", b"k") == applicant_hash(1085000001, b"k")
+    assert applicant_hash("001085000001", b"k") != applicant_hash("001085000001", b"other")
+    assert applicant_hash("", b"k") is applicant_hash(None, b"k") is applicant_hash("000", b"k") is None
+
+
+def action(at_ms: int, step: Any, before: Any, state: int = 1) -> dict[str, Any]:
+    return {"createDate": at_ms, "stepCode": step, "fromStepCode": before, "state": state, "actionUser": "GIẢ"}
+
+
+def test_supplements_are_counted_from_the_history() -> None:
+    answer = {
+        "data": [
+            {"actions": [action(1, 200, ""), action(2, 201, 200), action(6, "201", "200"), action(6, 201, 200)]},
+            {"actions": [action(3, 201, 201), action(4, 200, 201), action(5, 201, 200, state=2)]},
+        ]
+    }
+    assert read_supplements(answer, ("201",)) == Supplements(2, 6, None)
+    answer["data"].append({"actions": [action(9, 300, 201)]})
+    assert read_supplements(answer, ("201",)) == Supplements(2, 6, 9)
+    assert read_supplements(answer, ("131",)) == Supplements(0)
+
+
+@pytest.mark.parametrize("answer", [None, [], {}, {"data": ""}, {"data": {"actions": {"createDate": "?"}}}])
+def test_an_odd_history_has_no_supplements(answer: Any) -> None:
+    assert read_supplements(answer, ("201",)) == Supplements(0)
+
+
+def test_supplements_reach_the_record() -> None:
+    start, end = int(at(3).timestamp()) * 1000, int(at(4).timestamp()) * 1000
+    batch = normalise(
+        *(ROW, ROW | {"dossierId": 8}, ROW | {"dossierId": 9}),
+        supplements={"7": [2, start, end], "8": None, "9": [0, None, None]},
+    )
+    assert batch.records["supplement_count"].to_list() == [2, None, 0]
+    assert batch.records["supplement_requested_at"].to_list() == [at(3), None, None]
+    assert batch.records["supplement_completed_at"].to_list() == [at(4), None, None]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"url": "motcua.example"}, "not an http or https address"),
+        ({"url": "https://a:b@motcua.example/o"}, "move them to username"),
+        ({"url": "https://motcua.example/o?x=1"}, "leave them out"),
+        ({"zone": "Asia/Sai_Gon_Cu"}, "no time zone is called"),
+        ({"password_file": "p"}, "exactly one of password"),
+        ({"page_size": 500, "max_hits": 100}, "larger than max_hits"),
+        ({"statuses": {"lạ": 11}}, "statuses"),
+        ({"khong_co": 1}, "khong_co"),
+    ],
+)
+def test_bad_options_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        OpencpsOptions(**(BASE | changes))
+
+
+def test_no_secret_is_shown() -> None:
+    options = OpencpsOptions(**(BASE | {"password": "mat-khau-rat-bi-mat"}))
+    assert "mat-khau" not in repr(options) + str(options) + json.dumps(options.model_dump(mode="json"))

@@ -1,0 +1,340 @@
+"""The command line. Errors of ours print one message and exit with their code; see docs/exit-codes.md."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from rules.loader import load_packs
+from tthc_monitor import jobs, outbox
+from tthc_monitor.demo import run_demo
+from tthc_monitor.domain.errors import ConfigError, TthcError
+from tthc_monitor.domain.periods import calendar_month, nd09_month
+from tthc_monitor.evaluate import evaluate as run_evaluation
+from tthc_monitor.installation import Installation, open_database, open_installation, system_clock
+from tthc_monitor.outputs import flags_export
+from tthc_monitor.outputs.mail import DirectoryTransport
+from tthc_monitor.scheduler import start_scheduler
+from tthc_monitor.serving import WebServer
+from tthc_monitor.settings import DEFAULT_FILE, Settings, load_settings
+from tthc_monitor.store import migrate
+from tthc_monitor.store.auditors import create_auditor
+from tthc_monitor.store.database import transaction
+from tthc_monitor.store.runs import rejects_of
+from tthc_monitor.terminal import console, set_up_logging, steps
+from tthc_monitor.web import make_app
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+db = typer.Typer(no_args_is_help=True, help="The database: migrations, auditors' logins.")
+sources = typer.Typer(no_args_is_help=True, help="The one-stop systems that are pulled.")
+rules = typer.Typer(no_args_is_help=True, help="The rules in force.")
+flags = typer.Typer(no_args_is_help=True, help="Verdicts and findings.")
+digest = typer.Typer(no_args_is_help=True, help="The morning mail.")
+report = typer.Typer(no_args_is_help=True, help="The monthly report.")
+jobs_app = typer.Typer(no_args_is_help=True, help="What the service does by itself.")
+for name, part in (
+    ("db", db), ("sources", sources), ("rules", rules), ("flags", flags),
+    ("digest", digest), ("report", report), ("jobs", jobs_app),
+):  # fmt: skip
+    app.add_typer(part, name=name)
+
+_config: dict[str, Path] = {}
+_INTERRUPTED = 130
+
+
+@app.callback()
+def _common(
+    config: Annotated[
+        Path, typer.Option("--config", "-c", envvar="TTHC_CONFIG", help="The configuration file.")
+    ] = Path(DEFAULT_FILE),
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], typer.Option(help="What the log on standard error tells.")
+    ] = "warning",
+) -> None:
+    set_up_logging(log_level)
+    _config["path"] = config
+
+
+def _settings() -> Settings:
+    return load_settings(_config["path"])
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Do one round, leave the files, exit.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for metrics.txt, digest.html, report.xlsx.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder to keep; by default a new one that vanishes.")] = None,
+    port: Annotated[int, typer.Option(help="Port of the pages; 0 takes a free one.", min=0, max=65535)] = 9766,
+) -> None:
+    """Show everything against a simulated one-stop system; needs no configuration."""
+    run_demo(once=once, out=out, data_dir=data_dir, port=port, stop=_stop_on_signals())
+
+
+@app.command()
+def serve() -> None:
+    """Run the service: pull, judge, send and show, until stopped."""
+    stop = _stop_on_signals()
+    with open_installation(_settings()) as installation:
+        part = installation.settings.serve
+        pages = make_app(installation.engine, zone=installation.settings.zone, max_series=part.max_series)
+        with WebServer(pages, part.host, part.port) as web:
+            scheduler = start_scheduler(installation)
+            console.print(f"serving on {web.url}", highlight=False)
+            stop.wait()
+            scheduler.shutdown(wait=True)
+
+
+def _stop_on_signals() -> threading.Event:
+    """An event that Ctrl-C and SIGTERM set; a second Ctrl-C ends the program at once."""
+    stop = threading.Event()
+
+    def handle(number: int, _frame: object) -> None:
+        if stop.is_set():
+            signal.default_int_handler(number, None)
+        stop.set()
+
+    signal.signal(signal.SIGINT, handle)
+    signal.signal(signal.SIGTERM, handle)
+    return stop
+
+
+@app.command()
+def check() -> None:
+    """Check configuration, rules and connector options, without touching database or sources."""
+    settings = _settings()
+    found = load_packs(settings.rules.packs, settings.base_dir)
+    installation = Installation(settings, None, found, system_clock, Path())  # type: ignore[arg-type]
+    for source in settings.sources:
+        installation.connector(source)
+    typer.echo(f"{settings.document.file}: {len(settings.sources)} sources, {len(found)} rules, all right")
+
+
+@app.command()
+def pull(
+    source: Annotated[list[str] | None, typer.Argument(help="Names of sources; by default all.")] = None,
+) -> None:
+    """Pull sources now and judge what changed."""
+    settings = _settings()
+    chosen = [settings.source(name) for name in source] if source else list(settings.sources)
+    if not chosen:
+        raise ConfigError(f"{settings.document.file} names no sources; add one under 'sources'")
+    with open_installation(settings) as installation:
+        failed: TthcError | None = None
+        for one in chosen:
+            try:
+                with steps() as shown, shown.step(f"pulling {one.name}") as step:
+                    done = jobs.pull_source(installation, one, step.rows)
+            except TthcError as error:
+                failed = failed or error
+                console.print(f"{one.name}: {error}", style="red", markup=False, highlight=False)
+                continue
+            typer.echo(
+                f"{one.name}: {done.rows_read} rows read, {done.rows_rejected} rejected, "
+                f"{done.dossiers_new} new, {done.dossiers_changed} changed"
+            )
+        if failed is not None:
+            raise typer.Exit(failed.exit_code)
+
+
+@app.command()
+def evaluate(
+    everything: Annotated[bool, typer.Option("--all", help="Judge every dossier, changed or not.")] = False,
+) -> None:
+    """Judge the dossiers that changed since they were judged last."""
+    with open_installation(_settings()) as installation:
+        with steps() as shown, shown.step("judging") as step:
+            done = run_evaluation(
+                installation.engine,
+                installation.rules,
+                installation.settings.calendar,
+                now=installation.now,
+                everything=everything,
+                progress=step.advance,
+            )
+            jobs.snapshot(installation)
+        typer.echo(f"{done.dossiers} dossiers judged, {done.opened} flags opened, {done.closed} closed")
+
+
+@db.command("upgrade")
+def db_upgrade() -> None:
+    """Bring the database to the migration that this version needs."""
+    with open_database(_settings()) as engine:
+        typer.echo(f"database at migration {migrate.upgrade(engine)}")
+
+
+@db.command("status")
+def db_status() -> None:
+    """Tell which migration the database is at and which this version needs."""
+    with open_database(_settings()) as engine, transaction(engine) as connection:
+        typer.echo(f"database at migration {migrate.current(connection) or 'none'}, this version needs {migrate.head()}")
+
+
+@db.command("auditor")
+def db_auditor(name: Annotated[str, typer.Argument(help="Name of the login.")]) -> None:
+    """Make a login that may only read schema audit, and print its address; again gives it a new password."""
+    with open_installation(_settings()) as installation, transaction(installation.engine) as connection:
+        url = create_auditor(connection, installation.engine.url, name)
+        typer.echo(url.render_as_string(hide_password=False))
+
+
+@sources.command("list")
+def sources_list() -> None:
+    """List the sources of the configuration and how their last pull went."""
+    with open_installation(_settings()) as installation, transaction(installation.engine) as connection:
+        last = {
+            row.source: row
+            for row in connection.exec_driver_sql(
+                "SELECT DISTINCT ON (source) * FROM audit.pull_runs ORDER BY source, run_id DESC"
+            )
+        }
+        table = Table("source", "kind", "every", "last pull", "outcome", "rows", "rejected")
+        zone = ZoneInfo(installation.settings.zone)
+        for source in installation.settings.sources:
+            row = last.get(source.name)
+            told = (
+                ("never", "", "", "")
+                if row is None
+                else (
+                    f"{row.started_at.astimezone(zone):%Y-%m-%d %H:%M}", row.outcome,
+                    str(row.rows_read), str(row.rows_rejected),
+                )
+            )  # fmt: skip
+            table.add_row(source.name, source.kind, str(source.every), *told)
+    typer.echo(_plain(table))
+
+
+@sources.command("test")
+def sources_test(name: Annotated[str, typer.Argument(help="Name of the source.")]) -> None:
+    """Try a source cheaply and tell what is right, or what is wrong and what to do."""
+    settings = _settings()
+    installation = Installation(settings, None, (), system_clock, Path())  # type: ignore[arg-type]
+    for line in installation.connector(settings.source(name)).check():
+        typer.echo(f"✓ {line}")
+
+
+@sources.command("rejects")
+def sources_rejects(
+    name: Annotated[str, typer.Argument(help="Name of the source.")],
+    limit: Annotated[int, typer.Option(help="At most so many rows.", min=1)] = 50,
+) -> None:
+    """Show what the last pull of a source could not read, and why."""
+    settings = _settings()
+    settings.source(name)
+    with open_installation(settings) as installation, transaction(installation.engine) as connection:
+        table = Table("where", "row", "column", "value", "reason")
+        for row in rejects_of(connection, name, limit):
+            table.add_row(*(escape("" if value is None else str(value)) for value in row))
+    typer.echo(_plain(table))
+
+
+@rules.command("list")
+def rules_list() -> None:
+    """List the rules in force."""
+    settings = _settings()
+    table = Table("code", "kind", "severity", "verdict", "title", "legal basis")
+    for rule in load_packs(settings.rules.packs, settings.base_dir):
+        table.add_row(rule.code, rule.kind, rule.severity, rule.verdict or "", rule.title, rule.legal_basis)
+    typer.echo(_plain(table))
+
+
+@flags.command("export")
+def flags_export_command(
+    as_of: Annotated[str, typer.Option(help="'now', or an instant such as 2026-10-14T17:00:00+07:00.")] = "now",
+    form: Annotated[Literal["csv", "json"], typer.Option("--format", help="Form of the table.")] = "csv",
+    out: Annotated[Path | None, typer.Option(help="File to write; by default standard output.")] = None,
+) -> None:
+    """The verdict on every dossier at an instant, with the seconds of lateness."""
+    instant = flags_export.parse_instant(as_of, system_clock())
+    with open_installation(_settings()) as installation, transaction(installation.engine) as connection:
+        table = flags_export.verdicts(connection, instant, installation.settings.calendar.compile())
+    content = flags_export.render(table, form)
+    if out is None:
+        sys.stdout.buffer.write(content)
+        sys.stdout.flush()
+    else:
+        try:
+            out.write_bytes(content)
+        except OSError as error:
+            raise ConfigError(f"--out {out} cannot be written: {error.strerror}; choose another file") from None
+
+
+@digest.command("render")
+def digest_render(
+    out: Annotated[Path, typer.Option(help="Folder for the mails, as .html and .eml.")],
+    unit: Annotated[list[str] | None, typer.Option(help="Unit codes; by default every recipient's.")] = None,
+) -> None:
+    """Write the digests of this moment to a folder; nobody is sent anything and nothing is recorded."""
+    with open_installation(_settings()) as installation:
+        for path in outbox.render_digests(installation, DirectoryTransport(out), tuple(unit or ())):
+            typer.echo(str(path))
+
+
+@digest.command("send")
+def digest_send() -> None:
+    """Send today's digests to those who have not had them."""
+    with open_installation(_settings()) as installation:
+        outbox.send_digests(installation)
+
+
+@report.command("monthly")
+def report_monthly(
+    period: Annotated[str, typer.Option(help="Month of the report, such as 2026-10.")],
+    out: Annotated[Path, typer.Option(help="Folder for the workbook.")] = Path(),
+    unit: Annotated[list[str] | None, typer.Option(help="Unit codes; by default all.")] = None,
+    kind: Annotated[
+        Literal["calendar", "nd09"], typer.Option(help="Calendar month, or 15th to 14th by NĐ 09/2019.")
+    ] = "calendar",
+) -> None:
+    """Write the monthly report as a workbook."""
+    settings = _settings()
+    span = (calendar_month if kind == "calendar" else nd09_month)(period, settings.zone)
+    with open_installation(settings) as installation, steps() as shown, shown.step(f"report {span.month}"):
+        path = outbox.monthly_report(installation, span, out, tuple(unit or ()))
+    typer.echo(str(path))
+
+
+@jobs_app.command("list")
+def jobs_list() -> None:
+    """List the jobs, when they run, and when each last succeeded."""
+    with open_installation(_settings()) as installation, transaction(installation.engine) as connection:
+        last: dict[str, datetime] = dict(
+            connection.exec_driver_sql("SELECT job, max(finished_at) FROM job_runs WHERE outcome = 'ok' GROUP BY 1")
+            .tuples()
+            .all()
+        )
+        zone = ZoneInfo(installation.settings.zone)
+        table = Table("job", "when", "last success")
+        for job in jobs.all_jobs(installation):
+            done = last.get(job.name)
+            table.add_row(job.name, str(job.schedule), f"{done.astimezone(zone):%Y-%m-%d %H:%M:%S}" if done else "never")
+    typer.echo(_plain(table))
+
+
+def _plain(table: Table) -> str:
+    width = None if sys.stdout.isatty() else 240
+    plain = type(console)(width=width, highlight=False, no_color=not sys.stdout.isatty())
+    with plain.capture() as captured:
+        plain.print(table)
+    return captured.get().rstrip()
+
+
+def main() -> None:
+    """Entry point of the program."""
+    os.environ.setdefault("PYTHONIOENCODING", "utf-8")
+    try:
+        app(standalone_mode=True)
+    except TthcError as error:
+        console.print(f"tthc-monitor: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)

@@ -1,0 +1,213 @@
+"""The demonstration: a simulated one-stop system, the whole service against it, and where to look."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import yaml
+from sqlalchemy import text
+
+from tthc_monitor import jobs, outbox
+from tthc_monitor.domain.errors import ConfigError
+from tthc_monitor.domain.periods import calendar_month
+from tthc_monitor.installation import Installation, open_installation, system_clock
+from tthc_monitor.outputs.metrics import exposition
+from tthc_monitor.scheduler import start_scheduler
+from tthc_monitor.serving import WebServer
+from tthc_monitor.settings import load_settings
+from tthc_monitor.simulator.server import SimulatedServer
+from tthc_monitor.simulator.world import World
+from tthc_monitor.store.auditors import create_auditor
+from tthc_monitor.store.database import transaction
+from tthc_monitor.terminal import Steps, console, steps
+from tthc_monitor.web import make_app
+
+_SEED = 2026
+_SECONDS_BETWEEN_EVENTS = 4.0
+_SOURCE = "tinh-mau"
+_AUDITOR = "kiem_toan"
+QUERY = (
+    "SELECT unit_name, count(*) FROM audit.flags_now JOIN audit.dossiers USING (dossier_id) "
+    "WHERE rule_code = 'overdue' GROUP BY 1 ORDER BY 2 DESC"
+)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The files that a demonstration leaves."""
+
+    metrics: Path
+    digest: Path
+    report: Path
+
+
+def run_demo(*, once: bool, out: Path | None, data_dir: Path | None, port: int, stop: threading.Event) -> None:
+    """Pull, judge and show; then go on until ``stop`` is set, unless ``once``.
+
+    Args:
+        out: folder for the files; by default inside the data folder.
+        data_dir: folder to keep; by default a new one that vanishes at the end.
+        port: of the web pages; 0 takes a free one.
+
+    Raises:
+        ConfigError: a folder or port cannot be used.
+    """
+    with ExitStack() as stack:
+        folder = stack.enter_context(_folder(data_dir))
+        with steps() as shown:
+            with shown.step("starting a simulated one-stop system"):
+                world = World(_SEED, system_clock(), pace=_SECONDS_BETWEEN_EVENTS)
+                simulated = stack.enter_context(SimulatedServer(world))
+            settings = load_settings(_write_settings(folder, simulated, port))
+            with shown.step("starting PostgreSQL"):
+                installation = stack.enter_context(open_installation(settings, fast_and_unsafe=data_dir is None))
+            outputs = _first_round(installation, shown, _out_folder(out, folder))
+        if once:
+            _print_once(outputs)
+        else:
+            _go_on(installation, outputs, stop)
+
+
+def _first_round(installation: Installation, shown: Steps, out: Path) -> Outputs:
+    source = installation.settings.source(_SOURCE)
+    with shown.step("pulling dossiers over HTTP and judging them") as step:
+        jobs.pull_source(installation, source, step.rows)
+    outputs = Outputs(out / "metrics.txt", out / "digest.html", out / "report.xlsx")
+    with shown.step("writing metrics, digest and report"):
+        _write_outputs(installation, outputs)
+    return outputs
+
+
+def _write_outputs(installation: Installation, outputs: Outputs) -> None:
+    outputs.metrics.write_bytes(exposition(installation.engine))
+    mail = outbox.digest_mail(outbox.digest_facts(installation), ())
+    outputs.digest.write_text(mail.html, encoding="utf-8")
+    local = installation.now().astimezone(ZoneInfo(installation.settings.zone))
+    period = calendar_month(f"{local:%Y-%m}", installation.settings.zone)
+    outbox.monthly_report(installation, period, outputs.report.parent).replace(outputs.report)
+
+
+def _print_once(outputs: Outputs) -> None:
+    for name, path in (("metrics", outputs.metrics), ("digest", outputs.digest), ("report", outputs.report)):
+        console.print(f"{name:8} {path}", soft_wrap=True, highlight=False)
+
+
+def _go_on(installation: Installation, outputs: Outputs, stop: threading.Event) -> None:
+    with transaction(installation.engine) as connection:
+        auditor = create_auditor(connection, installation.engine.url, _AUDITOR)
+    serve = installation.settings.serve
+    app = make_app(installation.engine, zone=installation.settings.zone, max_series=serve.max_series)
+    with WebServer(app, serve.host, serve.port) as web:
+        scheduler = start_scheduler(installation)
+        try:
+            _print_summary(installation, outputs, web.url, auditor.render_as_string(hide_password=False))
+            _watch(installation, stop)
+        finally:
+            console.print("stopping …")
+            scheduler.shutdown(wait=True)
+
+
+def _print_summary(installation: Installation, outputs: Outputs, url: str, auditor: str) -> None:
+    with transaction(installation.engine) as connection:
+        counts = dict(
+            connection.execute(text("SELECT verdict, count(*) FROM audit.verdicts_now GROUP BY 1")).tuples().all()
+        )
+    lines = [
+        f"[bold]{sum(counts.values())} dossiers of the made-up “Tỉnh Mẫu” judged[/bold]: "
+        + ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())),
+        "",
+        f"[bold]pages[/bold]     {url}/",
+        f"[bold]metrics[/bold]   {url}/metrics",
+        f"[bold]digest[/bold]    {outputs.digest}",
+        f"[bold]report[/bold]    {outputs.report}",
+        f"[bold]auditor[/bold]   {auditor}",
+        "          try it in any PostgreSQL client:",
+        f"          [italic]{QUERY};[/italic]",
+        f"[bold]settings[/bold]  {installation.settings.document.file}",
+        "",
+        "It goes on pulling every 10 seconds. Stop it with Ctrl-C.",
+    ]
+    console.print()
+    for line in lines:
+        console.print(line, soft_wrap=True, highlight=False)
+    console.print()
+
+
+def _watch(installation: Installation, stop: threading.Event) -> None:
+    """Tell of each pull that brought news, until asked to stop."""
+    last = _newest_run(installation)
+    while not stop.wait(1.0):
+        newest = _newest_run(installation)
+        if newest is not None and newest != last and (newest[1] or newest[2]):
+            at = installation.now().astimezone(ZoneInfo(installation.settings.zone))
+            console.print(f"{at:%H:%M:%S}  pulled: {newest[1]} new, {newest[2]} changed", highlight=False)
+        last = newest
+
+
+def _newest_run(installation: Installation) -> tuple[int, int, int] | None:
+    with transaction(installation.engine) as connection:
+        row = connection.execute(
+            text(
+                "SELECT run_id, dossiers_new, dossiers_changed FROM audit.pull_runs "
+                "WHERE outcome = 'ok' ORDER BY run_id DESC LIMIT 1"
+            )
+        ).one_or_none()
+    return None if row is None else (row.run_id, row.dossiers_new, row.dossiers_changed)
+
+
+def _write_settings(folder: Path, simulated: SimulatedServer, port: int) -> Path:
+    path = folder / "tthc-monitor.yaml"
+    source = {
+        "name": _SOURCE,
+        "kind": "opencps",
+        "every": "10s",
+        "options": {
+            "url": simulated.url,
+            "group_id": simulated.group_id,
+            "username": simulated.username,
+            "password": simulated.password,
+        },
+    }
+    settings = {
+        "data_dir": ".",
+        "calendar": "vn",
+        "serve": {"port": port},
+        "sources": [source],
+        "report": {"office": "Văn phòng Ủy ban nhân dân Tỉnh Mẫu (dữ liệu mô phỏng)"},
+    }
+    path.touch(mode=0o600)
+    path.write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    return path
+
+
+def _out_folder(out: Path | None, folder: Path) -> Path:
+    target = out or folder / "out"
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out {target} cannot be made: {error.strerror}; choose another folder") from None
+    return target.resolve()
+
+
+@contextmanager
+def _folder(data_dir: Path | None) -> Iterator[Path]:
+    """The data folder: the one asked for, to stay, or a new one that goes."""
+    if data_dir is not None:
+        try:
+            data_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"--data-dir {data_dir} cannot be made: {error.strerror}; choose another folder") from None
+        yield data_dir.resolve()
+        return
+    folder = Path(tempfile.mkdtemp(prefix="tthc-demo-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

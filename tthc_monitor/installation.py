@@ -1,0 +1,119 @@
+"""An installation: settings made real. Database open and migrated, rules and calendar loaded, connectors at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from connectors.base import Connector, Surroundings
+from connectors.registry import build
+from rules.loader import load_packs
+from rules.model import Rule
+from tthc_monitor.domain.errors import ConfigError
+from tthc_monitor.settings import Settings, SourceSettings
+from tthc_monitor.store import embedded, migrate
+from tthc_monitor.store.database import make_engine, transaction
+
+Clock = Callable[[], datetime]
+
+
+def system_clock() -> datetime:
+    """The present instant."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What jobs and commands work with."""
+
+    settings: Settings
+    engine: Engine
+    rules: Sequence[Rule]
+    now: Clock
+    data_dir: Path
+
+    def connector(self, source: SourceSettings) -> Connector:
+        """A connector for a source, its options checked.
+
+        Raises:
+            ConfigError: unknown kind, or wrong options.
+        """
+        return build(source.kind, source.name, self.settings.options_of(source), self._surroundings())
+
+    def folder(self, name: str) -> Path:
+        """A folder of the settings: relative ones lie in the data folder."""
+        return self.data_dir / name
+
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(self.now, self.settings.base_dir, _applicant_key(self.settings))
+
+
+def data_dir(settings: Settings) -> Path:
+    """Folder of everything this installation writes; relative paths start at the configuration's folder."""
+    if settings.data_dir is None:
+        return embedded.default_data_dir()
+    return settings.base_dir / Path(settings.data_dir).expanduser()
+
+
+@contextmanager
+def open_database(settings: Settings, *, fast_and_unsafe: bool = False) -> Iterator[Engine]:
+    """The database of an installation. Our own server is started, and stopped at the end if we started it.
+
+    Raises:
+        ConfigError: a wrong address, data folder or port.
+        DatabaseError: it does not start.
+    """
+    if settings.database.url is not None:
+        engine = make_engine(settings.database.url.get_secret_value())
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+        return
+    server = embedded.start(data_dir(settings), port=settings.database.port, fast_and_unsafe=fast_and_unsafe)
+    engine = make_engine(server.url())
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+        server.stop()
+
+
+@contextmanager
+def open_installation(
+    settings: Settings, *, now: Clock = system_clock, fast_and_unsafe: bool = False
+) -> Iterator[Installation]:
+    """Everything at hand to work.
+
+    Our own database is migrated on the way; somebody else's must be at the newest migration already.
+
+    Raises:
+        ConfigError: wrong rules or settings.
+        DatabaseError: the database cannot be reached, or waits for ``tthc-monitor db upgrade``.
+    """
+    rules = load_packs(settings.rules.packs, settings.base_dir)
+    with open_database(settings, fast_and_unsafe=fast_and_unsafe) as engine:
+        if settings.database.url is None:
+            migrate.upgrade(engine)
+        else:
+            with transaction(engine) as connection:
+                migrate.require_head(connection)
+        yield Installation(settings, engine, rules, now, data_dir(settings))
+
+
+def _applicant_key(settings: Settings) -> bytes | None:
+    if settings.applicant_key_file is None:
+        return None
+    path = settings.base_dir / settings.applicant_key_file
+    try:
+        key = path.read_bytes().strip()
+    except OSError as error:
+        raise ConfigError(f"applicant_key_file {path} cannot be read: {error.strerror}; make it, or remove the setting") from None
+    if len(key) < 32:
+        raise ConfigError(f"applicant_key_file {path} holds {len(key)} bytes; put at least 32 random bytes in it")
+    return key

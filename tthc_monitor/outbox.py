@@ -1,0 +1,150 @@
+"""What leaves the house by itself: the morning digests and the monthly report."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from tthc_monitor.domain.errors import ConfigError, DeliveryError
+from tthc_monitor.domain.periods import Period, calendar_month
+from tthc_monitor.installation import Installation
+from tthc_monitor.outputs.digest import DigestMail, build_digest, render_digest
+from tthc_monitor.outputs.digest_facts import DigestFacts, read_digest_facts
+from tthc_monitor.outputs.mail import (
+    DirectoryTransport,
+    NullTransport,
+    SmtpTransport,
+    Transport,
+    make_message,
+    send_digest,
+)
+from tthc_monitor.outputs.report import build_report
+from tthc_monitor.outputs.report_xlsx import write_report
+from tthc_monitor.settings import Settings, SmtpSettings
+from tthc_monitor.store.database import transaction
+
+log = structlog.get_logger(__name__)
+
+
+def digest_facts(installation: Installation) -> DigestFacts:
+    """What all digests of this moment need, read at once."""
+    with transaction(installation.engine) as connection:
+        settings = installation.settings
+        return read_digest_facts(connection, installation.now(), settings.zone, settings.calendar.compile())
+
+
+def digest_mail(facts: DigestFacts, units: tuple[str, ...]) -> DigestMail:
+    """The digest for these units; none means all."""
+    return render_digest(build_digest(facts, list(units) or None))
+
+
+def send_digests(installation: Installation) -> None:
+    """Send today's digest to every recipient who has not had it; one who fails does not keep the others waiting.
+
+    Raises:
+        DeliveryError: some could not be sent; the message names them.
+    """
+    settings = installation.settings
+    transport = make_transport(settings, installation.data_dir)
+    facts = digest_facts(installation)
+    failures: list[DeliveryError] = []
+    for recipient in settings.digest.recipients:
+        mail = digest_mail(facts, recipient.units)
+        try:
+            outcome = send_digest(installation.engine, recipient.address, mail, transport, installation.now())
+            log.info("digest", recipient=recipient.address, outcome=outcome)
+        except DeliveryError as error:
+            failures.append(error)
+            log.warning("digest_failed", recipient=recipient.address, error=str(error), permanent=error.permanent)
+    if failures:
+        raise DeliveryError(
+            f"{len(failures)} of {len(settings.digest.recipients)} digests were not delivered: "
+            + "; ".join(str(failure) for failure in failures)
+            + ". Send them again with: tthc-monitor digest send",
+            permanent=all(failure.permanent for failure in failures),
+        )
+
+
+def render_digests(installation: Installation, transport: DirectoryTransport, units: tuple[str, ...]) -> list[Path]:
+    """Write digests into a folder, recording nothing: for these units, or one for each recipient's.
+
+    Returns:
+        the HTML files.
+    """
+    recipients = installation.settings.digest.recipients
+    wanted = [("digest", units)] if units or not recipients else [(r.address, r.units) for r in recipients]
+    facts = digest_facts(installation)
+    written = []
+    for address, codes in wanted:
+        message = make_message(digest_mail(facts, codes), address, transport, installation.now())
+        transport.send(message)
+        written.append(transport.html_path(message))
+    return written
+
+
+def make_transport(settings: Settings, data_dir: Path) -> Transport:
+    """The transport that the settings choose.
+
+    Raises:
+        ConfigError: the password file cannot be read, or settings contradict each other.
+    """
+    if settings.digest.transport == "smtp" and settings.smtp is not None:
+        smtp = settings.smtp
+        return SmtpTransport(
+            host=smtp.host,
+            port=smtp.port,
+            security=smtp.security,
+            username=smtp.username,
+            password=_password(smtp, settings.base_dir),
+            sender=smtp.sender,
+            timeout=smtp.timeout_seconds,
+        )
+    if settings.digest.transport == "directory":
+        return DirectoryTransport(data_dir / settings.digest.directory)
+    return NullTransport()
+
+
+def _password(smtp: SmtpSettings, base_dir: Path) -> str | None:
+    if smtp.password_file is None:
+        return smtp.password.get_secret_value() if smtp.password is not None else None
+    path = base_dir / smtp.password_file
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"smtp.password_file {path} cannot be read: {error.strerror}; make it readable") from None
+
+
+def monthly_report(installation: Installation, period: Period, folder: Path, units: tuple[str, ...] = ()) -> Path:
+    """Write the report of a period as a workbook into a folder; returns the file.
+
+    Raises:
+        DeliveryError: the folder cannot be written.
+    """
+    settings = installation.settings
+    with transaction(installation.engine) as connection:
+        report = build_report(
+            connection,
+            period,
+            installation.now(),
+            settings.calendar.compile(),
+            reporting_unit=settings.report.office,
+            units=list(units) or None,
+        )
+    scope = "-".join(["", *units]) if units else ""
+    return write_report(report, folder / f"bao-cao-tthc-{period.month}{scope}.xlsx")
+
+
+def write_last_months_report(installation: Installation) -> None:
+    """The report of the calendar month that ended last, into the folder of the settings."""
+    local = installation.now().astimezone(ZoneInfo(installation.settings.zone))
+    period = calendar_month(last_month(local), installation.settings.zone)
+    path = monthly_report(installation, period, installation.folder(installation.settings.report.directory))
+    log.info("report_written", period=period.month, file=str(path))
+
+
+def last_month(local: datetime) -> str:
+    """The calendar month before the one of a local time, as 2026-10."""
+    return f"{local.replace(day=1) - timedelta(days=1):%Y-%m}"

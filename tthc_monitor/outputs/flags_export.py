@@ -1,0 +1,81 @@
+"""The verdict on every dossier at an instant, as a file for people and programs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final, Literal
+
+import numpy as np
+import polars as pl
+from sqlalchemy import Connection
+
+from tthc_monitor.domain.errors import ConfigError
+from tthc_monitor.domain.records import INSTANT
+from tthc_monitor.domain.worktime import WorkCalendar
+from tthc_monitor.store.copy import copy_out
+
+Format = Literal["csv", "json"]
+VERDICTS: Final = ("late", "on_time", "open_overdue", "open_in_time", "cannot_tell", "not_received")
+
+_SCHEMA: Final = {
+    "source": pl.String(),
+    "source_key": pl.String(),
+    "code": pl.String(),
+    "kind": pl.String(),
+    "unit_code": pl.String(),
+    "procedure_code": pl.String(),
+    "received_at": INSTANT,
+    "due_original": INSTANT,
+    "due_current": INSTANT,
+    "ended_at": INSTANT,
+    "source_verdict": pl.String(),
+    "verdict": pl.String(),
+    "late_seconds": pl.Float64(),
+}
+
+
+def parse_instant(value: str, now: datetime) -> datetime:
+    """An instant as typed on the command line: ``now``, or ISO 8601 with an offset.
+
+    Raises:
+        ConfigError: it is not an instant, or has no offset.
+    """
+    if value == "now":
+        return now
+    try:
+        instant = datetime.fromisoformat(value)
+    except ValueError:
+        raise ConfigError(f"'{value}' is not an instant; write it as 2026-10-14T17:00:00+07:00") from None
+    if instant.tzinfo is None:
+        raise ConfigError(f"'{value}' has no zone; add the offset, as in {value}+07:00")
+    return instant
+
+
+def verdicts(connection: Connection, as_of: datetime, calendar: WorkCalendar) -> pl.DataFrame:
+    """One row a dossier, ordered by source and key.
+
+    ``late_seconds`` is the time past the due instant until the end, or until ``as_of`` while open;
+    ``late_working_seconds`` is what of it was working time. Both are null unless the dossier is late or overdue.
+    """
+    query = (
+        f"SELECT {', '.join(_SCHEMA)} FROM audit.verdicts_as_of('{as_of.isoformat()}'::timestamptz) "
+        'ORDER BY source, source_key COLLATE "C"'
+    )
+    frame = copy_out(connection, query, _SCHEMA)
+    late = frame["verdict"].is_in(["late", "open_overdue"]).to_numpy()
+    due = frame["due_current"].to_numpy()[late]
+    until = np.minimum(np.nan_to_num(frame["ended_at"].to_numpy(), nat=np.datetime64("9999-01-01")), _utc(as_of))[late]
+    worked = np.full(frame.height, np.nan)
+    worked[late] = calendar.elapsed(due, until)
+    return frame.with_columns(pl.Series("late_working_seconds", worked, nan_to_null=True))
+
+
+def _utc(instant: datetime) -> np.datetime64:
+    return np.datetime64(round(instant.timestamp() * 1_000_000), "us")
+
+
+def render(frame: pl.DataFrame, form: Format) -> bytes:
+    """The table as CSV with a header, or as a JSON array of objects; instants are ISO 8601 in UTC."""
+    readable = frame.with_columns(pl.col(pl.Datetime).dt.to_string("%Y-%m-%dT%H:%M:%S%.fZ"))
+    text = readable.write_csv() if form == "csv" else readable.write_json()
+    return text.encode()

@@ -1,0 +1,250 @@
+"""The configuration file: what a person may write, checked as a whole, every problem with its line.
+
+``${NAME}`` and ``${NAME:-default}`` in a text are replaced by environment variables.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import timedelta
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from tthc_monitor.domain.calendars import CalendarSpec
+from tthc_monitor.domain.errors import ConfigError, Problem
+from tthc_monitor.domain.yaml_text import Document, parse_yaml, validate
+
+DEFAULT_FILE = "tthc-monitor.yaml"
+_VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(:-(?P<default>[^}]*))?\}")
+_PERIOD = re.compile(r"^(\d+)\s*(s|m|h|d)$")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def _period(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value
+    match = _PERIOD.match(value) if isinstance(value, str) else None
+    if match is None or int(match[1]) == 0:
+        raise ValueError(f"{value!r} is not a period; write a number and a unit, such as 30s, 10m, 6h or 1d")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+Period = Annotated[timedelta, BeforeValidator(_period)]
+ClockTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatabaseSettings(_Part):
+    """Where the data live. Without ``url`` a PostgreSQL of our own runs in ``data_dir``, on loopback ``port``."""
+
+    url: SecretStr | None = None
+    port: Port = 0
+
+
+class SourceSettings(_Part):
+    """One one-stop system. ``options`` belong to the connector kind and are checked by it."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    kind: str
+    every: Period = timedelta(minutes=10)
+    max_reject_share: Annotated[float, Field(ge=0, le=1)] = 0.05
+    min_rows: Annotated[int, Field(ge=0)] = 0
+    options: dict[str, Any] = {}
+
+
+class RulesSettings(_Part):
+    """Rule packs in force: names of shipped ones, or paths of files ending in .yaml; a later one overrides."""
+
+    packs: Annotated[tuple[str, ...], Field(min_length=1)] = ("core",)
+
+
+class ServeSettings(_Part):
+    """Address of the metrics and health pages."""
+
+    host: str = "127.0.0.1"
+    port: Port = 9766
+    max_series: Annotated[int, Field(ge=100)] = 20_000
+
+
+class SmtpSettings(_Part):
+    """The mail server. The password comes from ``password_file`` or an environment variable, never from the log."""
+
+    host: str
+    port: Port = 587
+    security: Literal["none", "starttls", "tls"] = "starttls"
+    username: str | None = None
+    password: SecretStr | None = None
+    password_file: str | None = None
+    sender: str
+    timeout_seconds: Annotated[float, Field(gt=0)] = 30
+
+    @model_validator(mode="after")
+    def _one_password(self) -> SmtpSettings:
+        if self.password is not None and self.password_file is not None:
+            raise ValueError("give either password or password_file, not both")
+        if self.username is not None and self.password is None and self.password_file is None:
+            raise ValueError("username needs a password; add password_file")
+        return self
+
+
+class Recipient(_Part):
+    """Who gets the digest. ``units`` limits it to these unit codes; empty means all."""
+
+    address: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]
+    units: tuple[str, ...] = ()
+
+
+class DigestSettings(_Part):
+    """The morning mail: sent at ``at`` on working days of the calendar, to ``smtp``, or written to ``directory``."""
+
+    at: ClockTime = "07:30"
+    transport: Literal["smtp", "directory", "none"] = "none"
+    directory: str = "digests"
+    recipients: tuple[Recipient, ...] = ()
+
+
+class ReportSettings(_Part):
+    """The monthly report: made on ``day`` of the following month at ``at``, into ``directory``."""
+
+    day: Annotated[int, Field(ge=1, le=28)] = 1
+    at: ClockTime = "06:00"
+    directory: str = "reports"
+    office: str = "Văn phòng Ủy ban nhân dân tỉnh"
+
+
+class Settings(_Part):
+    """The whole configuration. ``base_dir`` and ``document`` are set by :func:`load_settings`."""
+
+    data_dir: str | None = None
+    applicant_key_file: str | None = None
+    database: DatabaseSettings = DatabaseSettings()
+    calendar: CalendarSpec
+    rules: RulesSettings = RulesSettings()
+    sources: tuple[SourceSettings, ...] = ()
+    serve: ServeSettings = ServeSettings()
+    smtp: SmtpSettings | None = None
+    digest: DigestSettings = DigestSettings()
+    report: ReportSettings = ReportSettings()
+
+    base_dir: Path = Field(default=Path(), exclude=True)
+    document: Document = Field(default=Document("(none)", {}, {}), exclude=True)
+
+    @field_validator("sources")
+    @classmethod
+    def _names_once(cls, sources: tuple[SourceSettings, ...]) -> tuple[SourceSettings, ...]:
+        names = [source.name for source in sources]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"source '{name}' stands twice; rename one of the two")
+        return sources
+
+    @model_validator(mode="after")
+    def _mail_has_a_server(self) -> Settings:
+        if self.digest.transport == "smtp" and self.smtp is None:
+            raise ValueError("digest.transport is smtp, but there is no smtp part; add it with host and sender")
+        return self
+
+    @property
+    def zone(self) -> str:
+        """Zone in which people read times: the calendar's."""
+        return self.calendar.zone
+
+    def source(self, name: str) -> SourceSettings:
+        """The source of that name.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        for source in self.sources:
+            if source.name == name:
+                return source
+        known = ", ".join(source.name for source in self.sources) or "none"
+        raise ConfigError(f"there is no source '{name}' in {self.document.file}; the sources are: {known}")
+
+    def options_of(self, source: SourceSettings) -> Document:
+        """The options of a source with their lines in the file."""
+        index = self.sources.index(source)
+        if "options" not in self.document.data["sources"][index]:
+            return Document(self.document.file, {}, {(): self.document.line(("sources", index)) or 1})
+        return self.document.at("sources", index, "options")
+
+
+def shipped_calendar(name: str) -> Document:
+    """A calendar that comes with the program.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    folder = files("rules").joinpath("calendars")
+    names = sorted(item.name.removesuffix(".yaml") for item in folder.iterdir())
+    if name not in names:
+        raise ConfigError(f"calendar '{name}' is not shipped; use {', '.join(names)}, a path ending in .yaml, or write it out")
+    return parse_yaml(folder.joinpath(f"{name}.yaml").read_text(encoding="utf-8"), f"{name}.yaml")
+
+
+def load_settings(path: Path) -> Settings:
+    """Read and check a configuration file.
+
+    Raises:
+        ConfigError: all problems of the file at once, each with its line.
+    """
+    document = _substitute(parse_yaml(_read(path), str(path)))
+    if not isinstance(document.data, dict):
+        raise ConfigError([Problem(str(path), 1, "the file is not a mapping of settings; see the reference configuration")])
+    for reserved in ("base_dir", "document"):
+        if reserved in document.data:
+            raise ConfigError([Problem(str(path), document.line((reserved,)), f"unknown key '{reserved}'; remove it")])
+    calendar = document.data.get("calendar", "vn")
+    if isinstance(calendar, str):
+        document.data["calendar"] = _calendar(calendar, path)
+    return validate(Settings, document).model_copy(update={"base_dir": path.resolve().parent, "document": document})
+
+
+def _calendar(name: str, path: Path) -> CalendarSpec:
+    if name.endswith((".yaml", ".yml")):
+        file = path.parent / name
+        return validate(CalendarSpec, parse_yaml(_read(file), str(file)))
+    return validate(CalendarSpec, shipped_calendar(name))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist; name the configuration with --config FILE") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}; make it a readable UTF-8 file") from None
+
+
+def _substitute(document: Document) -> Document:
+    problems: list[Problem] = []
+
+    def replaced(value: Any, path: tuple[str | int, ...]) -> Any:
+        if isinstance(value, dict):
+            return {key: replaced(item, (*path, str(key))) for key, item in value.items()}
+        if isinstance(value, list):
+            return [replaced(item, (*path, index)) for index, item in enumerate(value)]
+        if not isinstance(value, str):
+            return value
+
+        def variable(match: re.Match[str]) -> str:
+            found = os.environ.get(match["name"], match["default"])
+            if found is None:
+                message = f"environment variable {match['name']} is not set; set it, or write ${{{match['name']}:-default}}"
+                problems.append(Problem(document.file, document.line(path), message))
+            return found or ""
+
+        return _VARIABLE.sub(variable, value)
+
+    data = replaced(document.data, ())
+    if problems:
+        raise ConfigError(problems)
+    return Document(document.file, data, document.lines)

@@ -1,0 +1,50 @@
+"""Logins for auditors: they may read schema ``audit`` and nothing else."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import URL
+
+from tthc_monitor.domain.errors import ConfigError
+
+GROUP = "tthc_auditor"
+_NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
+_STATEMENT_TIMEOUT = "60s"
+
+
+def create_auditor(connection: Connection, url: URL, name: str) -> URL:
+    """Make a login for an auditor, or give an existing one a new password.
+
+    Returns:
+        the address with name and password; the password is kept nowhere.
+
+    Raises:
+        ConfigError: not a role name, or the role exists and is not an auditor.
+    """
+    if not _NAME.match(name):
+        raise ConfigError(f"'{name}' is not a role name; use lower-case letters, digits and _, starting with a letter")
+    exists, is_auditor = connection.execute(
+        text(
+            "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = :name), EXISTS (SELECT FROM pg_auth_members m "
+            "JOIN pg_roles r ON r.oid = m.member JOIN pg_roles g ON g.oid = m.roleid "
+            "WHERE r.rolname = :name AND g.rolname = :role)"
+        ),
+        {"name": name, "role": GROUP},
+    ).one()
+    if exists and not is_auditor:
+        raise ConfigError(f"role {name} exists and is not an auditor; choose another name")
+    password = secrets.token_urlsafe(18)
+    # The password is letters, digits, - and _ only, and the name was checked: both are safe inside the statement.
+    verb, membership = ("ALTER", "") if exists else ("CREATE", f" IN ROLE {GROUP}")
+    connection.exec_driver_sql(f"{verb} ROLE {name} LOGIN PASSWORD '{password}' CONNECTION LIMIT 5{membership}")
+    for setting in (
+        "default_transaction_read_only = on",
+        f"statement_timeout = '{_STATEMENT_TIMEOUT}'",
+        "search_path = audit",
+        "timezone = 'Asia/Ho_Chi_Minh'",
+    ):
+        connection.exec_driver_sql(f"ALTER ROLE {name} SET {setting}")
+    return url.set(username=name, password=password, drivername="postgresql")

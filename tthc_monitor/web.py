@@ -1,0 +1,142 @@
+"""The web face: metrics, health, and a landing page with what is late now, unit by unit.
+
+``/-/healthy`` does not ask the database, else its outage would restart every process; ``/-/ready`` does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tthc_monitor.domain.errors import DatabaseError
+from tthc_monitor.outputs import wording
+from tthc_monitor.outputs.metrics import CONTENT_TYPE, MAX_SERIES, VERSION, exposition
+from tthc_monitor.store.database import first_line, transaction
+from tthc_monitor.store.migrate import require_head
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+_log = structlog.get_logger(__name__)
+
+_HEADERS: Final = {
+    b"content-security-policy": (
+        b"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"cache-control": b"no-store",
+}
+
+_UNITS: Final = """
+SELECT s.unit_code, u.name,
+       coalesce(sum(s.value) FILTER (WHERE s.metric = 'tthc_dossiers_overdue'), 0)::bigint,
+       coalesce(sum(s.value) FILTER (WHERE s.metric = 'tthc_dossiers_due_soon'), 0)::bigint,
+       coalesce(sum(s.value) FILTER (WHERE s.metric = 'tthc_dossiers_open'), 0)::bigint,
+       coalesce(sum(s.value) FILTER (WHERE s.metric = 'tthc_dossiers_cannot_tell'), 0)::bigint
+FROM tthc.metric_snapshot s LEFT JOIN audit.units u USING (unit_code)
+GROUP BY 1, 2 ORDER BY 3 DESC, 4 DESC, 5 DESC, 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitLine:
+    """What stands of one unit on the landing page; counts of dossiers."""
+
+    name: str
+    overdue: int
+    due_soon: int
+    open: int
+    cannot_tell: int
+
+
+def make_app(engine: Engine, *, zone: str = "Asia/Ho_Chi_Minh", max_series: int = MAX_SERIES) -> Starlette:
+    """The application.
+
+    Args:
+        engine: where the figures are.
+        zone: IANA name of the zone in which the page tells times.
+        max_series: cap on series about dossiers per scrape.
+    """
+    environment = Environment(
+        loader=PackageLoader("tthc_monitor.outputs", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": wording.number}
+    template = environment.get_template("landing.html")
+
+    def metrics(request: Request) -> Response:
+        return Response(exposition(engine, max_series=max_series), media_type=CONTENT_TYPE)
+
+    def healthy(request: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    def ready(request: Request) -> Response:
+        try:
+            with transaction(engine) as connection:
+                _limit(connection)
+                require_head(connection)
+        except (DatabaseError, SQLAlchemyError) as error:
+            # The message may name hosts, and anybody may ask; it goes to the log.
+            _log.warning("not_ready", error=first_line(error))
+            return PlainTextResponse("not ready: see the log, then run: tthc-monitor db upgrade\n", status_code=503)
+        return PlainTextResponse("ready\n")
+
+    def landing(request: Request) -> Response:
+        try:
+            with transaction(engine) as connection:
+                taken_at, units = _landing_figures(connection)
+        except (DatabaseError, SQLAlchemyError) as error:
+            _log.warning("landing_without_figures", error=first_line(error))
+            page = template.render(version=VERSION, up=False, taken_at=None, units=[])
+            return HTMLResponse(page, status_code=503)
+        when = wording.instant(taken_at, zone) if taken_at else None
+        return HTMLResponse(template.render(version=VERSION, up=True, taken_at=when, units=units))
+
+    routes = [
+        Route("/", landing),
+        Route("/metrics", metrics),
+        Route("/-/healthy", healthy),
+        Route("/-/ready", ready),
+    ]
+    return Starlette(routes=routes, middleware=[Middleware(_SafeHeaders)])
+
+
+class _SafeHeaders:
+    """Adds to every answer that it is not to be framed, sniffed, cached or scripted."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_HEADERS.items()]
+            await send(message)
+
+        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+def _limit(connection: Connection) -> None:
+    connection.exec_driver_sql("SET LOCAL statement_timeout = '3s'")
+
+
+def _landing_figures(connection: Connection) -> tuple[datetime | None, list[UnitLine]]:
+    _limit(connection)
+    taken_at = connection.exec_driver_sql("SELECT taken_at FROM tthc.metric_snapshot_taken").scalar()
+    rows = connection.exec_driver_sql(_UNITS)
+    return taken_at, [UnitLine(wording.unit_label(code, name), *counts) for code, name, *counts in rows]
