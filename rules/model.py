@@ -55,21 +55,31 @@ class _Rule(_Model):
         return sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
 
 
-class DueSoon(_Rule):
+class _AgainstDue(_Rule):
+    """A rule about a promised instant.
+
+    ``clock_while_waiting``: whether the office's clock stands still (``stopped``) or goes on (``running``) while a
+    request for supplements, made before the due instant, waits for the applicant.
+    """
+
+    clock_while_waiting: Literal["stopped", "running"] = "stopped"
+
+
+class DueSoon(_AgainstDue):
     """The due instant is near: flagged from ``within_working_hours`` before it until it comes or the dossier ends."""
 
     kind: Literal["due_soon"]
     within_working_hours: Annotated[float, Field(gt=0, le=400)]
 
 
-class Overdue(_Rule):
+class Overdue(_AgainstDue):
     """Not ended at the due instant: flagged from then until the dossier ends."""
 
     kind: Literal["overdue"]
     against: Literal["due_current", "due_original"] = "due_current"
 
 
-class FinishedLate(_Rule):
+class FinishedLate(_AgainstDue):
     """Ended after the due instant: flagged from its end, for good."""
 
     kind: Literal["finished_late"]

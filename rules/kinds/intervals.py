@@ -43,6 +43,15 @@ def answerable(instants: pd.Series) -> pd.Series:
     return (instants > first + margin) & (instants < after - margin)
 
 
+def answered_at(facts: pd.DataFrame) -> pd.Series:
+    """When the applicant answered the latest request for supplements; NaT while it waits.
+
+    A completion older than the request answers an earlier one.
+    """
+    completed: pd.Series = facts["supplement_completed_at"]
+    return completed.where(completed > facts["supplement_requested_at"])
+
+
 def first_known(*columns: pd.Series) -> pd.Series:
     """The first value that is known, row by row."""
     result = columns[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from rules.kinds.intervals import findings, first_known
+from rules.kinds.intervals import answered_at, findings, first_known
 from rules.model import Returned, SupplementRequested
 from tthc_monitor.domain.worktime import WorkCalendar
 
@@ -25,14 +25,12 @@ def returned(facts: pd.DataFrame, calendar: WorkCalendar, rule: Returned) -> pd.
 
 def supplement_requested(facts: pd.DataFrame, calendar: WorkCalendar, rule: SupplementRequested) -> pd.DataFrame:
     """NĐ 118/2025/NĐ-CP Art. 11: supplements may be requested once."""
-    requested, completed = facts["supplement_requested_at"], facts["supplement_completed_at"]
-    # A completion older than the request answers an earlier request.
-    answered = completed.where(completed > requested)
+    requested = facts["supplement_requested_at"]
     ended = first_known(facts["ended_at"], facts["end_seen_at"])
     return findings(
         facts,
         requested.notna(),
         requested,
-        first_known(answered, ended),
+        first_known(answered_at(facts), ended),
         requests=facts["supplement_count"].clip(lower=1),
     )
