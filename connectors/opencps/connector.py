@@ -49,7 +49,7 @@ class OpencpsConnector:
         run = Run.begin(cursor, self._scope, now, self._zone)
         counted = rows_listed = 0
         with self._client() as client, ThreadPoolExecutor(self._options.history_workers) as pool:
-            lister = Lister(client, self._options, run.today)
+            lister = Lister(client, self._options, run.today, pool)
             for query in self._queries(run):
                 total = 0
                 for piece in lister.walk(query):
@@ -82,8 +82,8 @@ class OpencpsConnector:
     def check(self) -> list[str]:
         """Try address, credentials, site id, history and the server's time zone."""
         today = self._surroundings.now().astimezone(self._zone).date()
-        with self._client() as client:
-            rows, total = Lister(client, self._options, today).first_page(Query())
+        with self._client() as client, ThreadPoolExecutor(1) as pool:
+            rows, total = Lister(client, self._options, today, pool).first_page(Query())
             found = [f"{self._options.url} answers and accepts user {self._options.username}"]
             own = [row for row in rows if isinstance(row, dict) and self._within(row, Query())]
             if not own:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Final, Literal
@@ -66,10 +67,15 @@ class _Answer:
 
 
 class Lister:
-    """Asks one site for lists of dossiers. ``today`` bounds the ranges it invents when it must split."""
+    """Asks one site for lists of dossiers.
 
-    def __init__(self, client: HttpClient, options: OpencpsOptions, today: date) -> None:
+    ``today`` bounds the ranges it invents when it must split; ``pool`` fetches the next page while the caller is busy
+    with this one.
+    """
+
+    def __init__(self, client: HttpClient, options: OpencpsOptions, today: date, pool: Executor) -> None:
         self._client = client
+        self._pool = pool
         self._options = options
         self._today = today
         self._fixed = {
@@ -121,15 +127,19 @@ class Lister:
                 keys = [_key(row) for row in answer.rows]
                 if start and keys and not any(key in ids for key in keys[: self._overlap]):
                     start = max(0, start - self._options.page_size)
-                else:
-                    fresh = [row for row, key in zip(answer.rows, keys, strict=True) if key not in ids]
-                    ids.update(keys)
-                    if fresh:
-                        yield Piece(fresh, f"{query}&start={start}", answer.total)
-                    if not keys or start + len(keys) >= answer.total:
-                        break
-                    start = max(start + 1, start + len(keys) - self._overlap)
-                answer = self._ask(query, start)
+                    answer = self._ask(query, start)
+                    continue
+                fresh = [row for row, key in zip(answer.rows, keys, strict=True) if key not in ids]
+                ids.update(keys)
+                piece = Piece(fresh, f"{query}&start={start}", answer.total)
+                is_last = not keys or start + len(keys) >= answer.total
+                start = max(start + 1, start + len(keys) - self._overlap)
+                ahead = None if is_last else self._pool.submit(self._ask, query, start)
+                if fresh:
+                    yield piece
+                if ahead is None:
+                    break
+                answer = ahead.result()
             if len(ids) >= answer.total:
                 return
             first = self._ask(query, 0)

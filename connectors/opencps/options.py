@@ -65,7 +65,7 @@ class OpencpsOptions(ConnectorOptions):
     originality: tuple[Code, ...] = Field(default=("0", "1", "2", "3", "4"), min_length=1)
     agencies: tuple[Code, ...] = Field(default=(), description="only these unit codes; empty means all")
     fetch_history: bool = Field(default=True, description="read supplement requests, one request a changed dossier")
-    history_workers: int = Field(default=4, ge=1, le=16, description="history requests under way at once")
+    history_workers: int = Field(default=4, ge=1, le=16, description="requests under way at once")
     ca_file: Path | None = Field(default=None, description="PEM file of the authority to trust instead of the usual")
     timeout_seconds: float = Field(default=30.0, gt=0)
     attempts: int = Field(default=5, ge=1, description="tries of each request, the first included")

@@ -63,8 +63,13 @@ _SAME: Final = {
 """Canonical columns that are a field of the server as it stands."""
 
 
-def strip(row: Mapping[str, Any], applicant_key: bytes | None) -> dict[str, Any]:
-    """Keep the whitelisted fields, and the keyed hash of the applicant's number when there is a key."""
+def strip(row: Any, applicant_key: bytes | None) -> dict[str, Any]:
+    """Keep the whitelisted fields, and the keyed hash of the applicant's number when there is a key.
+
+    Of what is not a row at all nothing is kept; it becomes a reject.
+    """
+    if not isinstance(row, Mapping):
+        return {}
     kept = {name: row[name] for name in KEPT if name in row}
     if applicant_key is not None:
         digest = applicant_hash(row.get("applicantIdNo"), applicant_key)

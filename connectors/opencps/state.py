@@ -71,7 +71,10 @@ class Run:
         key = str(row.get("dossierId"))
         if key in self._remembered:
             self._listed.setdefault(key, self._remembered[key])
-        state = hash(repr(row))
+        try:
+            state = hash(tuple(row.items()))
+        except TypeError:  # a field holds a list or an object
+            state = hash(repr(row))
         if self._seen.get(key) == state:
             return False
         self._seen[key] = state

@@ -170,6 +170,7 @@ def test_a_row_that_names_no_dossier_is_rejected_without_its_contents() -> None:
 def test_only_whitelisted_fields_survive_the_edge() -> None:
     row = ROW | {"applicantName": "GIẢ", "applicantIdNo": "001", "hasPassword": "1234", "address": "GIẢ", "khac": "GIẢ"}
     assert strip(row, None) == ROW
+    assert strip("NGUYỄN GIẢ", None) == {}
     kept = strip(row, b"khoa")
     assert kept.pop("applicantHash") == hmac.new(b"khoa", b"1", hashlib.sha256).hexdigest()
     assert kept == ROW
