@@ -23,7 +23,7 @@ from tthc_monitor.domain.periods import calendar_month, nd09_month
 from tthc_monitor.evaluate import evaluate as run_evaluation
 from tthc_monitor.installation import Installation, open_database, open_installation, system_clock
 from tthc_monitor.outputs import flags_export
-from tthc_monitor.outputs.mail import DirectoryTransport
+from tthc_monitor.outputs.transports import DirectoryTransport
 from tthc_monitor.scheduler import start_scheduler
 from tthc_monitor.serving import WebServer
 from tthc_monitor.settings import DEFAULT_FILE, Settings, load_settings

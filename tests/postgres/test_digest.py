@@ -4,32 +4,29 @@ from __future__ import annotations
 
 import email
 import socket
+import ssl
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from email import policy
+from email.header import decode_header, make_header
 from email.message import EmailMessage
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from sqlalchemy import Engine, text
 
 from tests.postgres.seed import CALENDAR, EXPECTED, NOW, WORLD, ZONE, Dossier, at, seed
 from tthc_monitor.domain.errors import ConfigError, DeliveryError
 from tthc_monitor.outputs.digest import Digest, DigestMail, Section, build_digest, render_digest
 from tthc_monitor.outputs.digest_facts import DigestFacts, read_digest_facts
-from tthc_monitor.outputs.mail import (
-    CLAIM_LASTS,
-    DirectoryTransport,
-    NullTransport,
-    SmtpTransport,
-    make_message,
-    send_digest,
-)
+from tthc_monitor.outputs.mail import CLAIM_LASTS, make_message, send_digest
+from tthc_monitor.outputs.transports import DirectoryTransport, NullTransport, SmtpTransport
 
 SENDER = "Trung tâm Phục vụ hành chính công Tỉnh Mẫu và các chi nhánh <tthc@mau.example.vn>"
 RECIPIENT = "van-phong@mau.example.vn"
@@ -232,6 +229,7 @@ class Inbox:
 
     def __init__(self) -> None:
         self.taken: list[EmailMessage] = []
+        self.raw: list[bytes] = []
         self.answers: list[str] = []
 
     async def handle_RCPT(
@@ -249,7 +247,15 @@ class Inbox:
         message = email.message_from_bytes(envelope.content, policy=policy.default)
         assert isinstance(message, EmailMessage)
         self.taken.append(message)
+        self.raw.append(envelope.content)
         return "250 OK"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @pytest.fixture
@@ -259,9 +265,7 @@ def inbox() -> Inbox:
 
 @pytest.fixture
 def smtp(inbox: Inbox) -> Iterator[SmtpTransport]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     server = Controller(inbox, hostname="127.0.0.1", port=port)
     server.start()
     yield SmtpTransport("127.0.0.1", port, "none", None, None, SENDER, timeout=10)
@@ -279,7 +283,10 @@ def test_the_message_arrives_whole(engine: Engine, mail: DigestMail, smtp: SmtpT
     (message,) = inbox.taken
     assert message["Subject"] == mail.subject
     assert message["To"] == RECIPIENT
-    assert message["From"] == SENDER
+    (raw,) = inbox.raw
+    # The newer parser of the standard library adds spaces between encoded words of a name; mail programs do not.
+    assert str(make_header(decode_header(email.message_from_bytes(raw)["From"]))) == SENDER
+    assert all(len(line) <= 78 for line in raw.partition(b"\r\n\r\n")[0].split(b"\r\n"))
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["Message-ID"].endswith("@mau.example.vn>")
     plain, html = (message.get_body((kind,)) for kind in ("plain", "html"))
@@ -313,7 +320,7 @@ def test_a_failure_that_passes_is_recorded_and_tried_again(
     engine: Engine, mail: DigestMail, smtp: SmtpTransport, inbox: Inbox, answer: str
 ) -> None:
     inbox.answers = [answer]
-    with pytest.raises(DeliveryError, match="try later|mailbox busy") as failed:
+    with pytest.raises(DeliveryError, match=r"try later|mailbox busy") as failed:
         send_digest(engine, RECIPIENT, mail, smtp, NOW)
     assert not failed.value.permanent
     sent, error = delivery(engine)
@@ -327,7 +334,7 @@ def test_a_failure_for_good_is_not_tried_again_unless_asked(
     engine: Engine, mail: DigestMail, smtp: SmtpTransport, inbox: Inbox, answer: str
 ) -> None:
     inbox.answers = [answer]
-    with pytest.raises(DeliveryError, match="refused|no such user") as failed:
+    with pytest.raises(DeliveryError, match=r"refused|no such user") as failed:
         send_digest(engine, RECIPIENT, mail, smtp, NOW)
     assert failed.value.permanent
     assert send_digest(engine, RECIPIENT, mail, smtp, NOW) == "refused"
@@ -342,7 +349,8 @@ def test_a_claim_of_a_process_that_died_lapses(
     with engine.begin() as connection:
         connection.execute(
             text(
-                "INSERT INTO tthc.deliveries (recipient, kind, local_date, claimed_at) VALUES (:to, 'digest', :day, :at)"
+                "INSERT INTO tthc.deliveries (recipient, kind, local_date, claimed_at)"
+                " VALUES (:to, 'digest', :day, :at)"
             ),
             {"to": RECIPIENT, "day": mail.local_date, "at": NOW},
         )
@@ -365,6 +373,67 @@ def test_a_server_without_encryption_never_gets_the_mail(mail: DigestMail, smtp:
         transport.send(make_message(mail, RECIPIENT, transport, NOW))
     assert failed.value.permanent
     assert inbox.taken == []
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that no system trusts, and its key."""
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    words = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run(["openssl", *words.split(), "-out", cert, "-keyout", key], check=True, capture_output=True)
+    return cert, key
+
+
+def server_context(certificate: tuple[Path, Path]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    return context
+
+
+def refusal(mail: DigestMail, transport: SmtpTransport) -> str:
+    with pytest.raises(DeliveryError) as failed:
+        transport.send(make_message(mail, RECIPIENT, transport, NOW))
+    assert failed.value.permanent
+    return str(failed.value)
+
+
+def test_after_starttls_the_password_is_checked_and_the_mail_taken(
+    mail: DigestMail, inbox: Inbox, certificate: tuple[Path, Path]
+) -> None:
+    def check(server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: LoginPassword) -> AuthResult:
+        return AuthResult(success=(data.login, data.password) == (b"tthc", b"mat-khau"), handled=False)
+
+    server = Controller(
+        inbox,
+        hostname="127.0.0.1",
+        port=free_port(),
+        tls_context=server_context(certificate),
+        authenticator=check,
+        auth_required=True,
+    )
+    server.start()
+    try:
+        trusting = SmtpTransport("127.0.0.1", server.port, "starttls", "tthc", "mat-khau", SENDER, 10, certificate[0])
+        trusting.send(make_message(mail, RECIPIENT, trusting, NOW))
+        wrong = refusal(mail, replace(trusting, password="sai-roi"))
+        assert "535" in wrong and "sai-roi" not in wrong
+        assert "not trusted" in refusal(mail, replace(trusting, ca_file=None))
+        assert len(inbox.taken) == 1
+    finally:
+        server.stop()
+
+
+def test_tls_from_the_first_byte(mail: DigestMail, inbox: Inbox, certificate: tuple[Path, Path]) -> None:
+    context = server_context(certificate)
+    server = Controller(inbox, hostname="127.0.0.1", port=free_port(), ssl_context=context)
+    server.start()
+    try:
+        trusting = SmtpTransport("127.0.0.1", server.port, "tls", None, None, SENDER, 10, certificate[0])
+        trusting.send(make_message(mail, RECIPIENT, trusting, NOW))
+        assert "not trusted" in refusal(mail, replace(trusting, ca_file=None))
+        assert len(inbox.taken) == 1
+    finally:
+        server.stop()
 
 
 def test_settings_that_contradict_each_other_are_refused(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, Literal
 
 import numpy as np
@@ -11,11 +11,13 @@ from sqlalchemy import Connection
 
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.domain.records import INSTANT
-from tthc_monitor.domain.worktime import WorkCalendar
+from tthc_monitor.domain.worktime import HORIZON, WorkCalendar
 from tthc_monitor.store.copy import copy_out
 
 Format = Literal["csv", "json"]
 VERDICTS: Final = ("late", "on_time", "open_overdue", "open_in_time", "cannot_tell", "not_received")
+
+_ANSWERABLE: Final = tuple(datetime(day.year, day.month, day.day, tzinfo=UTC) for day in HORIZON)
 
 _SCHEMA: Final = {
     "source": pl.String(),
@@ -62,16 +64,15 @@ def verdicts(connection: Connection, as_of: datetime, calendar: WorkCalendar) ->
         'ORDER BY source, source_key COLLATE "C"'
     )
     frame = copy_out(connection, query, _SCHEMA)
-    late = frame["verdict"].is_in(["late", "open_overdue"]).to_numpy()
-    due = frame["due_current"].to_numpy()[late]
-    until = np.minimum(np.nan_to_num(frame["ended_at"].to_numpy(), nat=np.datetime64("9999-01-01")), _utc(as_of))[late]
+    spans = frame.select(
+        late=pl.col("verdict").is_in(["late", "open_overdue"]) & pl.col("due_current").is_between(*_ANSWERABLE),
+        due="due_current",
+        until=pl.min_horizontal("ended_at", pl.lit(as_of).dt.convert_time_zone("UTC")),
+    )
+    late = spans["late"].fill_null(False).to_numpy()
     worked = np.full(frame.height, np.nan)
-    worked[late] = calendar.elapsed(due, until)
+    worked[late] = calendar.elapsed(spans["due"].to_numpy()[late], spans["until"].to_numpy()[late])
     return frame.with_columns(pl.Series("late_working_seconds", worked, nan_to_null=True))
-
-
-def _utc(instant: datetime) -> np.datetime64:
-    return np.datetime64(round(instant.timestamp() * 1_000_000), "us")
 
 
 def render(frame: pl.DataFrame, form: Format) -> bytes:

@@ -1,15 +1,9 @@
-"""Mail: messages, the ways to hand them over, and the claim that keeps a digest from going out twice."""
+"""Mail: the message made of a digest, and the claim that keeps it from going out twice."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import smtplib
-import ssl
-import tempfile
 import unicodedata
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.errors import MessageError
 from email.header import Header
@@ -18,168 +12,22 @@ from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
 from hashlib import sha256
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-import structlog
-
-from tthc_monitor.domain.errors import ConfigError, DeliveryError
+from tthc_monitor.domain.errors import DeliveryError
 from tthc_monitor.outputs.digest import DigestMail
+from tthc_monitor.outputs.transports import Transport
 from tthc_monitor.store.database import transaction
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-Security = Literal["none", "starttls", "tls"]
 Outcome = Literal["sent", "already_sent", "in_progress", "refused", "discarded"]
 
 CLAIM_LASTS: Final = timedelta(hours=1)
 """A claim that neither sent nor failed within this belongs to a process that died; the next call takes it over."""
 
 _PERMANENT: Final = "permanent: "
-_log = structlog.get_logger(__name__)
-
-
-class Transport(Protocol):
-    """A way to hand over one message.
-
-    Attributes:
-        sender: address that messages are from.
-        delivers: whether a message handed over reaches anybody; if not, nothing is recorded as sent.
-    """
-
-    @property
-    def sender(self) -> str: ...
-    @property
-    def delivers(self) -> bool: ...
-    def send(self, message: EmailMessage) -> None:
-        """Hand over one message.
-
-        Raises:
-            DeliveryError: it was not taken; ``permanent`` when the same try will never succeed.
-        """
-
-
-@dataclass(frozen=True)
-class SmtpTransport:
-    """Hands messages to a mail server.
-
-    Args:
-        host, port: of the server.
-        security: ``tls`` from the first byte, ``starttls`` before anything is said, or ``none``.
-        username, password: given both or neither; never sent without encryption.
-        sender: address that messages are from.
-        timeout: seconds that one step may take.
-        ca_file: certificates to trust besides the system's, for a server with a certificate of its own authority.
-
-    Raises:
-        ConfigError: the settings contradict each other.
-    """
-
-    host: str
-    port: int
-    security: Security
-    username: str | None
-    password: str | None = field(repr=False)
-    sender: str
-    timeout: float = 30.0
-    ca_file: Path | None = None
-    delivers: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        if (self.username is None) != (self.password is None):
-            raise ConfigError("mail: username and password belong together; give both or neither")
-        if self.username is not None and self.security == "none":
-            raise ConfigError("mail: the password would travel in clear; set security to starttls or tls")
-        if self.ca_file is not None and not self.ca_file.is_file():
-            raise ConfigError(f"mail: the certificate file {self.ca_file} does not exist; correct ca_file")
-
-    def send(self, message: EmailMessage) -> None:
-        """Hand over one message; see :class:`Transport`."""
-        where = f"mail server {self.host}:{self.port}"
-        try:
-            self._deliver(message)
-        except smtplib.SMTPRecipientsRefused as error:
-            answers = [f"{code} {_text(answer)}" for code, answer in error.recipients.values()]
-            permanent = all(code >= 500 for code, _ in error.recipients.values())
-            raise DeliveryError(
-                f"{where} refuses the recipient: {'; '.join(answers)}; check the address", permanent=permanent
-            ) from error
-        except smtplib.SMTPResponseException as error:
-            raise DeliveryError(
-                f"{where} answered {error.smtp_code} {_text(error.smtp_error)}; check sender, user name and password",
-                permanent=error.smtp_code >= 500,
-            ) from error
-        except smtplib.SMTPNotSupportedError as error:
-            raise DeliveryError(f"{where}: {error}; check mail security and port", permanent=True) from error
-        except ssl.SSLCertVerificationError as error:
-            raise DeliveryError(
-                f"{where} shows a certificate that is not trusted: {error.verify_message}; set ca_file", permanent=True
-            ) from error
-        except (OSError, smtplib.SMTPException) as error:
-            raise DeliveryError(
-                f"{where} cannot be reached or broke off: {error or type(error).__name__}; it is tried again"
-            ) from error
-
-    def _deliver(self, message: EmailMessage) -> None:
-        context = ssl.create_default_context()
-        if self.ca_file is not None:
-            context.load_verify_locations(cafile=self.ca_file)
-        server: smtplib.SMTP
-        if self.security == "tls":
-            server = smtplib.SMTP_SSL(self.host, self.port, timeout=self.timeout, context=context)
-        else:
-            server = smtplib.SMTP(self.host, self.port, timeout=self.timeout)
-        try:
-            if self.security == "starttls":
-                server.starttls(context=context)
-            if self.username is not None and self.password is not None:
-                server.login(self.username, self.password)
-            server.send_message(message)
-            # Taken by now; a server that says a rude goodbye must not make us send it twice.
-            with contextlib.suppress(OSError, smtplib.SMTPException):
-                server.quit()
-        finally:
-            server.close()
-
-
-@dataclass(frozen=True)
-class DirectoryTransport:
-    """Writes each message as ``.eml``, and its HTML beside it, into a folder; for trying out and for archives."""
-
-    folder: Path
-    sender: str = "tthc-monitor@localhost"
-    delivers: ClassVar[bool] = True
-
-    def send(self, message: EmailMessage) -> None:
-        """Write one message; see :class:`Transport`."""
-        html = message.get_body(("html",))
-        path = self.html_path(message)
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if html is not None:
-                _write(path, html.get_content().encode())
-            _write(path.with_suffix(".eml"), message.as_bytes())
-        except OSError as error:
-            raise DeliveryError(
-                f"the mail folder {self.folder} cannot be written: {error}; check its rights"
-            ) from error
-
-    def html_path(self, message: EmailMessage) -> Path:
-        """Where the HTML of a message is written."""
-        return self.folder / f"{str(message['Message-ID']).strip('<>').partition('@')[0]}.html"
-
-
-@dataclass(frozen=True)
-class NullTransport:
-    """Sends nothing and says so in the log; what it is given is not recorded as sent."""
-
-    sender: str = "tthc-monitor@localhost"
-    delivers: ClassVar[bool] = False
-
-    def send(self, message: EmailMessage) -> None:
-        """Drop one message."""
-        _log.info("mail_discarded", subject=str(message["Subject"]), reason="mail is switched off")
 
 
 class _MailPolicy(EmailPolicy):
@@ -308,19 +156,3 @@ def _message_id(recipient: str, mail: DigestMail, sender: str) -> str:
     mark = sha256(recipient.encode()).hexdigest()[:10]
     domain = re.sub(r"[^a-z0-9.-]", "", sender.lower().rpartition("@")[2]) or "localhost"
     return f"<digest-{mail.local_date.isoformat()}-{name}-{mark}@{domain}>"
-
-
-def _text(answer: bytes | str) -> str:
-    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
-    return " ".join(text.split())[:300]
-
-
-def _write(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -42,7 +42,7 @@ def row_height(texts: Iterable[tuple[str, float]]) -> float:
 
     Programs other than Excel do not stretch a row to its wrapped text by themselves.
     """
-    return _LINE_HEIGHT * max((ceil(len(text) / (width * 1.05)) for text, width in texts if text), default=1) + 1
+    return _LINE_HEIGHT * max((ceil(len(text) / (width - 2)) for text, width in texts if text), default=1) + 1
 
 
 def print_setup(sheet: Worksheet) -> None:

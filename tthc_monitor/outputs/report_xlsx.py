@@ -91,14 +91,14 @@ def _delayed(sheet: Worksheet, styles: Styles, report: MonthlyReport) -> None:
         [
             Column("Mã hồ sơ", 24, text, rows["code"].tolist()),
             Column("Đơn vị", 26, text, _unit_labels(rows)),
-            Column("Lĩnh vực", 20, text, rows["sector"].tolist()),
+            Column("Lĩnh vực", 22, text, rows["sector"].tolist()),
             Column("Mã TTHC", 12, text, rows["procedure_code"].tolist()),
-            Column("Thủ tục hành chính", 42, text, rows["procedure"].tolist()),
+            Column("Thủ tục hành chính", 46, text, rows["procedure"].tolist()),
             Column("Ngày tiếp nhận", 17, when, rows["received_at"].tolist()),
             Column("Ngày hẹn trả", 17, when, rows["due_at"].tolist()),
             Column("Ngày kết thúc", 17, when, rows["ended_at"].tolist()),
             Column("Số ngày làm việc quá hạn", 12, whole, rows["working_days_late"].tolist()),
-            Column("Tình trạng", 24, text, [kinds[verdict] for verdict in rows["verdict"]]),
+            Column("Tình trạng", 28, text, [kinds[verdict] for verdict in rows["verdict"]]),
         ],
         len(report.delayed),
         "Số ngày làm việc quá hạn tính từ sau ngày hẹn trả; 0 là quá hạn trong chính ngày hẹn trả. Hồ sơ chưa kết "

@@ -84,7 +84,7 @@ def start(data_dir: Path, *, port: int = 0, fast_and_unsafe: bool = False) -> Em
         *("-c", "listen_addresses=127.0.0.1", "-c", f"port={port}", "-c", "unix_socket_directories="),
         *("-c", "max_connections=100", "-c", "shared_buffers=256MB", "-c", "work_mem=32MB"),
         *("-c", "maintenance_work_mem=256MB", "-c", "max_wal_size=4GB", "-c", "checkpoint_timeout=15min"),
-        *("-c", "wal_compression=on", "-c", "jit=off", "-c", "timezone=UTC", "-c", "log_timezone=UTC"),
+        *("-c", "jit=off", "-c", "timezone=UTC", "-c", "log_timezone=UTC"),
     ]
     if fast_and_unsafe:
         options += ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
