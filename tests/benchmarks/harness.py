@@ -14,8 +14,8 @@ A file ``tests/benchmarks/bench_*.py`` registers functions::
         ]
 
 The first measurement is ours: the budget judges it. Every further one is a rival, and its ratio says how many times
-longer it takes per row. Budgets: ``at_least(rows per second)`` and ``at_most(seconds)``; the second is judged only at
-scale 1. ``before=`` of ``measure`` runs, unmeasured, ahead of every repeat (empty a table). A benchmark that cannot run
+longer it takes per row. Budgets: ``at_least(rows per second)``; ``at_most(seconds)``, judged only at scale 1; and
+``at_most_times(n)``: ours takes at most n times what the second measurement does, both in this run. ``before=`` of ``measure`` runs, unmeasured, ahead of every repeat (empty a table). A benchmark that cannot run
 here raises :class:`Skip`. The figure is the median of the repeats; one unmeasured warm-up call goes ahead of them.
 
 ``python -m tests.benchmarks [--only NAME] [--scale F] [--json PATH] [--strict]`` runs all of them. It exits with 1 when
@@ -53,12 +53,18 @@ class Budget:
 
     rate: float | None = None
     seconds: float | None = None
+    times: float | None = None
 
     def __str__(self) -> str:
+        if self.times is not None:
+            return f"<= {self.times:g} x the second"
         return f">= {quantity(self.rate)} rows/s" if self.rate is not None else f"<= {self.seconds:g} s"
 
-    def met(self, measurement: Measurement, scale: float) -> bool | None:
+    def met(self, measurements: Sequence[Measurement], scale: float) -> bool | None:
         """Whether it is met; None when it cannot be judged at this scale."""
+        measurement = measurements[0]
+        if self.times is not None:
+            return measurement.seconds <= self.times * measurements[1].seconds
         if self.rate is not None:
             return measurement.rate >= self.rate
         return measurement.seconds <= (self.seconds or 0.0) if scale == 1 else None
@@ -74,9 +80,14 @@ def at_most(seconds: float) -> Budget:
     return Budget(seconds=seconds)
 
 
+def at_most_times(times: float) -> Budget:
+    """A budget against the second measurement of the same run."""
+    return Budget(times=times)
+
+
 @dataclass(frozen=True)
 class Measurement:
-    """Median seconds for so many rows, with the fastest and the slowest repeat."""
+    """Median seconds for so many rows, with the fastest and the slowest repeat. ``unit`` may say MB instead of s."""
 
     label: str
     seconds: float
@@ -85,6 +96,7 @@ class Measurement:
     slowest: float
     repeats: int
     note: str = ""
+    unit: str = "s"
 
     @property
     def rate(self) -> float:
@@ -193,7 +205,7 @@ def run_one(one: Benchmark, run: Run) -> Result:
         return Result(one, "failed", message=f"{type(error).__name__}: {error}")
     if one.budget is None:
         return Result(one, "no budget", measurements)
-    met = one.budget.met(measurements[0], run.scale)
+    met = one.budget.met(measurements, run.scale)
     return Result(one, {True: "ok", False: "missed", None: "not judged"}[met], measurements)
 
 
@@ -213,6 +225,12 @@ def duration(seconds: float) -> str:
     return f"{seconds * 1e9:.3g} ns"
 
 
+def _figures(one: Measurement) -> tuple[str, str, str]:
+    if one.unit != "s":
+        return f"{one.seconds:,.0f} {one.unit}", "", ""
+    return duration(one.seconds), quantity(one.rate), duration(one.seconds / one.rows)
+
+
 def show(results: Sequence[Result], console: Console) -> None:
     """The table for people."""
     table = Table(title="Benchmarks (median of repeats; ratio: time per row against the first line)")
@@ -230,9 +248,7 @@ def show(results: Sequence[Result], console: Console) -> None:
                 result.benchmark.name if number == 0 else "",
                 one.label + (f" ({one.note})" if one.note else ""),
                 f"{one.rows:,}",
-                duration(one.seconds),
-                quantity(one.rate),
-                duration(one.seconds / one.rows),
+                *_figures(one),
                 "1" if number == 0 else f"{result.ratio(one):,.3g} x",
                 budget if number == 0 else "",
             )

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import psycopg2
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from tthc_monitor.domain.errors import ConfigError, DatabaseError
 
@@ -54,21 +54,38 @@ def session(engine: Engine) -> Iterator[Connection]:
     """A connection whose user commits; database errors come out as ours.
 
     Raises:
-        DatabaseError: the server cannot be reached, or has no tables of ours.
+        DatabaseError: the server cannot be reached, has no tables of ours, refuses the role, or is busy with another run.
     """
     try:
         with engine.connect() as connection:
             yield connection
-    except OperationalError as error:
-        where = engine.url.render_as_string(hide_password=True)
-        raise DatabaseError(
+    except (DBAPIError, psycopg2.Error) as error:  # COPY goes past SQLAlchemy, and so do its errors
+        found = _ours(error, engine.url)
+        if found is None:
+            raise
+        raise found from error
+
+
+def _ours(error: BaseException, url: URL) -> DatabaseError | None:
+    """What an error of the driver means for the operator; None when it is a fault of this program."""
+    original = getattr(error, "orig", None) or error
+    code = getattr(original, "pgcode", None)
+    if code in ("42P01", "3F000"):
+        return DatabaseError("the database has no tables of ours; run: tthc-monitor db upgrade")
+    if code == "42501":
+        return DatabaseError(
+            f"the database refuses role {url.username}: {first_line(error)}; grant it the right, or name another role "
+            "in database.url"
+        )
+    if code == "55P03":
+        return DatabaseError(f"another run held what this one needs: {first_line(error)}; try again when it has ended")
+    if isinstance(original, (psycopg2.OperationalError, psycopg2.InterfaceError)):
+        where = url.render_as_string(hide_password=True)
+        return DatabaseError(
             f"the database at {where} cannot be reached or stopped answering: {first_line(error)}; "
             "check that it runs, then database.url"
-        ) from error
-    except DBAPIError as error:
-        if getattr(error.orig, "pgcode", None) in ("42P01", "3F000"):
-            raise DatabaseError("the database has no tables of ours; run: tthc-monitor db upgrade") from error
-        raise
+        )
+    return None
 
 
 @contextmanager
@@ -84,8 +101,16 @@ def first_line(error: BaseException) -> str:
     return str(original).strip().splitlines()[0] if str(original).strip() else type(original).__name__
 
 
+def storable(message: str | None) -> str | None:
+    """A text as PostgreSQL can keep it: all but U+0000, which a message may quote from a source."""
+    return None if message is None else message.replace("\x00", "\ufffd")
+
+
 def raw_cursor(connection: Connection) -> psycopg2.extensions.cursor:
     """The driver's cursor below a connection, for COPY, in the same transaction."""
+    if not connection.in_transaction():
+        # What the driver begins by itself, a later rollback of the connection would not end.
+        connection.begin()
     driver = connection.connection.driver_connection
     assert driver is not None
     cursor: psycopg2.extensions.cursor = driver.cursor()

@@ -12,6 +12,8 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -20,6 +22,11 @@ from urllib.parse import quote
 
 import platformdirs
 import psycopg2
+
+try:
+    import fcntl
+except ImportError:  # Windows has none
+    fcntl = None  # type: ignore[assignment]
 
 from tthc_monitor.domain.errors import ConfigError, DatabaseError
 
@@ -69,6 +76,22 @@ def start(data_dir: Path, *, port: int = 0, fast_and_unsafe: bool = False) -> Em
     """
     data_dir = data_dir.resolve()
     _prepare_folder(data_dir)
+    with _one_at_a_time(data_dir):
+        return _start(data_dir, port, fast_and_unsafe)
+
+
+@contextmanager
+def _one_at_a_time(data_dir: Path) -> Iterator[None]:
+    """Two processes that start at once: one makes the cluster, the other waits and joins it."""
+    if fcntl is None:
+        yield
+        return
+    with (data_dir / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _start(data_dir: Path, port: int, fast_and_unsafe: bool) -> EmbeddedServer:
     cluster = data_dir / "pg"
     password_file = data_dir / "owner-password"
     if not (cluster / "PG_VERSION").exists():

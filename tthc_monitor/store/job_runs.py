@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
+from tthc_monitor.store.database import storable
+
 _KEPT = timedelta(days=30)
 
 
@@ -33,7 +35,13 @@ def finish(connection: Connection, job: str, slot: datetime, now: datetime, erro
             "UPDATE tthc.job_runs SET finished_at = :now, outcome = :outcome, detail = :error "
             "WHERE job = :job AND scheduled_for = :slot"
         ),
-        {"job": job, "slot": slot, "now": now, "outcome": "ok" if error is None else "failed", "error": error},
+        {
+            "job": job,
+            "slot": slot,
+            "now": now,
+            "outcome": "ok" if error is None else "failed",
+            "error": storable(error),
+        },
     )
     connection.execute(
         text(

@@ -9,8 +9,7 @@ the source's cursor. A run that dies before that leaves nothing; one that dies a
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -22,6 +21,7 @@ from sqlalchemy import Connection, text
 
 from tthc_monitor.domain.records import OBSERVED_SCHEMA
 from tthc_monitor.domain.statuses import ENDED, Status
+from tthc_monitor.store.ahead import one_ahead
 from tthc_monitor.store.copy import copy_encoded, copy_in, copy_out, encoded
 from tthc_monitor.store.spool import Spool
 
@@ -172,35 +172,34 @@ def append(
     """
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": APPEND_LOCK})
     _learn_names(connection, seen_at)
-    news = connection.execute(
-        text(
-            """
-            CREATE TEMP TABLE news AS
-            SELECT s.position, coalesce(d.dossier_id, nextval('tthc.dossier_ids')) AS dossier_id,
-                   d.dossier_id IS NULL AS is_new
-            FROM staging s LEFT JOIN tthc.dossiers d ON d.source_id = :source AND d.source_key = s.source_key
-            WHERE d.dossier_id IS NULL OR d.content_hash <> s.content_hash
-            """
-        ),
-        {"source": source_id},
-    ).rowcount
+    news = _news(connection, source_id)
     appended = Appended(None, 0, 0)
-    if news:
-        connection.execute(text("CREATE UNIQUE INDEX ON news (position)"))
-        first, last = _reserve_ids(connection, news)
-        rows_hash = _observe(connection, spool, first, source_id, seen_at)
-        new = connection.execute(text("SELECT count(*) FROM news WHERE is_new")).scalar_one()
-        _project(connection, first, last, new=new, changed=news - new)
+    if news.height:
+        first, last = _reserve_ids(connection, news.height)
+        rows_hash = _observe(connection, spool, news, first, source_id, seen_at)
+        new = int(news["is_new"].sum())
+        _project(connection, first, last, new=new, changed=news.height - new)
         link = {"source": source_id, "seen": seen_at, "run": run_id, "first": first, "last": last, "hash": rows_hash}
         batch_id = _link(connection, link)
         connection.execute(text("INSERT INTO tthc.pending_evaluations VALUES (:batch)"), {"batch": batch_id})
-        appended = Appended(batch_id, new, news - new)
+        appended = Appended(batch_id, new, news.height - new)
     if cursor is not None:
         connection.execute(
             text("UPDATE tthc.sources SET cursor = CAST(:cursor AS jsonb) WHERE source_id = :source"),
             {"cursor": json.dumps(cursor), "source": source_id},
         )
     return appended
+
+
+def _news(connection: Connection, source_id: int) -> pl.DataFrame:
+    """Which staged records are new or different, in their order: 17 bytes each is all that is held of them at once."""
+    query = f"""
+        SELECT s.position, coalesce(d.dossier_id, nextval('tthc.dossier_ids')), (d.dossier_id IS NULL)::int
+        FROM staging s LEFT JOIN tthc.dossiers d ON d.source_id = {int(source_id)} AND d.source_key = s.source_key
+        WHERE d.dossier_id IS NULL OR d.content_hash <> s.content_hash
+    """
+    schema = {"position": pl.Int64(), "dossier_id": pl.Int64(), "is_new": pl.Int8()}
+    return copy_out(connection, query, schema).sort("position")
 
 
 def _reserve_ids(connection: Connection, count: int) -> tuple[int, int]:
@@ -211,43 +210,37 @@ def _reserve_ids(connection: Connection, count: int) -> tuple[int, int]:
     return first, last
 
 
-def _observe(connection: Connection, spool: Spool, first: int, source_id: int, seen_at: datetime) -> bytes:
+def _observe(
+    connection: Connection, spool: Spool, news: pl.DataFrame, first: int, source_id: int, seen_at: datetime
+) -> bytes:
     """Append the news to the ledger; returns the SHA-256 over the rows' hashes in order."""
     rows_hash = sha256()
 
-    def encode(page: pl.DataFrame, news: pl.DataFrame, first_id: int) -> BytesIO:
-        records = page[news["row"].to_numpy()] if news.height < page.height else page
-        for digest in records["content_hash"]:
-            rows_hash.update(digest)
-        return encoded(
-            records.with_columns(
-                _wire_hash(),
-                news["dossier_id"],
-                pl.int_range(first_id, first_id + news.height, dtype=pl.Int64()).alias("observation_id"),
-                pl.lit(source_id, dtype=pl.Int16()).alias("source_id"),
-                pl.lit(seen_at).dt.convert_time_zone("UTC").alias("seen_at"),
-            ).select(OBSERVATION_COLUMNS)
-        )
-
-    next_id, sending = first, None
-    # One thread encodes the next page while the server takes this one.
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="encode") as pool:
+    def pages() -> Iterator[BytesIO]:
+        done = 0
         for position, page in spool.pages():
-            query = (
-                f"SELECT position - {position} AS row, dossier_id FROM news "
-                f"WHERE position BETWEEN {position} AND {position + page.height - 1} ORDER BY position"
+            until = news["position"].search_sorted(position + page.height)
+            part = news[done:until]
+            records = page[(part["position"] - position).to_numpy()] if part.height < page.height else page
+            for digest in records["content_hash"]:
+                rows_hash.update(digest)
+            yield encoded(
+                records.with_columns(
+                    _wire_hash(),
+                    part["dossier_id"],
+                    pl.int_range(first + done, first + until, dtype=pl.Int64()).alias("observation_id"),
+                    pl.lit(source_id, dtype=pl.Int16()).alias("source_id"),
+                    pl.lit(seen_at).dt.convert_time_zone("UTC").alias("seen_at"),
+                ).select(OBSERVATION_COLUMNS)
             )
-            news = copy_out(connection, query, {"row": pl.Int64(), "dossier_id": pl.Int64()})
-            coming = pool.submit(encode, page, news, next_id)
-            next_id += news.height
-            if sending is not None:
-                copy_encoded(connection, "tthc.observations", OBSERVATION_COLUMNS, sending.result())
-            sending = coming
-        if sending is not None:
-            copy_encoded(connection, "tthc.observations", OBSERVATION_COLUMNS, sending.result())
-    if next_id > first + ANALYZE_FROM:
+            done = until
+
+    for rows in one_ahead(pages()):
+        copy_encoded(connection, "tthc.observations", OBSERVATION_COLUMNS, rows)
+    if news.height > ANALYZE_FROM:
         # The evaluation that follows needs plans for the tables as they are now, not as they were.
         connection.execute(text("ANALYZE tthc.observations (observation_id, dossier_id)"))
+        connection.execute(text("SELECT brin_summarize_new_values('tthc.observations_by_id')"))
     return rows_hash.digest()
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 
 from tthc_monitor.domain.records import Reject
 from tthc_monitor.store.copy import copy_in
+from tthc_monitor.store.database import storable
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def close_run(connection: Connection, run_id: int, finished_at: datetime, totals
             "run": run_id,
             "now": finished_at,
             "outcome": "ok" if error is None else "failed",
-            "error": error,
+            "error": storable(error),
             **asdict(totals),
         },
     )
@@ -96,7 +97,10 @@ def keep_rejects(connection: Connection, run_id: int, rejects: Sequence[Reject])
         },
         orient="row",
     )
-    copy_in(connection, "tthc.rejects", frame.select(pl.lit(run_id).alias("run_id"), pl.all()))
+    kept = frame.select(pl.lit(run_id).alias("run_id"), pl.all()).with_columns(
+        pl.col(pl.String).str.replace_all("\x00", "\ufffd", literal=True)
+    )
+    copy_in(connection, "tthc.rejects", kept)
 
 
 def rejects_of(connection: Connection, source: str, limit: int) -> list[tuple[Any, ...]]:
