@@ -63,9 +63,13 @@ def compile_file(name: str, parts: dict[str, list[str]], earlier: list[str], *, 
         )
         text = (folder / name).read_text(encoding="utf-8")
     text = re.sub(r"-r (\S+)\.in\b", r"pyproject.toml (\1)", text)
-    address = re.search(r"https?://\S+|file:\S+|--(?:extra-)?index-url\S*|--find-links\S*|--trusted-host\S*|\s@\s", text)
+    address = re.search(
+        r"https?://\S+|file:\S+|--(?:extra-)?index-url\S*|--find-links\S*|--trusted-host\S*|\s@\s", text
+    )
     if address is not None:
-        raise SystemExit(f"{name}: '{address.group()}' is an address; a locked file must name none. Nothing was written.")
+        raise SystemExit(
+            f"{name}: '{address.group()}' is an address; a locked file must name none. Nothing was written."
+        )
     (FOLDER / name).write_text(text, encoding="utf-8")
     count = len(re.findall(r"^\S+==", text, flags=re.MULTILINE))
     print(f"requirements/{name}: {count} packages, {text.count('--hash=')} hashes")
@@ -79,7 +83,7 @@ def main() -> None:
     if sys.version_info[:2] != OLDEST:
         raise SystemExit(
             f"lock with the oldest supported Python, {'.'.join(map(str, OLDEST))}, not {sys.version.split()[0]}: "
-            "make lock PYTHON=python3.11"
+            "make lock PYTHON=python3.11 VENV=build/venv-lock"
         )
     parts = wanted()
     done: list[str] = []

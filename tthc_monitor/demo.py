@@ -20,7 +20,7 @@ from tthc_monitor.domain.periods import calendar_month
 from tthc_monitor.installation import Installation, open_installation, system_clock
 from tthc_monitor.outputs.metrics import exposition
 from tthc_monitor.scheduler import start_scheduler
-from tthc_monitor.serving import WebServer
+from tthc_monitor.serving import WebServer, listen
 from tthc_monitor.settings import load_settings
 from tthc_monitor.simulator.server import SimulatedServer
 from tthc_monitor.simulator.world import World
@@ -66,6 +66,9 @@ def run_demo(*, once: bool, out: Path | None, data_dir: Path | None, port: int, 
                 world = World(_SEED, system_clock(), pace=_SECONDS_BETWEEN_EVENTS)
                 simulated = stack.enter_context(SimulatedServer(world))
             settings = load_settings(_write_settings(folder, simulated, port))
+            if not once:
+                # A port in use is told now, not after the work.
+                listen(settings.serve.host, settings.serve.port).close()
             with shown.step("starting PostgreSQL"):
                 installation = stack.enter_context(open_installation(settings, fast_and_unsafe=data_dir is None))
             outputs = _first_round(installation, shown, _out_folder(out, folder))

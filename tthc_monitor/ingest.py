@@ -86,10 +86,11 @@ def pull(
         try:
             return _run(work, source, connector, now, assertions, progress)
         finally:
-            work.rollback()
-            work.execute(text("DISCARD TEMP"))
-            work.execute(text("SELECT pg_advisory_unlock(:lock, :source)"), _pull_lock(source))
-            work.commit()
+            if not work.invalidated:  # a lost connection has taken its lock and tables with it
+                work.rollback()
+                work.execute(text("DISCARD TEMP"))
+                work.execute(text("SELECT pg_advisory_unlock(:lock, :source)"), _pull_lock(source))
+                work.commit()
 
 
 def _pull_lock(source: runs.Source) -> dict[str, int]:
@@ -121,6 +122,8 @@ def _run(
             runs.close_run(work, run_id, now(), totals, None)
             work.commit()
     except BaseException as error:
+        if work.invalidated:
+            raise  # the next run finds this one open and closes it
         work.rollback()
         message = str(error) if isinstance(error, TthcError) else f"{type(error).__name__}: {error}"
         runs.keep_rejects(work, run_id, rejects.kept)

@@ -12,6 +12,25 @@ from starlette.applications import Starlette
 from tthc_monitor.domain.errors import ConfigError
 
 
+def listen(host: str, port: int) -> socket.socket:
+    """A socket bound to an address.
+
+    Raises:
+        ConfigError: the address is in use or not ours.
+    """
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise ConfigError(
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another serve.port (the demo's --port), "
+            "or stop what uses it"
+        ) from None
+    return bound
+
+
 class WebServer:
     """A running web server.
 
@@ -20,15 +39,7 @@ class WebServer:
     """
 
     def __init__(self, app: Starlette, host: str, port: int) -> None:
-        self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            self._socket.bind((host, port))
-        except OSError as error:
-            self._socket.close()
-            raise ConfigError(
-                f"cannot listen on {host}:{port}: {error.strerror}; set another serve.port, or stop what uses it"
-            ) from None
+        self._socket = listen(host, port)
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://{host}:{self.port}"
         config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5)

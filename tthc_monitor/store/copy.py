@@ -12,6 +12,8 @@ from tthc_monitor.store.database import raw_cursor
 
 _INSTANT_FORMAT = "%Y-%m-%d %H:%M:%S%.6f+00"
 _BUFFER = 1 << 20
+_END_OF_TIME = 253_402_300_799_999_999
+"""The last microsecond of the year 9999, which sources write for "never"."""
 
 
 def encoded(frame: pl.DataFrame) -> BytesIO:
@@ -38,6 +40,7 @@ def copy_out(connection: Connection, query: str, schema: Mapping[str, pl.DataTyp
     """Result of a SELECT as a frame, columns by position, instants as UTC microseconds."""
     instants = [name for name, dtype in schema.items() if isinstance(dtype, pl.Datetime)]
     # Seconds since 1970 as a double hold every microsecond until the year 2255, and read ten times as fast as a date.
+    # Later ones are rounded by up to 31 microseconds, but never into the year 10000, which nothing else could read.
     wire = ", ".join(f"date_part('epoch', {name})" if name in instants else name for name in schema)
     buffer = BytesIO()
     with raw_cursor(connection) as cursor:
@@ -47,5 +50,5 @@ def copy_out(connection: Connection, query: str, schema: Mapping[str, pl.DataTyp
     buffer.seek(0)
     types = {name: pl.Float64() if name in instants else dtype for name, dtype in schema.items()}
     frame = pl.read_csv(buffer, has_header=False, new_columns=list(types), schema=types)
-    micros = ((pl.col(name) * 1_000_000).round().cast(pl.Int64()) for name in instants)
+    micros = ((pl.col(name) * 1_000_000).round().cast(pl.Int64()).clip(upper_bound=_END_OF_TIME) for name in instants)
     return frame.with_columns(column.cast(pl.Datetime("us")).dt.replace_time_zone("UTC") for column in micros)

@@ -163,15 +163,13 @@ def _register(connection: Connection, what: str, values: Mapping[str, Any], at: 
     parameters = {**values, "definition": json.dumps(values["definition"], ensure_ascii=False), "at": at}
     names = ", ".join(values)
     slots = ", ".join(f"CAST(:{name} AS jsonb)" if name == "definition" else f":{name}" for name in values)
-    connection.execute(
-        text(
-            f"INSERT INTO tthc.{what}s ({names}, known_from) VALUES ({slots}, :at) ON CONFLICT (fingerprint) DO NOTHING"
-        ),
-        parameters,
-    )
-    version: int = connection.execute(
-        text(f"SELECT {what}_id FROM tthc.{what}s WHERE fingerprint = :fingerprint"), parameters
-    ).scalar_one()
+    known = text(f"SELECT {what}_id FROM tthc.{what}s WHERE fingerprint = :fingerprint")
+    version: int | None = connection.scalar(known, parameters)
+    if version is None:
+        # Two processes may meet a new version at once; whoever comes second finds the other's.
+        insert = f"INSERT INTO tthc.{what}s ({names}, known_from) VALUES ({slots}, :at) ON CONFLICT (fingerprint) DO NOTHING"
+        connection.execute(text(insert), parameters)
+        version = connection.execute(known, parameters).scalar_one()
     return version
 
 
