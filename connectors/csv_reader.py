@@ -69,7 +69,8 @@ class CsvOptions(ConnectorOptions):
             info = codecs.lookup(value)
         except LookupError:
             raise ValueError(f"unknown encoding '{value}'; use for example utf-8, cp1258 or utf-16") from None
-        if not info._is_text_encoding:
+        # The one mark that tells hex and its like, which are no encodings of texts, from the others.
+        if not info._is_text_encoding:  # noqa: SLF001
             raise ValueError(f"'{value}' is not an encoding of texts; use for example utf-8, cp1258 or utf-16")
         return info.name
 

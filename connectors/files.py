@@ -215,7 +215,8 @@ class FilesConnector:
             known = [(path, format_of(path.name)) for path in pattern.iterdir()]
             candidates = [path for path, form in known if form is not None and self._options.format in (None, form)]
         else:
-            candidates = [Path(name) for name in glob.glob(str(pattern), recursive=True)]
+            # Path.glob takes no absolute pattern.
+            candidates = [Path(name) for name in glob.glob(str(pattern), recursive=True)]  # noqa: PTH207
         return sorted(path for path in candidates if path.is_file() and not path.name.startswith(("~$", ".")))
 
     def _file(self, path: Path) -> _File:

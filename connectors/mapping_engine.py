@@ -23,8 +23,9 @@ from tthc_monitor.domain.statuses import Status
 
 EXCERPT: Final = 80
 """Longest piece of a refused value that a reject shows, in characters."""
-_EARLIEST: Final = datetime(1990, 1, 1)
-_BEYOND: Final = datetime(2101, 1, 1)
+# Bounds of local times, before they have a zone.
+_EARLIEST: Final = datetime(1990, 1, 1)  # noqa: DTZ001
+_BEYOND: Final = datetime(2101, 1, 1)  # noqa: DTZ001
 _NAIVE: Final = pl.Datetime("us")
 _UTC: Final = pl.Datetime("us", "UTC")
 _SEEN: Final = "seen:"

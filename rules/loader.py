@@ -29,7 +29,9 @@ def parse_pack(text: str, file: str) -> tuple[Rule, ...]:
     for index, rule in enumerate(pack.rules):
         if rule.code in seen:
             problems.append(
-                Problem(file, document.line(("rules", index)), f"rule '{rule.code}' stands twice; rename one of the two")
+                Problem(
+                    file, document.line(("rules", index)), f"rule '{rule.code}' stands twice; rename one of the two"
+                )
             )
         seen.add(rule.code)
     if problems:

@@ -176,7 +176,9 @@ def db_upgrade() -> None:
 def db_status() -> None:
     """Tell which migration the database is at and which this version needs."""
     with open_database(_settings()) as engine, transaction(engine) as connection:
-        typer.echo(f"database at migration {migrate.current(connection) or 'none'}, this version needs {migrate.head()}")
+        typer.echo(
+            f"database at migration {migrate.current(connection) or 'none'}, this version needs {migrate.head()}"
+        )
 
 
 @db.command("auditor")
@@ -316,7 +318,9 @@ def jobs_list() -> None:
         table = Table("job", "when", "last success")
         for job in jobs.all_jobs(installation):
             done = last.get(job.name)
-            table.add_row(job.name, str(job.schedule), f"{done.astimezone(zone):%Y-%m-%d %H:%M:%S}" if done else "never")
+            table.add_row(
+                job.name, str(job.schedule), f"{done.astimezone(zone):%Y-%m-%d %H:%M:%S}" if done else "never"
+            )
     typer.echo(_plain(table))
 
 

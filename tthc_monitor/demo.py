@@ -119,7 +119,7 @@ def _go_on(installation: Installation, outputs: Outputs, stop: threading.Event) 
 
 def _print_summary(installation: Installation, outputs: Outputs, url: str, auditor: str) -> None:
     with transaction(installation.engine) as connection:
-        counts = dict(
+        counts: dict[str, int] = dict(
             connection.execute(text("SELECT verdict, count(*) FROM audit.verdicts_now GROUP BY 1")).tuples().all()
         )
     lines = [
@@ -206,7 +206,9 @@ def _folder(data_dir: Path | None) -> Iterator[Path]:
         try:
             data_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ConfigError(f"--data-dir {data_dir} cannot be made: {error.strerror}; choose another folder") from None
+            raise ConfigError(
+                f"--data-dir {data_dir} cannot be made: {error.strerror}; choose another folder"
+            ) from None
         yield data_dir.resolve()
         return
     folder = Path(tempfile.mkdtemp(prefix="tthc-demo-"))

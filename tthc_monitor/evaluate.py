@@ -160,7 +160,9 @@ def _to_polars(findings: pd.DataFrame) -> pl.DataFrame:
     for name in findings.columns:
         values = findings[name]
         if isinstance(values.dtype, pd.DatetimeTZDtype):
-            columns[name] = pl.Series(values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()).dt.replace_time_zone("UTC")
+            columns[name] = pl.Series(values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()).dt.replace_time_zone(
+                "UTC"
+            )
         else:
             columns[name] = pl.Series(values.to_numpy(), nan_to_null=True)
     frame = pl.DataFrame(columns).with_columns(pl.col("starts_at", "ends_at").dt.cast_time_unit("us"))

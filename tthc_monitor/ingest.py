@@ -28,7 +28,9 @@ _PULL_LOCK = 7_411_003
 class Progress(Protocol):
     """Told how far a pull is: rows read so far, and the total when the source says it."""
 
-    def __call__(self, rows: int, total: int | None) -> None: ...
+    def __call__(self, rows: int, total: int | None) -> None:
+        """Take note."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,9 @@ def _run(
             reason = "given more than once with different content in one pull; the last was kept"
             rejects.add([Reject(source.name, None, "source_key", reason, key) for key in differing])
             assertions.check(totals)
-            appended = ledger.append(work, spool, run_id=run_id, source_id=source.source_id, seen_at=now(), cursor=cursor)
+            appended = ledger.append(
+                work, spool, run_id=run_id, source_id=source.source_id, seen_at=now(), cursor=cursor
+            )
             totals.dossiers_new, totals.dossiers_changed = appended.new, appended.changed
             runs.keep_rejects(work, run_id, rejects.kept)
             runs.close_run(work, run_id, now(), totals, None)
@@ -142,6 +146,7 @@ class _Rejects:
         self.kept: list[Reject] = []
 
     def add(self, found: Sequence[Reject]) -> None:
+        """Keep these as far as there is room."""
         self.kept.extend(found[: max(0, _REJECTS_KEPT - len(self.kept))])
 
 

@@ -113,7 +113,9 @@ def _applicant_key(settings: Settings) -> bytes | None:
     try:
         key = path.read_bytes().strip()
     except OSError as error:
-        raise ConfigError(f"applicant_key_file {path} cannot be read: {error.strerror}; make it, or remove the setting") from None
+        raise ConfigError(
+            f"applicant_key_file {path} cannot be read: {error.strerror}; make it, or remove the setting"
+        ) from None
     if len(key) < 32:
         raise ConfigError(f"applicant_key_file {path} holds {len(key)} bytes; put at least 32 random bytes in it")
     return key

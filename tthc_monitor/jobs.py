@@ -27,9 +27,9 @@ log = structlog.get_logger(__name__)
 class Schedule(Protocol):
     """Tells the newest slot that has come; None when none has."""
 
-    def slot(self, now: datetime) -> datetime | None: ...
-
-    def __str__(self) -> str: ...
+    def slot(self, now: datetime) -> datetime | None:
+        """The newest slot that has come by an instant."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,9 @@ class Every:
     period: timedelta
 
     def slot(self, now: datetime) -> datetime:
-        return datetime.fromtimestamp(now.timestamp() // self.period.total_seconds() * self.period.total_seconds(), now.tzinfo)
+        """The last whole multiple of the period."""
+        seconds = self.period.total_seconds()
+        return datetime.fromtimestamp(now.timestamp() // seconds * seconds, now.tzinfo)
 
     def __str__(self) -> str:
         return f"every {self.period}"
@@ -53,6 +55,7 @@ class OnWorkingDays:
     calendar: WorkCalendar
 
     def slot(self, now: datetime) -> datetime | None:
+        """Today's, once its time has come on a working day."""
         local = now.astimezone(ZoneInfo(self.calendar.zone))
         if not self.calendar.is_workday(local.date()) or local.time() < self.at:
             return None
@@ -71,6 +74,7 @@ class Monthly:
     zone: str
 
     def slot(self, now: datetime) -> datetime:
+        """This month's once it has come, else last month's."""
         local = now.astimezone(ZoneInfo(self.zone))
         slot = datetime.combine(date(local.year, local.month, self.day), self.at, ZoneInfo(self.zone))
         if slot > local:
@@ -147,9 +151,7 @@ def _pull_job(source: SourceSettings) -> Callable[[Installation], None]:
     return run
 
 
-def pull_source(
-    installation: Installation, source: SourceSettings, progress: ingest.Progress | None = None
-) -> Totals:
+def pull_source(installation: Installation, source: SourceSettings, progress: ingest.Progress | None = None) -> Totals:
     """Pull one source, judge what changed, renew the metrics.
 
     Raises:
@@ -170,9 +172,7 @@ def pull_source(
 
 def refresh(installation: Installation) -> None:
     """Judge what waits to be judged; renew the metrics when anything did."""
-    done = evaluate(
-        installation.engine, installation.rules, installation.settings.calendar, now=installation.now
-    )
+    done = evaluate(installation.engine, installation.rules, installation.settings.calendar, now=installation.now)
     if done.dossiers:
         snapshot(installation)
 

@@ -14,14 +14,14 @@ from tthc_monitor.installation import Installation
 from tthc_monitor.outputs.digest import DigestMail, build_digest, render_digest
 from tthc_monitor.outputs.digest_facts import DigestFacts, read_digest_facts
 from tthc_monitor.outputs.mail import make_message, send_digest
+from tthc_monitor.outputs.report import build_report
+from tthc_monitor.outputs.report_xlsx import write_report
 from tthc_monitor.outputs.transports import (
     DirectoryTransport,
     NullTransport,
     SmtpTransport,
     Transport,
 )
-from tthc_monitor.outputs.report import build_report
-from tthc_monitor.outputs.report_xlsx import write_report
 from tthc_monitor.settings import Settings, SmtpSettings
 from tthc_monitor.store.database import transaction
 

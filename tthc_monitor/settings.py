@@ -1,6 +1,7 @@
 """The configuration file: what a person may write, checked as a whole, every problem with its line.
 
-``${NAME}`` and ``${NAME:-default}`` in a text are replaced by environment variables.
+``${NAME}`` and ``${NAME:-default}`` in a text are replaced by environment variables; as in a shell, the default stands
+for a variable that is not set or empty.
 """
 
 from __future__ import annotations
@@ -28,9 +29,12 @@ def _period(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value
     match = _PERIOD.match(value) if isinstance(value, str) else None
-    if match is None or int(match[1]) == 0:
-        raise ValueError(f"{value!r} is not a period; write a number and a unit, such as 30s, 10m, 6h or 1d")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    try:
+        if match is not None and int(match[1]) > 0:
+            return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    except OverflowError:
+        pass
+    raise ValueError(f"{value!r} is not a period; write a number and a unit, such as 30s, 10m, 6h or 1d")
 
 
 Period = Annotated[timedelta, BeforeValidator(_period)]
@@ -57,7 +61,7 @@ class SourceSettings(_Part):
     every: Period = timedelta(minutes=10)
     max_reject_share: Annotated[float, Field(ge=0, le=1)] = 0.05
     min_rows: Annotated[int, Field(ge=0)] = 0
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default={}, repr=False)
 
 
 class RulesSettings(_Part):
@@ -135,7 +139,7 @@ class Settings(_Part):
     report: ReportSettings = ReportSettings()
 
     base_dir: Path = Field(default=Path(), exclude=True)
-    document: Document = Field(default=Document("(none)", {}, {}), exclude=True)
+    document: Document = Field(default=Document("(none)", {}, {}), exclude=True, repr=False)
 
     @field_validator("sources")
     @classmethod
@@ -186,7 +190,9 @@ def shipped_calendar(name: str) -> Document:
     folder = files("rules").joinpath("calendars")
     names = sorted(item.name.removesuffix(".yaml") for item in folder.iterdir())
     if name not in names:
-        raise ConfigError(f"calendar '{name}' is not shipped; use {', '.join(names)}, a path ending in .yaml, or write it out")
+        raise ConfigError(
+            f"calendar '{name}' is not shipped; use {', '.join(names)}, a path ending in .yaml, or write it out"
+        )
     return parse_yaml(folder.joinpath(f"{name}.yaml").read_text(encoding="utf-8"), f"{name}.yaml")
 
 
@@ -198,7 +204,9 @@ def load_settings(path: Path) -> Settings:
     """
     document = _substitute(parse_yaml(_read(path), str(path)))
     if not isinstance(document.data, dict):
-        raise ConfigError([Problem(str(path), 1, "the file is not a mapping of settings; see the reference configuration")])
+        raise ConfigError(
+            [Problem(str(path), 1, "the file is not a mapping of settings; see the reference configuration")]
+        )
     for reserved in ("base_dir", "document"):
         if reserved in document.data:
             raise ConfigError([Problem(str(path), document.line((reserved,)), f"unknown key '{reserved}'; remove it")])
@@ -236,9 +244,11 @@ def _substitute(document: Document) -> Document:
             return value
 
         def variable(match: re.Match[str]) -> str:
-            found = os.environ.get(match["name"], match["default"])
-            if found is None:
-                message = f"environment variable {match['name']} is not set; set it, or write ${{{match['name']}:-default}}"
+            found = os.environ.get(match["name"]) or match["default"]
+            if found is None and match["name"] not in os.environ:
+                message = (
+                    f"environment variable {match['name']} is not set; set it, or write ${{{match['name']}:-default}}"
+                )
                 problems.append(Problem(document.file, document.line(path), message))
             return found or ""
 

@@ -37,7 +37,8 @@ def findings(
 
 def answerable(instants: pd.Series) -> pd.Series:
     """Which instants a calendar can answer for: a source may claim a promise in the year 2099, and one such record must
-    not keep the others from being judged."""
+    not keep the others from being judged.
+    """
     first, after = (pd.Timestamp(day, tz="UTC") for day in HORIZON)
     margin = pd.Timedelta(days=366)
     return (instants > first + margin) & (instants < after - margin)

@@ -14,14 +14,12 @@ def due_soon(facts: pd.DataFrame, calendar: WorkCalendar, rule: DueSoon) -> pd.D
     due, end = facts["due_current"], first_known(facts["ended_at"], facts["end_seen_at"])
     known = due.notna() & facts["received_at"].notna() & answerable(due)
     warned = due.copy()
-    warned[known] = pd.DatetimeIndex(
-        calendar.subtract(utc(due[known]), rule.within_working_hours * 3600)
-    ).tz_localize("UTC")
+    warned[known] = pd.DatetimeIndex(calendar.subtract(utc(due[known]), rule.within_working_hours * 3600)).tz_localize(
+        "UTC"
+    )
     starts = warned.where(warned >= facts["received_at"], facts["received_at"])
     where = known & ~waiting_at(due, facts, rule)
-    return findings(
-        facts, where, starts, earlier(due, end), due_at=due, within_working_hours=rule.within_working_hours
-    )
+    return findings(facts, where, starts, earlier(due, end), due_at=due, within_working_hours=rule.within_working_hours)
 
 
 def waiting_at(due: pd.Series, facts: pd.DataFrame, rule: DueSoon | Overdue | FinishedLate) -> pd.Series:

@@ -51,8 +51,9 @@ def facts_frame(frame: pl.DataFrame) -> pd.DataFrame:
             columns[name] = pd.DatetimeIndex(series.to_numpy()).tz_localize("UTC")
         elif isinstance(dtype, pl.String):
             categories = series.unique().drop_nulls().sort()
+            names: list[str] = categories.to_list()
             codes = series.replace_strict(categories, range(len(categories)), default=-1, return_dtype=pl.Int32())
-            columns[name] = pd.Categorical.from_codes(codes.to_numpy(), categories.to_list())
+            columns[name] = pd.Categorical.from_codes(codes.to_numpy(), pd.Index(names))
         elif name in ("dossier_id", "observation_id"):
             columns[name] = series.to_numpy()
         else:

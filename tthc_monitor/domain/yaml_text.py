@@ -6,11 +6,12 @@ Pure text in, data out; reading files is the caller's business.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from yaml.reader import ReaderError
 
 from tthc_monitor.domain.errors import ConfigError, Problem
 
@@ -20,11 +21,11 @@ Model = TypeVar("Model", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Document:
-    """Parsed YAML with the source line (from 1) of every key and item."""
+    """Parsed YAML with the source line (from 1) of every key and item. The data may hold secrets and are not shown."""
 
     file: str
-    data: Any
-    lines: Mapping[Path, int]
+    data: Any = field(repr=False)
+    lines: Mapping[Path, int] = field(repr=False)
 
     def line(self, path: Path) -> int | None:
         """Line of the nearest enclosing node that stands in the text.
@@ -47,24 +48,41 @@ class Document:
         return Document(self.file, data, lines)
 
 
-def _walk(node: yaml.Node, path: Path, lines: dict[Path, int], problems: list[Problem], file: str) -> None:
-    lines.setdefault(path, node.start_mark.line + 1)
-    if isinstance(node, yaml.MappingNode):
+@dataclass
+class _Walk:
+    """Collects the lines of a document, and what is wrong with its keys."""
+
+    file: str
+    lines: dict[Path, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    _open: list[yaml.Node] = field(default_factory=list)
+
+    def node(self, node: yaml.Node, path: Path) -> None:
+        line = self.lines.setdefault(path, node.start_mark.line + 1)
+        if any(node is above for above in self._open):
+            message = "not valid YAML: an anchor that contains itself; write the value out"
+            self.problems.append(Problem(self.file, line, message))
+            return
+        self._open.append(node)
+        if isinstance(node, yaml.MappingNode):
+            self._mapping(node, path)
+        elif isinstance(node, yaml.SequenceNode):
+            for index, item in enumerate(node.value):
+                self.lines[(*path, index)] = item.start_mark.line + 1
+                self.node(item, (*path, index))
+        self._open.pop()
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> None:
         seen: dict[str, int] = {}
         for key_node, value_node in node.value:
             key = str(key_node.value)
             line = key_node.start_mark.line + 1
             if key in seen:
-                problems.append(
-                    Problem(file, line, f"key '{key}' stands already on line {seen[key]}; remove one of the two")
-                )
+                message = f"key '{key}' stands already on line {seen[key]}; remove one of the two"
+                self.problems.append(Problem(self.file, line, message))
             seen[key] = line
-            lines[(*path, key)] = line
-            _walk(value_node, (*path, key), lines, problems, file)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            lines[(*path, index)] = item.start_mark.line + 1
-            _walk(item, (*path, index), lines, problems, file)
+            self.lines[(*path, key)] = line
+            self.node(value_node, (*path, key))
 
 
 def parse_yaml(text: str, file: str) -> Document:
@@ -78,19 +96,19 @@ def parse_yaml(text: str, file: str) -> Document:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        detail = getattr(error, "problem", None) or str(error)
-        raise ConfigError(
-            [Problem(file, mark.line + 1 if mark else None, f"not valid YAML: {detail}; correct the syntax here")]
-        ) from None
+        line = mark.line + 1 if mark else None
+        if isinstance(error, ReaderError):
+            line = text.count("\n", 0, error.position) + 1
+        detail = getattr(error, "problem", None) or str(error).partition("\n")[0]
+        raise ConfigError([Problem(file, line, f"not valid YAML: {detail}; correct the syntax here")]) from None
     except ValueError as error:
         raise ConfigError([Problem(file, None, f"not valid YAML: {error}; correct the value")]) from None
-    lines: dict[Path, int] = {}
-    problems: list[Problem] = []
+    walk = _Walk(file)
     if node is not None:
-        _walk(node, (), lines, problems, file)
-    if problems:
-        raise ConfigError(problems)
-    return Document(file, data, lines)
+        walk.node(node, ())
+    if walk.problems:
+        raise ConfigError(walk.problems)
+    return Document(file, data, walk.lines)
 
 
 def _message(error: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from tthc_monitor.store.copy import copy_out
 Format = Literal["csv", "json"]
 VERDICTS: Final = ("late", "on_time", "open_overdue", "open_in_time", "cannot_tell", "not_received")
 
-_ANSWERABLE: Final = tuple(datetime(day.year, day.month, day.day, tzinfo=UTC) for day in HORIZON)
+_FIRST, _LAST = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in HORIZON)
 
 _SCHEMA: Final = {
     "source": pl.String(),
@@ -65,7 +65,7 @@ def verdicts(connection: Connection, as_of: datetime, calendar: WorkCalendar) ->
     )
     frame = copy_out(connection, query, _SCHEMA)
     spans = frame.select(
-        late=pl.col("verdict").is_in(["late", "open_overdue"]) & pl.col("due_current").is_between(*_ANSWERABLE),
+        late=pl.col("verdict").is_in(["late", "open_overdue"]) & pl.col("due_current").is_between(_FIRST, _LAST),
         due="due_current",
         until=pl.min_horizontal("ended_at", pl.lit(as_of).dt.convert_time_zone("UTC")),
     )

@@ -32,7 +32,8 @@ _PERMANENT: Final = "permanent: "
 
 class _MailPolicy(EmailPolicy):
     """Folds the headers that people read by the older code: the newer one loses spaces between the encoded words of a
-    long Vietnamese subject (Python 3.11 does, later versions do not all)."""
+    long Vietnamese subject (Python 3.11 does, later versions do not all).
+    """
 
     def fold(self, name: str, value: Any) -> str:
         text = str(value)

@@ -31,9 +31,15 @@ class Transport(Protocol):
     """
 
     @property
-    def sender(self) -> str: ...
+    def sender(self) -> str:
+        """Address that messages are from."""
+        ...
+
     @property
-    def delivers(self) -> bool: ...
+    def delivers(self) -> bool:
+        """Whether a message handed over reaches anybody."""
+        ...
+
     def send(self, message: EmailMessage) -> None:
         """Hand over one message.
 

@@ -166,6 +166,11 @@ class _Story:
         self.events.append(Event(self._instant(minute), action, step, self._step, sets))
         self._step = step
 
+    def _end_without_result(self, plot: str, received: float) -> None:
+        end = received + self._limit * self._rng.uniform(0.2, 0.95)
+        step, action = ("405", "1160") if plot == "returned" else ("410", "1170")
+        self.move(end, action, step, released_at=end, finished_at=end)
+
     def unfold(self, plot: str, received: float) -> None:
         rng, limit = self._rng, self._limit
         due = received + limit
@@ -176,9 +181,7 @@ class _Story:
         if plot == "stuck":
             return
         if plot in ("returned", "withdrawn"):
-            end = received + limit * rng.uniform(0.2, 0.95)
-            step, action = ("405", "1160") if plot == "returned" else ("410", "1170")
-            self.move(end, action, step, released_at=end, finished_at=end)
+            self._end_without_result(plot, received)
             return
         work = limit * rng.uniform(0.3, 0.97)
         paused = 0.0

@@ -44,7 +44,9 @@ def copy_out(connection: Connection, query: str, schema: Mapping[str, pl.DataTyp
     wire = ", ".join(f"date_part('epoch', {name})" if name in instants else name for name in schema)
     buffer = BytesIO()
     with raw_cursor(connection) as cursor:
-        cursor.copy_expert(f"COPY (SELECT {wire} FROM ({query}) q ({', '.join(schema)})) TO STDOUT (FORMAT csv)", buffer)
+        cursor.copy_expert(
+            f"COPY (SELECT {wire} FROM ({query}) q ({', '.join(schema)})) TO STDOUT (FORMAT csv)", buffer
+        )
     if buffer.tell() == 0:
         return pl.DataFrame(schema=dict(schema))
     buffer.seek(0)

@@ -190,7 +190,7 @@ def _binary(data_dir: Path, name: str) -> str:
         for folder, folders, files in os.walk(unfinished):
             for entry in (".", *folders, *files):
                 path = Path(folder) / entry
-                os.chmod(path, 0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
+                path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
                 os.chown(path, *_unprivileged_ids())
         unfinished.rename(copy)
     return str(copy / package.name / "pginstall" / "bin" / name)
@@ -275,7 +275,9 @@ def _check_port(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            raise ConfigError(f"port {port} for the embedded PostgreSQL is in use; choose another in database.port") from None
+            raise ConfigError(
+                f"port {port} for the embedded PostgreSQL is in use; choose another in database.port"
+            ) from None
 
 
 def _is_root() -> bool:
@@ -283,7 +285,7 @@ def _is_root() -> bool:
 
 
 def _unprivileged_ids() -> tuple[int, int]:
-    import pwd
+    import pwd  # noqa: PLC0415  (Windows has none)
 
     for name in _UNPRIVILEGED:
         try:

@@ -106,9 +106,7 @@ def replace_flags(connection: Connection, flags: pl.DataFrame, evaluation_id: in
         return rows.height, 0
     columns = ", ".join(rows.columns)
     connection.execute(text("DROP TABLE IF EXISTS fresh"))
-    connection.execute(
-        text(f"CREATE TEMP TABLE fresh ON COMMIT DROP AS SELECT {columns} FROM tthc.flags WITH NO DATA")
-    )
+    connection.execute(text(f"CREATE TEMP TABLE fresh ON COMMIT DROP AS SELECT {columns} FROM tthc.flags WITH NO DATA"))
     copy_in(connection, "fresh", rows)
     connection.execute(text("CREATE INDEX ON fresh (dossier_id)"))
     connection.execute(text("ANALYZE fresh"))
@@ -138,7 +136,9 @@ def done(connection: Connection, batch: PendingBatch) -> None:
     connection.execute(text("DELETE FROM tthc.pending_evaluations WHERE batch_id = :id"), {"id": batch.batch_id})
 
 
-def register_calendar(connection: Connection, name: str, fingerprint: str, definition: Mapping[str, Any], at: datetime) -> int:
+def register_calendar(
+    connection: Connection, name: str, fingerprint: str, definition: Mapping[str, Any], at: datetime
+) -> int:
     """Version number of a calendar, given on first use."""
     return _register(
         connection,
@@ -167,7 +167,9 @@ def _register(connection: Connection, what: str, values: Mapping[str, Any], at: 
     version: int | None = connection.scalar(known, parameters)
     if version is None:
         # Two processes may meet a new version at once; whoever comes second finds the other's.
-        insert = f"INSERT INTO tthc.{what}s ({names}, known_from) VALUES ({slots}, :at) ON CONFLICT (fingerprint) DO NOTHING"
+        insert = (
+            f"INSERT INTO tthc.{what}s ({names}, known_from) VALUES ({slots}, :at) ON CONFLICT (fingerprint) DO NOTHING"
+        )
         connection.execute(text(insert), parameters)
         version = connection.execute(known, parameters).scalar_one()
     return version
