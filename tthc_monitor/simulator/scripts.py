@@ -174,10 +174,8 @@ class _Story:
     def unfold(self, plot: str, received: float) -> None:
         rng, limit = self._rng, self._limit
         due = received + limit
-        if plot == "no_due_date":
-            self.move(received, "1100", "200", received_at=received)
-        else:
-            self.move(received, "1100", "200", received_at=received, due_at=due)
+        promise = {} if plot == "no_due_date" else {"due_at": due}
+        self.move(received, "1100", "200", received_at=received, **promise)
         if plot == "stuck":
             return
         if plot in ("returned", "withdrawn"):
