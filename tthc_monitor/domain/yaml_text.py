@@ -5,7 +5,7 @@ Pure text in, data out; reading files is the caller's business.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -131,9 +131,19 @@ def validate(model: type[Model], document: Document) -> Model:
     try:
         return model.model_validate(document.data if document.data is not None else {})
     except ValidationError as error:
+        found = error.errors(include_url=False)
         raise ConfigError(
             [
                 Problem(document.file, document.line(tuple(item["loc"])), _message(item))
-                for item in error.errors(include_url=False)
+                for item in found
+                if not _follows(item, found)
             ]
         ) from None
+
+
+def _follows(item: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a list is called too short only because its items are wrong."""
+    size = len(item["loc"])
+    return item["type"] == "too_short" and any(
+        len(other["loc"]) > size and other["loc"][:size] == item["loc"] for other in found
+    )

@@ -11,8 +11,19 @@ from sqlalchemy.engine import URL
 from tthc_monitor.domain.errors import ConfigError
 
 GROUP = "tthc_auditor"
-_NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _STATEMENT_TIMEOUT = "60s"
+# What PostgreSQL lets everybody do. The first is done by the migration too, but a restored or copied database has lost
+# it; the second only a superuser can take away.
+_CLOSE_SIDE_DOORS = """
+DO $$
+BEGIN
+    EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+    IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+        REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC;
+    END IF;
+END $$
+"""
 
 
 def create_auditor(connection: Connection, url: URL, name: str) -> URL:
@@ -24,7 +35,7 @@ def create_auditor(connection: Connection, url: URL, name: str) -> URL:
     Raises:
         ConfigError: not a role name, or the role exists and is not an auditor.
     """
-    if not _NAME.match(name):
+    if not _NAME.fullmatch(name):
         raise ConfigError(f"'{name}' is not a role name; use lower-case letters, digits and _, starting with a letter")
     exists, is_auditor = connection.execute(
         text(
@@ -47,4 +58,5 @@ def create_auditor(connection: Connection, url: URL, name: str) -> URL:
         "timezone = 'Asia/Ho_Chi_Minh'",
     ):
         connection.exec_driver_sql(f"ALTER ROLE {name} SET {setting}")
+    connection.execute(text(_CLOSE_SIDE_DOORS))
     return url.set(username=name, password=password, drivername="postgresql")
