@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -63,7 +64,7 @@ def run_demo(*, once: bool, out: Path | None, data_dir: Path | None, port: int, 
         folder = stack.enter_context(_folder(data_dir))
         with steps() as shown:
             with shown.step("starting a simulated one-stop system"):
-                world = World(_SEED, system_clock(), pace=_SECONDS_BETWEEN_EVENTS)
+                world = World(_SEED, _origin(folder), pace=_SECONDS_BETWEEN_EVENTS)
                 simulated = stack.enter_context(SimulatedServer(world))
             settings = load_settings(_write_settings(folder, simulated, port))
             if not once:
@@ -163,6 +164,14 @@ def _newest_run(installation: Installation) -> tuple[int, int, int] | None:
             )
         ).one_or_none()
     return None if row is None else (row.run_id, row.dossiers_new, row.dossiers_changed)
+
+
+def _origin(folder: Path) -> datetime:
+    """The instant the made-up province is built around: the same one each time for a folder that is kept."""
+    kept = folder / "made-up-since"
+    if not kept.exists():
+        kept.write_text(system_clock().isoformat(), encoding="utf-8")
+    return datetime.fromisoformat(kept.read_text(encoding="utf-8"))
 
 
 def _write_settings(folder: Path, simulated: SimulatedServer, port: int) -> Path:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, text
 
 from connectors.base import Connector, Cursor, Page
 from tthc_monitor.domain.errors import DataAssertionError, TransientSourceError, TthcError
-from tthc_monitor.domain.records import Batch, Reject
+from tthc_monitor.domain.records import KINDS, Batch, Reject
 from tthc_monitor.store import ledger, runs
 from tthc_monitor.store.ahead import one_ahead
 from tthc_monitor.store.database import session
@@ -150,6 +150,17 @@ class _Rejects:
         self.kept.extend(found[: max(0, _REJECTS_KEPT - len(self.kept))])
 
 
+def _usable(batch: Batch, location: str) -> Batch:
+    """The batch less records that a connector let through without a key or a known kind: they would fail the whole."""
+    sound = pl.col("source_key").is_not_null() & pl.col("kind").is_in(KINDS).fill_null(False)
+    unsound = batch.records.filter(~sound)
+    if unsound.is_empty():
+        return batch
+    reason = "the connector gave no source_key, or a kind that is neither dossier nor petition; mend its mapping"
+    rejects = [Reject(location, None, "source_key", reason, key) for key in unsound["source_key"]]
+    return Batch(batch.records.filter(sound), (*batch.rejects, *rejects), max(batch.rows_read, batch.records.height))
+
+
 def _stage_all(
     work: Connection,
     spool: Spool,
@@ -164,7 +175,7 @@ def _stage_all(
 
     def prepared() -> Iterator[tuple[Page, Batch, pl.DataFrame]]:
         for page in connector.fetch(cursor):
-            batch = connector.normalise(page)
+            batch = _usable(connector.normalise(page), page.location)
             yield page, batch, ledger.prepare(batch.records)
 
     for page, batch, records in one_ahead(prepared()):
