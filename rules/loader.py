@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
+from typing import get_args
 
-from rules.model import Pack, Rule
+from rules.model import Missing, Pack, Rule
 from tthc_monitor.domain.errors import ConfigError, Problem
 from tthc_monitor.domain.yaml_text import parse_yaml, validate
 
@@ -61,7 +62,20 @@ def load_packs(names: Sequence[str], base_dir: Path) -> tuple[Rule, ...]:
                 f"rule pack '{name}' is not shipped; use one of {', '.join(shipped_packs())}, or a path ending in .yaml"
             )
         rules |= {rule.code: rule for rule in parse_pack(text, file)}
+    _require_verdicts(rules.values())
     return tuple(rules.values())
+
+
+def _require_verdicts(rules: Iterable[Rule]) -> None:
+    """Without one of the official rules, what it would find would count as on time."""
+    given = {(rule.verdict, getattr(rule, "missing", None)) for rule in rules if rule.verdict is not None}
+    needed = {("late", None), ("open_overdue", None), *(("cannot_tell", missing) for missing in get_args(Missing))}
+    for verdict, missing in sorted(needed - given, key=str):
+        about = f" (missing: {missing})" if missing else ""
+        raise ConfigError(
+            f"no rule gives the verdict {verdict}{about}; put the pack 'core' first in rules.packs, and keep 'verdict' "
+            "in a rule that replaces one of its own"
+        )
 
 
 def ruleset_fingerprint(rules: Sequence[Rule]) -> str:

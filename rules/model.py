@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Severity = Literal["info", "warning", "critical"]
 Verdict = Literal["late", "open_overdue", "cannot_tell"]
+Missing = Literal["due_current", "end", "wait", "status"]
+
+_VERDICT_OF_KIND = {"overdue": "open_overdue", "finished_late": "late", "cannot_tell": "cannot_tell"}
 
 
 class _Model(BaseModel):
@@ -31,9 +34,12 @@ class Scope(_Model):
 class _Rule(_Model):
     """What all kinds have in common.
 
-    ``code`` is public: metrics, views and mails name it. ``verdict`` says which of the official verdicts a finding of
-    this rule gives; most rules give none. Effective dates are those of the dossier's reception, in the calendar's zone.
+    ``code`` is public: metrics, views and mails name it. ``verdict`` makes a rule an official one: its findings decide
+    what a dossier counts as. An official rule holds for every dossier, else those it leaves out would pass for on time.
+    Effective dates are those of the dossier's reception, in the calendar's zone.
     """
+
+    kind: str
 
     code: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     title: Annotated[str, Field(min_length=1)]
@@ -48,6 +54,21 @@ class _Rule(_Model):
     def _dates_in_order(self) -> _Rule:
         if self.effective_from and self.effective_to and self.effective_to <= self.effective_from:
             raise ValueError("effective_to must lie after effective_from; correct one of the two")
+        return self
+
+    @model_validator(mode="after")
+    def _official_for_all(self) -> _Rule:
+        if self.verdict is None:
+            return self
+        if _VERDICT_OF_KIND.get(self.kind) != self.verdict:
+            raise ValueError(f"a rule of kind {self.kind} cannot give the verdict {self.verdict}; remove 'verdict'")
+        if self.applies_to != Scope() or self.effective_from or self.effective_to:
+            raise ValueError(
+                "a rule that gives a verdict holds for every dossier; remove applies_to and the effective dates, "
+                "or remove 'verdict' and let it stand beside the official rule"
+            )
+        if getattr(self, "against", "due_current") != "due_current":
+            raise ValueError("the official verdict is against due_current; remove 'verdict', or correct 'against'")
         return self
 
     def fingerprint(self) -> str:
@@ -99,11 +120,15 @@ class SupplementRequested(_Rule):
     kind: Literal["supplement_requested"]
 
 
-class CannotTell(_Rule):
-    """A fact that lateness rests on is missing: flagged as long as it matters, counted, never passed off as on time."""
+class CannotTell(_AgainstDue):
+    """A fact that lateness rests on is missing: flagged as long as it matters, counted, never passed off as on time.
+
+    ``missing``: the promise (``due_current``), when the dossier ended (``end``), how long the applicant was waited for
+    (``wait``), or what the source's status means (``status``).
+    """
 
     kind: Literal["cannot_tell"]
-    missing: Literal["due_current", "end"]
+    missing: Missing
 
 
 Rule = Annotated[

@@ -67,19 +67,22 @@ def evaluate(
             rule.code: judgements.register_rule(connection, rule.model_dump(mode="json"), rule.fingerprint(), now())
             for rule in rules
         }
-        by = judgements.LastEvaluation(
+        by = judgements.JudgedBy(
             ruleset_fingerprint(rules),
             judgements.register_calendar(
                 connection, calendar.name, compiled.fingerprint, calendar.model_dump(mode="json"), now()
             ),
             ENGINE_VERSION,
         )
-        last = judgements.last_evaluation(connection)
+        # A killed evaluation may have left flags of other rules behind.
+        others = judgements.judged_by_since(connection) - {by}
         batches = judgements.pending_batches(connection)
-    everything = everything or (last is not None and last != by)
+    everything = everything or bool(others)
     if not everything and not batches:
         return Evaluated()
     with transaction(engine) as lock:
+        # Waiting for another evaluation is no fault, however long it takes.
+        lock.execute(text("SET LOCAL lock_timeout = 0"))
         lock.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": judgements.EVALUATION_LOCK})
         with transaction(engine) as connection:
             batches = judgements.pending_batches(connection)

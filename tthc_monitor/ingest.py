@@ -13,10 +13,11 @@ from sqlalchemy import Connection, Engine, text
 
 from connectors.base import Connector, Cursor, Page
 from tthc_monitor.domain.errors import DataAssertionError, TransientSourceError, TthcError
-from tthc_monitor.domain.records import KINDS, Batch, Reject
+from tthc_monitor.domain.records import Batch, Reject
+from tthc_monitor.domain.soundness import sift
 from tthc_monitor.store import ledger, runs
 from tthc_monitor.store.ahead import one_ahead
-from tthc_monitor.store.database import session
+from tthc_monitor.store.database import first_line, session
 from tthc_monitor.store.spool import Spool
 
 log = structlog.get_logger(__name__)
@@ -40,15 +41,15 @@ class Assertions:
     ``max_reject_share``
         largest share of rows that may be rejected, 0 to 1.
     ``min_rows``
-        fewest rows a pull may give.
+        fewest rows that a full pull may give: one that had no cursor to go on from.
     """
 
     max_reject_share: float = 0.05
     min_rows: int = 0
 
-    def check(self, totals: runs.Totals) -> None:
+    def check(self, totals: runs.Totals, *, full: bool) -> None:
         """Raise :class:`DataAssertionError` when a pull does not look right."""
-        if totals.rows_read < self.min_rows:
+        if full and totals.rows_read < self.min_rows:
             raise DataAssertionError(
                 f"the source gave {totals.rows_read} rows, fewer than min_rows {self.min_rows}; nothing was changed. "
                 "Look at the source, or lower min_rows if this is right."
@@ -117,19 +118,20 @@ def _run(
             totals.rows_repeated, differing = ledger.drop_repeated(work)
             reason = "given more than once with different content in one pull; the last was kept"
             rejects.add([Reject(source.name, None, "source_key", reason, key) for key in differing])
-            assertions.check(totals)
+            assertions.check(totals, full=source.cursor is None)
             appended = ledger.append(
                 work, spool, run_id=run_id, source_id=source.source_id, seen_at=now(), cursor=cursor
             )
             totals.dossiers_new, totals.dossiers_changed = appended.new, appended.changed
             runs.keep_rejects(work, run_id, rejects.kept)
+            runs.forget_old_rejects(work, source)
             runs.close_run(work, run_id, now(), totals, None)
             work.commit()
     except BaseException as error:
         if work.invalidated:
             raise  # the next run finds this one open and closes it
         work.rollback()
-        message = str(error) if isinstance(error, TthcError) else f"{type(error).__name__}: {error}"
+        message = str(error) if isinstance(error, TthcError) else f"{type(error).__name__}: {first_line(error)}"
         runs.keep_rejects(work, run_id, rejects.kept)
         runs.close_run(work, run_id, now(), totals, message)
         work.commit()
@@ -150,17 +152,6 @@ class _Rejects:
         self.kept.extend(found[: max(0, _REJECTS_KEPT - len(self.kept))])
 
 
-def _usable(batch: Batch, location: str) -> Batch:
-    """The batch less records that a connector let through without a key or a known kind: they would fail the whole."""
-    sound = pl.col("source_key").is_not_null() & pl.col("kind").is_in(KINDS).fill_null(False)
-    unsound = batch.records.filter(~sound)
-    if unsound.is_empty():
-        return batch
-    reason = "the connector gave no source_key, or a kind that is neither dossier nor petition; mend its mapping"
-    rejects = [Reject(location, None, "source_key", reason, key) for key in unsound["source_key"]]
-    return Batch(batch.records.filter(sound), (*batch.rejects, *rejects), max(batch.rows_read, batch.records.height))
-
-
 def _stage_all(
     work: Connection,
     spool: Spool,
@@ -175,8 +166,10 @@ def _stage_all(
 
     def prepared() -> Iterator[tuple[Page, Batch, pl.DataFrame]]:
         for page in connector.fetch(cursor):
-            batch = _usable(connector.normalise(page), page.location)
-            yield page, batch, ledger.prepare(batch.records)
+            given = connector.normalise(page)
+            records, unsound = sift(given.records, page.location)
+            rows_read = max(given.rows_read, given.records.height + len(given.rejects))
+            yield page, Batch(records, (*given.rejects, *unsound), rows_read), ledger.prepare(records)
 
     for page, batch, records in one_ahead(prepared()):
         ledger.stage(work, spool, records)
@@ -184,7 +177,7 @@ def _stage_all(
         work.commit()
         rejects.add(batch.rejects)
         unmapped = pl.col("status").is_null() & pl.col("source_status").is_not_null()
-        totals.rows_read += max(batch.rows_read, records.height + len(batch.rejects))
+        totals.rows_read += batch.rows_read
         totals.rows_rejected += len(batch.rejects)
         totals.rows_unmapped_status += int(records.select(unmapped.sum()).item())
         newest = page.cursor if page.cursor is not None else newest

@@ -30,7 +30,7 @@ SELECT d.dossier_id, s.name AS source, d.source_key, d.code, d.kind,
        d.due_first AS due_original, d.due_current,
        d.finished_at, d.delivered_at, coalesce(d.finished_at, d.delivered_at, d.end_seen_at) AS ended_at,
        d.supplement_requested_at, d.supplement_completed_at, d.supplement_count, d.source_verdict,
-       d.first_seen_at, d.changed_at, d.status_seen_at, d.end_seen_at
+       d.first_seen_at, d.changed_at, d.status_seen_at, d.end_seen_at, d.observation_id
 FROM tthc.dossiers d
 JOIN tthc.sources s USING (source_id)
 LEFT JOIN tthc.statuses st ON st.status = d.status
@@ -66,32 +66,48 @@ SELECT calendar_version_id, name, fingerprint, definition, known_from FROM tthc.
 """
 
 VERDICTS = """
+CREATE VIEW audit.unjudged AS
+SELECT b.batch_id, b.first_observation_id, b.last_observation_id, b.row_count, b.seen_at
+FROM tthc.pending_evaluations JOIN tthc.observation_batches b USING (batch_id);
+COMMENT ON VIEW audit.unjudged IS
+    'Các lô ghi nhận chưa được đánh giá; hồ sơ trong đó tạm thời là cannot_tell | '
+    'Batches seen but not judged yet; until then their dossiers read cannot_tell';
+
 CREATE FUNCTION audit.verdicts_as_of(as_of timestamptz)
 RETURNS TABLE (
     dossier_id bigint, source text, source_key text, code text, kind text, unit_code text, procedure_code text,
     sector_code text, channel text, status smallint, received_at timestamptz, due_original timestamptz,
-    due_current timestamptz, ended_at timestamptz, source_verdict text, verdict text, late_seconds double precision,
-    rule_version_id int, flag_id bigint
+    due_current timestamptz, ended_at timestamptz, source_verdict text, verdict text, late_since timestamptz,
+    late_seconds double precision, rule_version_id int, flag_id bigint
 )
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     WITH finding AS (
         -- Lateness proved beats a doubt: a dossier may have both when a part of its facts is missing.
-        SELECT DISTINCT ON (f.dossier_id) f.dossier_id, f.flag_id, f.rule_version_id, f.verdict
+        SELECT DISTINCT ON (f.dossier_id) f.dossier_id, f.flag_id, f.rule_version_id, f.verdict,
+               CASE WHEN f.verdict <> 'cannot_tell' THEN (f.evidence ->> 'due_at')::timestamptz END AS late_since
         FROM audit.flags_in_force f
         WHERE f.verdict IS NOT NULL AND f.starts_at <= as_of AND f.ends_at > as_of
         ORDER BY f.dossier_id, f.verdict = 'cannot_tell', f.flag_id
+    ), judged AS (
+        SELECT d.*, f.flag_id, f.rule_version_id, f.late_since,
+               CASE WHEN d.received_at IS NULL OR d.received_at > as_of THEN 'not_received'
+                    -- Not judged yet: what is held are the flags of an older state, or none.
+                    WHEN d.observation_id >= (SELECT min(u.first_observation_id) FROM audit.unjudged u)
+                         AND EXISTS (SELECT FROM audit.unjudged u WHERE d.observation_id
+                                     BETWEEN u.first_observation_id AND u.last_observation_id) THEN 'cannot_tell'
+                    WHEN f.verdict IS NOT NULL THEN f.verdict
+                    WHEN d.ended_at <= as_of THEN 'on_time'
+                    ELSE 'open_in_time' END AS verdict
+        FROM audit.dossiers d LEFT JOIN finding f USING (dossier_id)
     )
-    SELECT d.dossier_id, d.source, d.source_key, d.code, d.kind, d.unit_code, d.procedure_code,
-           d.sector_code, d.channel, d.status, d.received_at, d.due_original, d.due_current,
-           d.ended_at, d.source_verdict,
-           CASE WHEN d.received_at IS NULL OR d.received_at > as_of THEN 'not_received'
-                WHEN f.verdict IS NOT NULL THEN f.verdict
-                WHEN d.ended_at <= as_of THEN 'on_time'
-                ELSE 'open_in_time' END,
-           CASE WHEN f.verdict IN ('late', 'open_overdue')
-                THEN extract(epoch FROM least(d.ended_at, as_of) - d.due_current)::double precision END,
-           f.rule_version_id, f.flag_id
-    FROM audit.dossiers d LEFT JOIN finding f USING (dossier_id)
+    SELECT j.dossier_id, j.source, j.source_key, j.code, j.kind, j.unit_code, j.procedure_code,
+           j.sector_code, j.channel, j.status, j.received_at, j.due_original, j.due_current,
+           j.ended_at, j.source_verdict, j.verdict,
+           CASE WHEN j.verdict IN ('late', 'open_overdue') THEN j.late_since END,
+           CASE WHEN j.verdict IN ('late', 'open_overdue')
+                THEN extract(epoch FROM least(j.ended_at, as_of) - j.late_since)::double precision END,
+           j.rule_version_id, j.flag_id
+    FROM judged j
 $$;
 COMMENT ON FUNCTION audit.verdicts_as_of IS
     'Kết luận cho từng hồ sơ tại một thời điểm: late, on_time, open_overdue, open_in_time, cannot_tell, not_received | '

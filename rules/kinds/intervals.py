@@ -44,15 +44,6 @@ def answerable(instants: pd.Series) -> pd.Series:
     return (instants > first + margin) & (instants < after - margin)
 
 
-def answered_at(facts: pd.DataFrame) -> pd.Series:
-    """When the applicant answered the latest request for supplements; NaT while it waits.
-
-    A completion older than the request answers an earlier one.
-    """
-    completed: pd.Series = facts["supplement_completed_at"]
-    return completed.where(completed > facts["supplement_requested_at"])
-
-
 def first_known(*columns: pd.Series) -> pd.Series:
     """The first value that is known, row by row."""
     result = columns[0]
@@ -64,3 +55,8 @@ def first_known(*columns: pd.Series) -> pd.Series:
 def earlier(a: pd.Series, b: pd.Series) -> pd.Series:
     """The earlier of two instants, row by row; an unknown one does not count."""
     return a.where(b.isna() | (a <= b), b)
+
+
+def later(a: pd.Series, b: pd.Series) -> pd.Series:
+    """The later of two instants, row by row; unknown when either is."""
+    return a.where(a >= b, b).where(a.notna() & b.notna())

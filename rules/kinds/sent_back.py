@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from rules.kinds.intervals import answered_at, findings, first_known
+from rules.kinds.intervals import findings, first_known
 from rules.model import Returned, SupplementRequested
 from tthc_monitor.domain.worktime import WorkCalendar
 
@@ -31,6 +31,6 @@ def supplement_requested(facts: pd.DataFrame, calendar: WorkCalendar, rule: Supp
         facts,
         requested.notna(),
         requested,
-        first_known(answered_at(facts), ended),
+        first_known(facts["supplement_completed_at"], ended),
         requests=facts["supplement_count"].clip(lower=1),
     )

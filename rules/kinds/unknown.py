@@ -5,18 +5,26 @@ from __future__ import annotations
 import pandas as pd
 
 from rules.kinds.intervals import findings
+from rules.kinds.lateness import understood
+from rules.kinds.promise import due_instant, wait_unknown
 from rules.model import CannotTell
 from tthc_monitor.domain.worktime import WorkCalendar
 
 
 def cannot_tell(facts: pd.DataFrame, calendar: WorkCalendar, rule: CannotTell) -> pd.DataFrame:
     """Nothing in law lets a missing date count as on time; such dossiers are counted apart."""
-    received = facts["received_at"]
-    without_end = pd.Series(pd.NaT, index=facts.index, dtype=received.dtype)
+    received, promised, ended = facts["received_at"], facts["due_current"], facts["ended_at"]
+    for_good = pd.Series(pd.NaT, index=facts.index, dtype=received.dtype)
     if rule.missing == "due_current":
-        where = received.notna() & facts["due_current"].isna()
-        return findings(facts, where, received, without_end, missing="due_current")
-    due, seen = facts["due_current"], facts["end_seen_at"]
+        return findings(facts, received.notna() & promised.isna(), received, for_good, missing=rule.missing)
+    if rule.missing == "status":
+        where = received.notna() & ~understood(facts)
+        return findings(facts, where, received, for_good, missing=rule.missing)
+    if rule.missing == "wait":
+        where = received.notna() & wait_unknown(facts, promised) & (ended.isna() | (ended > promised))
+        return findings(facts, where, promised, for_good, missing=rule.missing, due_at=promised)
+    due = due_instant(facts, calendar, promised, rule.clock_while_waiting)
+    seen = facts["end_seen_at"]
     # Seen ended before the due instant: on time whenever it ended.
-    where = received.notna() & facts["ended_at"].isna() & (seen > due)
-    return findings(facts, where, due, without_end, missing="end", end_seen_at=seen, due_at=due)
+    where = ended.isna() & (seen > due)
+    return findings(facts, where, due, for_good, missing=rule.missing, end_seen_at=seen, due_at=due)

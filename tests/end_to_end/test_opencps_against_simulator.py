@@ -57,7 +57,7 @@ def server(running: SimulatedServer) -> Iterator[SimulatedServer]:
     running.faults.__dict__.update(clean.__dict__)
     assert isinstance(running.clock, Clock)
     running.clock.now = NOW
-    yield running
+    return running
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def by_unit(scrape: bytes, name: str) -> dict[str, float]:
 
 
 def value(scrape: bytes, name: str) -> float:
-    found = re.findall(rf"^{name} (\S+)$", scrape.decode(), re.M)
+    found = re.findall(rf"^{name} (\S+)$", scrape.decode(), re.MULTILINE)
     assert len(found) == 1, (name, found)
     return float(found[0])
 
@@ -41,7 +41,7 @@ def value(scrape: bytes, name: str) -> float:
 def world(engine: Engine) -> Iterator[Engine]:
     with engine.begin() as connection:
         seed(connection)
-    yield engine
+    return engine
 
 
 def snapshot(engine: Engine, after: timedelta = timedelta(0)) -> bytes:

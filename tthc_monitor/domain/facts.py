@@ -30,6 +30,8 @@ FACT_SCHEMA: Final[Mapping[str, pl.DataType]] = {
     "supplement_requested_at": INSTANT,
     "supplement_completed_at": INSTANT,
     "supplement_count": pl.Int16(),
+    "request_unknown": pl.Int8(),
+    "answer_unknown": pl.Int8(),
 }
 """Facts and their types on the wire.
 
@@ -37,8 +39,15 @@ FACT_SCHEMA: Final[Mapping[str, pl.DataType]] = {
     when processing ended as the source claims it: end of processing, else delivery; null while open or not claimed.
 ``end_seen_at``
     when we first saw the dossier ended; with ``ended_at`` null it ended at some instant before this one.
+``status``
+    the national code; 0 when the source has a status that nobody mapped, -1 when it has none.
 ``supplement_requested_at`` / ``supplement_completed_at``
-    as claimed, else when we saw the status come and go.
+    as claimed, else when we saw the status come and go. A completion lies after its request, or is null.
+``request_unknown``
+    1 when the dossier was waiting already when we first saw it and nothing claims since when: the request is some time
+    before ``supplement_requested_at``.
+``answer_unknown``
+    1 when a result was given after a request, and nothing tells when the applicant answered.
 """
 
 

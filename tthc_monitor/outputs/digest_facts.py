@@ -38,13 +38,16 @@ FROM audit.units u FULL JOIN counted c USING (unit_code)
 
 _ATTENTION: Final = """
 WITH found AS (
-    SELECT 'overdue' AS list, v.dossier_id, f.starts_at AS since
-    FROM audit.verdicts_as_of(%(now)s) v JOIN audit.flags_in_force f USING (flag_id)
+    SELECT 'overdue' AS list, v.dossier_id, v.late_since AS since
+    FROM audit.verdicts_as_of(%(now)s) v
     WHERE v.verdict = 'open_overdue'
     UNION ALL
     SELECT 'due_today', v.dossier_id, v.due_current
     FROM audit.verdicts_as_of(%(now)s) v
     WHERE v.verdict = 'open_in_time' AND v.due_current >= %(now)s AND v.due_current < %(tomorrow)s
+      -- While the applicant is awaited the clock stands still, and nothing comes due.
+      AND NOT EXISTS (SELECT FROM audit.flags_in_force f WHERE f.dossier_id = v.dossier_id
+                      AND f.kind = 'supplement_requested' AND f.starts_at <= %(now)s AND f.ends_at > %(now)s)
     UNION ALL
     SELECT f.kind, f.dossier_id, min(f.starts_at)
     FROM audit.flags_in_force f

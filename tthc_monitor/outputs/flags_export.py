@@ -17,6 +17,7 @@ from tthc_monitor.store.copy import copy_out
 Format = Literal["csv", "json"]
 VERDICTS: Final = ("late", "on_time", "open_overdue", "open_in_time", "cannot_tell", "not_received")
 
+_FIRST_YEAR, _LAST_YEAR = 1900, 2200
 _FIRST, _LAST = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in HORIZON)
 
 _SCHEMA: Final = {
@@ -32,6 +33,7 @@ _SCHEMA: Final = {
     "ended_at": INSTANT,
     "source_verdict": pl.String(),
     "verdict": pl.String(),
+    "late_since": INSTANT,
     "late_seconds": pl.Float64(),
 }
 
@@ -40,7 +42,7 @@ def parse_instant(value: str, now: datetime) -> datetime:
     """An instant as typed on the command line: ``now``, or ISO 8601 with an offset.
 
     Raises:
-        ConfigError: it is not an instant, or has no offset.
+        ConfigError: it is not an instant, has no offset, or lies centuries away.
     """
     if value == "now":
         return now
@@ -50,6 +52,8 @@ def parse_instant(value: str, now: datetime) -> datetime:
         raise ConfigError(f"'{value}' is not an instant; write it as 2026-10-14T17:00:00+07:00") from None
     if instant.tzinfo is None:
         raise ConfigError(f"'{value}' has no zone; add the offset, as in {value}+07:00")
+    if not _FIRST_YEAR <= instant.year <= _LAST_YEAR:
+        raise ConfigError(f"the year of '{value}' is out of range; give one from {_FIRST_YEAR} to {_LAST_YEAR}")
     return instant
 
 
@@ -65,8 +69,8 @@ def verdicts(connection: Connection, as_of: datetime, calendar: WorkCalendar) ->
     )
     frame = copy_out(connection, query, _SCHEMA)
     spans = frame.select(
-        late=pl.col("verdict").is_in(["late", "open_overdue"]) & pl.col("due_current").is_between(_FIRST, _LAST),
-        due="due_current",
+        late=pl.col("verdict").is_in(["late", "open_overdue"]) & pl.col("late_since").is_between(_FIRST, _LAST),
+        due="late_since",
         until=pl.min_horizontal("ended_at", pl.lit(as_of).dt.convert_time_zone("UTC")),
     )
     late = spans["late"].fill_null(False).to_numpy()

@@ -58,7 +58,7 @@ FROM unnest(%(codes)s::text[], %(on_time)s::numeric[], %(late)s::numeric[],
 _DELAYED: Final = """
 SELECT coalesce(d.code, d.source_key) AS code, coalesce(d.unit_code, '') AS unit_code, d.unit_name,
        coalesce(d.sector_name, d.sector_code) AS sector, d.procedure_code,
-       coalesce(d.procedure_name, d.procedure_code) AS procedure, v.received_at, v.due_current AS due_at,
+       coalesce(d.procedure_name, d.procedure_code) AS procedure, v.received_at, v.late_since AS due_at,
        CASE WHEN v.verdict = 'late' THEN v.ended_at END AS ended_at, v.verdict
 FROM audit.verdicts_as_of(%(end)s - interval '1 microsecond') v JOIN audit.dossiers d USING (dossier_id)
 WHERE v.kind = 'dossier' AND (%(units)s::text[] IS NULL OR v.unit_code = ANY(%(units)s::text[]))

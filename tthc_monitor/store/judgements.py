@@ -20,11 +20,25 @@ EVALUATION_LOCK = 7_411_004
 CHUNK = 100_000
 
 _FACTS = """
-    SELECT d.dossier_id, d.observation_id, d.kind, d.procedure_code, d.sector_code, d.unit_code, d.status,
-           d.received_at, d.due_first, d.due_current, coalesce(d.finished_at, d.delivered_at), d.end_seen_at,
-           coalesce(d.supplement_requested_at, d.supplement_seen_at),
-           coalesce(d.supplement_completed_at, d.supplement_left_at), d.supplement_count
+    SELECT d.dossier_id, d.observation_id, d.kind, d.procedure_code, d.sector_code, d.unit_code,
+           CASE WHEN d.status IS NULL AND d.source_status IS NOT NULL THEN 0 ELSE d.status END,
+           d.received_at, d.due_first, d.due_current, e.ended_at, d.end_seen_at,
+           w.requested_at, w.completed_at, d.supplement_count,
+           (d.supplement_requested_at IS NULL AND d.supplement_seen_at = d.first_seen_at)::int,
+           (w.requested_at IS NOT NULL AND w.completed_at IS NULL AND d.status IN (9, 10))::int
     FROM tthc.dossiers d
+    CROSS JOIN LATERAL (SELECT coalesce(d.finished_at, d.delivered_at) AS ended_at) e
+    CROSS JOIN LATERAL (SELECT coalesce(d.supplement_requested_at, d.supplement_seen_at) AS requested_at) r
+    CROSS JOIN LATERAL (
+        SELECT r.requested_at,
+               -- Claimed; else seen to go on; else, of a dossier that goes on, when we first saw it do so. A dossier
+               -- that ends while it waits was never answered.
+               CASE WHEN d.supplement_completed_at > r.requested_at THEN d.supplement_completed_at
+                    WHEN d.status = 5 THEN NULL
+                    WHEN d.supplement_left_at > r.requested_at THEN d.supplement_left_at
+                    WHEN e.ended_at IS NULL AND d.end_seen_at IS NULL AND d.status_seen_at > r.requested_at
+                    THEN d.status_seen_at END AS completed_at
+    ) w
 """
 
 FLAG_SCHEMA: Mapping[str, pl.DataType] = {
@@ -176,26 +190,27 @@ def _register(connection: Connection, what: str, values: Mapping[str, Any], at: 
 
 
 @dataclass(frozen=True)
-class LastEvaluation:
-    """What the last completed evaluation judged by."""
+class JudgedBy:
+    """What an evaluation judges by."""
 
     ruleset_fingerprint: str
     calendar_version_id: int
     engine_version: str
 
 
-def last_evaluation(connection: Connection) -> LastEvaluation | None:
-    """The newest completed evaluation, if any."""
-    row = connection.execute(
+def judged_by_since(connection: Connection) -> set[JudgedBy]:
+    """By what the flags held may have been judged: the last completed evaluation, and those begun after it."""
+    rows = connection.execute(
         text(
-            "SELECT ruleset_fingerprint, calendar_version_id, engine_version FROM tthc.evaluations "
-            "WHERE finished_at IS NOT NULL ORDER BY evaluation_id DESC LIMIT 1"
+            "SELECT DISTINCT ruleset_fingerprint, calendar_version_id, engine_version FROM tthc.evaluations "
+            "WHERE evaluation_id >= coalesce((SELECT max(evaluation_id) FROM tthc.evaluations "
+            "WHERE finished_at IS NOT NULL), 0)"
         )
-    ).one_or_none()
-    return None if row is None else LastEvaluation(*row)
+    )
+    return {JudgedBy(*row) for row in rows}
 
 
-def open_evaluation(connection: Connection, at: datetime, reason: str, by: LastEvaluation) -> int:
+def open_evaluation(connection: Connection, at: datetime, reason: str, by: JudgedBy) -> int:
     """Record that an evaluation begins."""
     evaluation_id: int = connection.execute(
         text(

@@ -73,7 +73,8 @@ _FOLD = f"""
         supplement_seen_at = CASE WHEN o.status = {_SUPPLEMENT} AND d.status IS DISTINCT FROM {_SUPPLEMENT}
                                   THEN o.seen_at ELSE d.supplement_seen_at END,
         supplement_left_at = CASE WHEN o.status = {_SUPPLEMENT} THEN NULL
-                                  WHEN d.status = {_SUPPLEMENT} THEN o.seen_at ELSE d.supplement_left_at END,
+                                  WHEN d.status = {_SUPPLEMENT} AND NOT {_HAS_ENDED} THEN o.seen_at
+                                  ELSE d.supplement_left_at END,
         due_first = coalesce(o.due_original, d.due_first, o.due_current),
         {", ".join(f"{name} = o.{name}" for name in OBSERVED_SCHEMA if name != "source_key")},
         content_hash = o.content_hash
@@ -170,6 +171,8 @@ def append(
 
     Dossiers whose content is the one already held add nothing.
     """
+    # Waiting for another source's append is no fault, however long it takes.
+    connection.execute(text("SET LOCAL lock_timeout = 0"))
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": APPEND_LOCK})
     _learn_names(connection, seen_at)
     news = _news(connection, source_id)

@@ -14,6 +14,8 @@ from tthc_monitor.domain.records import Reject
 from tthc_monitor.store.copy import copy_in
 from tthc_monitor.store.database import storable
 
+RUNS_WITH_REJECTS = 10
+
 
 @dataclass(frozen=True)
 class Source:
@@ -80,6 +82,17 @@ def close_run(connection: Connection, run_id: int, finished_at: datetime, totals
             "error": storable(error),
             **asdict(totals),
         },
+    )
+
+
+def forget_old_rejects(connection: Connection, source: Source) -> None:
+    """Keep the rejects of a source's last :data:`RUNS_WITH_REJECTS` runs: each run finds again what is still wrong."""
+    connection.execute(
+        text(
+            "DELETE FROM tthc.rejects WHERE run_id IN (SELECT run_id FROM tthc.pull_runs WHERE source_id = :source "
+            "ORDER BY run_id DESC OFFSET :kept)"
+        ),
+        {"source": source.source_id, "kept": RUNS_WITH_REJECTS},
     )
 
 

@@ -1,0 +1,220 @@
+"""One published number, one definition: every place that tells what is overdue tells the same, unit by unit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+import stamina
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import Engine, text
+
+from rules.loader import load_packs
+from tests.shared_data import shared
+from tthc_monitor.domain.periods import calendar_month
+from tthc_monitor.installation import Installation
+from tthc_monitor.jobs import pull_source, snapshot
+from tthc_monitor.outputs.digest import build_digest
+from tthc_monitor.outputs.digest_facts import read_digest_facts
+from tthc_monitor.outputs.metrics import UNKNOWN
+from tthc_monitor.outputs.report import build_report
+from tthc_monitor.serving import WebServer
+from tthc_monitor.settings import load_settings
+from tthc_monitor.simulator.server import SimulatedServer
+from tthc_monitor.simulator.world import World
+from tthc_monitor.store.database import transaction
+from tthc_monitor.web import make_app
+
+EXAMPLE = Path(__file__).parents[2] / "examples/boston311/tthc-monitor.yaml"
+Counts = Counter[str]
+
+
+@dataclass
+class Clock:
+    """A clock set by hand."""
+
+    at: datetime
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one place tells of each unit, by code ('' is no unit); units with none are left out."""
+
+    overdue: Counts
+    open: Counts
+    finished_late: Counts
+
+
+def told(overdue: Counts, opened: Counts, finished_late: Counts) -> Told:
+    return Told(+overdue, +opened, +finished_late)
+
+
+def from_auditors_view(installation: Installation) -> Told:
+    """Counted by an auditor, straight from the verdicts."""
+    query = (
+        "SELECT coalesce(unit_code, ''), count(*) FILTER (WHERE verdict = 'open_overdue'), "
+        "count(*) FILTER (WHERE verdict <> 'not_received' AND (ended_at > :now) IS NOT FALSE), "
+        "count(*) FILTER (WHERE verdict = 'late') "
+        "FROM audit.verdicts_as_of(:now) WHERE kind = 'dossier' GROUP BY 1"
+    )
+    with installation.engine.connect() as connection:
+        rows = connection.execute(text(query), {"now": installation.now()}).all()
+    return told(*(Counter({row[0]: row[column] for row in rows}) for column in (1, 2, 3)))
+
+
+def from_metrics(installation: Installation) -> Told:
+    """Scraped from the page and parsed as Prometheus does."""
+    with WebServer(make_app(installation.engine), "127.0.0.1", 0) as web:
+        answer = httpx.get(f"{web.url}/metrics", timeout=20, trust_env=False)
+    found: dict[str, Counts] = {}
+    for family in text_string_to_metric_families(answer.text):
+        for sample in family.samples:
+            unit = sample.labels.get("unit", "")
+            found.setdefault(sample.name, Counter())["" if unit == UNKNOWN else unit] += int(sample.value)
+    assert found["tthc_database_up"][""] == 1 and found["tthc_series_dropped"][""] == 0
+    return told(
+        found.get("tthc_dossiers_overdue", Counter()),
+        found["tthc_dossiers_open"],
+        found["tthc_dossiers_finished_late_total"],
+    )
+
+
+def from_report(installation: Installation, month: str) -> Told:
+    """The report of a month that is not over, and of all before it what is still in its figures."""
+    settings = installation.settings
+    with transaction(installation.engine) as connection:
+        report = build_report(
+            connection,
+            calendar_month(month, settings.zone),
+            installation.now(),
+            settings.calendar.compile(),
+            reporting_unit="x",
+        )
+    assert report.clipped
+    failing = [check.name for check in report.checks if not check.passed]
+    assert failing == []
+    units = report.units.set_index("unit_code")
+    pending = units["pending_in_time"] + units["pending_overdue"] + units["pending_unknown"]
+    listed = report.delayed[report.delayed["verdict"] == "open_overdue"]["unit_code"]
+    assert +Counter(listed) == +Counter(units["pending_overdue"].to_dict()), "the list behind the figure"
+    return told(
+        Counter(units["pending_overdue"].to_dict()),
+        Counter(pending.to_dict()),
+        Counter(units["finished_late"].to_dict()),
+    )
+
+
+def from_digest(installation: Installation, codes: set[str]) -> tuple[Counts, Counts, int, int]:
+    """Overdue and open by unit, each from that unit's own digest; and of the digest for all."""
+    settings = installation.settings
+    with transaction(installation.engine) as connection:
+        facts = read_digest_facts(connection, installation.now(), settings.zone, settings.calendar.compile())
+    own = {code: build_digest(facts, [code]).counts for code in codes}
+    every = build_digest(facts).counts
+    return (
+        Counter({code: counts["overdue"] for code, counts in own.items()}),
+        Counter({code: counts["open"] for code, counts in own.items()}),
+        every["overdue"],
+        every["open"],
+    )
+
+
+def assert_all_agree(installation: Installation, month: str, *, since_ever: bool) -> Told:
+    """Every place tells the same; ``since_ever``: nothing was finished before the report's month."""
+    snapshot(installation)
+    truth = from_auditors_view(installation)
+    metrics = from_metrics(installation)
+    assert metrics == truth
+    report = from_report(installation, month)
+    assert replace(report, finished_late=truth.finished_late) == truth
+    if since_ever:
+        assert report == truth
+    else:
+        assert all(count <= truth.finished_late[unit] for unit, count in report.finished_late.items())
+    overdue, opened, all_overdue, all_open = from_digest(installation, {*truth.open, *truth.overdue})
+    assert +overdue == truth.overdue
+    assert +opened == truth.open
+    assert (all_overdue, all_open) == (truth.overdue.total(), truth.open.total())
+    return truth
+
+
+def installed(engine: Engine, config: Path, clock: Clock) -> Installation:
+    settings = load_settings(config)
+    return Installation(settings, engine, load_packs(settings.rules.packs, settings.base_dir), clock, config.parent)
+
+
+@pytest.fixture
+def no_waiting() -> Iterator[None]:
+    with stamina.set_testing(True, attempts=3, cap=True):
+        yield
+
+
+@pytest.fixture
+def simulated(engine: Engine, tmp_path: Path, no_waiting: None) -> Iterator[Callable[[datetime], Installation]]:
+    """The simulated province, pulled over HTTP; each call goes on to a later instant and pulls again."""
+    origin = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
+    clock = Clock(origin)
+    with SimulatedServer(World(7, origin, dossiers=600), clock=clock) as server:
+        options = {
+            "url": server.url,
+            "group_id": server.group_id,
+            "username": server.username,
+            "password": server.password,
+        }
+        config = tmp_path / "x.yaml"
+        source = {"name": "tinh-mau", "kind": "opencps", "options": options}
+        config.write_text(yaml.safe_dump({"sources": [source]}), encoding="utf-8")
+        installation = installed(engine, config, clock)
+
+        def go_to(instant: datetime) -> Installation:
+            clock.at = instant
+            pull_source(installation, installation.settings.sources[0])
+            return installation
+
+        yield go_to
+
+
+def test_in_the_simulated_province_every_place_tells_the_same(
+    simulated: Callable[[datetime], Installation],
+) -> None:
+    start = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
+    truth = assert_all_agree(simulated(start), "2026-11", since_ever=False)
+    assert truth.overdue.total() > 5 and len(truth.overdue) > 3 and truth.finished_late.total() > 10
+    later = assert_all_agree(simulated(start + timedelta(days=4, minutes=7)), "2026-11", since_ever=False)
+    assert later != truth
+
+
+def test_time_alone_moves_every_place_alike(simulated: Callable[[datetime], Installation]) -> None:
+    installation = simulated(datetime(2026, 11, 20, 3, 0, tzinfo=UTC))
+    before = from_auditors_view(installation)
+    installation = replace(installation, now=Clock(datetime(2026, 11, 27, 9, 31, tzinfo=UTC)))
+    after = assert_all_agree(installation, "2026-11", since_ever=False)
+    assert after.overdue.total() > before.overdue.total(), "nothing was pulled and nothing judged, and more is overdue"
+
+
+@pytest.mark.parametrize(
+    ("now", "month"),
+    [
+        (datetime(2015, 1, 28, 16, 30, 1, tzinfo=UTC), "2015-01"),
+        (datetime(2015, 3, 17, 20, 0, 0, 1, tzinfo=UTC), "2015-03"),
+        (datetime(2016, 1, 13, 3, 22, 40, tzinfo=UTC), "2016-01"),
+    ],
+    ids=["in January", "in March", "as the city looked"],
+)
+def test_in_boston_every_place_tells_the_same(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, now: datetime, month: str
+) -> None:
+    monkeypatch.setenv("BOSTON311_CSV", str(shared("boston311_2015q1/cases.csv.gz")))
+    installation = installed(engine, EXAMPLE, Clock(now))
+    pull_source(installation, installation.settings.sources[0])
+    truth = assert_all_agree(installation, month, since_ever=month == "2015-01")
+    assert truth.overdue.total() > 100 and truth.finished_late.total() > 100
