@@ -35,8 +35,8 @@ _SECONDS_BETWEEN_EVENTS = 4.0
 _SOURCE = "tinh-mau"
 _AUDITOR = "kiem_toan"
 QUERY = (
-    "SELECT unit_name, count(*) FROM audit.flags_now JOIN audit.dossiers USING (dossier_id) "
-    "WHERE rule_code = 'overdue' GROUP BY 1 ORDER BY 2 DESC"
+    "SELECT d.unit_name, count(*) FROM audit.verdicts_now v JOIN audit.dossiers d USING (dossier_id) "
+    "WHERE v.verdict = 'open_overdue' GROUP BY 1 ORDER BY 2 DESC"
 )
 
 
@@ -221,6 +221,7 @@ def _folder(data_dir: Path | None) -> Iterator[Path]:
         yield data_dir.resolve()
         return
     folder = Path(tempfile.mkdtemp(prefix="tthc-demo-"))
+    folder.chmod(0o711)  # PostgreSQL, which does not run as root, must get through; the files tell their own modes
     try:
         yield folder
     finally:

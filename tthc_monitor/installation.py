@@ -62,7 +62,7 @@ def data_dir(settings: Settings) -> Path:
 
 @contextmanager
 def open_database(settings: Settings, *, fast_and_unsafe: bool = False) -> Iterator[Engine]:
-    """The database of an installation. Our own server is started, and stopped at the end if we started it.
+    """The database of an installation. Our own server is started, and stopped at the end unless somebody else uses it.
 
     Raises:
         ConfigError: a wrong address, data folder or port.

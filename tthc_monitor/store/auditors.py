@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 
+import psycopg2.extensions
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 
@@ -12,7 +13,16 @@ from tthc_monitor.domain.errors import ConfigError
 
 GROUP = "tthc_auditor"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_STATEMENT_TIMEOUT = "60s"
+_RESERVED = re.compile(r"pg_.*|public|none")
+# A login may change these for its sessions; they keep an honest one from standing in the way of the service.
+_SETTINGS = (
+    "default_transaction_read_only = on",
+    "statement_timeout = '60s'",
+    "idle_in_transaction_session_timeout = '60s'",
+    "lock_timeout = '5s'",
+    "search_path = audit",
+    "timezone = 'Asia/Ho_Chi_Minh'",
+)
 # What PostgreSQL lets everybody do. The first is done by the migration too, but a restored or copied database has lost
 # it; the second only a superuser can take away.
 _CLOSE_SIDE_DOORS = """
@@ -47,16 +57,21 @@ def create_auditor(connection: Connection, url: URL, name: str) -> URL:
     ).one()
     if exists and not is_auditor:
         raise ConfigError(f"role {name} exists and is not an auditor; choose another name")
+    if _RESERVED.fullmatch(name):
+        raise ConfigError(
+            f"'{name}' is not a role name; PostgreSQL keeps public, none and all that starts with pg_ for itself; "
+            "choose another name"
+        )
     password = secrets.token_urlsafe(18)
-    # The password is letters, digits, - and _ only, and the name was checked: both are safe inside the statement.
+    # Only a verifier travels: neither the server's log nor an error can tell the password.
+    verifier = psycopg2.extensions.encrypt_password(
+        password, name, scope=connection.connection.driver_connection, algorithm="scram-sha-256"
+    )
+    role = connection.dialect.identifier_preparer.quote_identifier(name)
     verb, membership = ("ALTER", "") if exists else ("CREATE", f" IN ROLE {GROUP}")
-    connection.exec_driver_sql(f"{verb} ROLE {name} LOGIN PASSWORD '{password}' CONNECTION LIMIT 5{membership}")
-    for setting in (
-        "default_transaction_read_only = on",
-        f"statement_timeout = '{_STATEMENT_TIMEOUT}'",
-        "search_path = audit",
-        "timezone = 'Asia/Ho_Chi_Minh'",
-    ):
-        connection.exec_driver_sql(f"ALTER ROLE {name} SET {setting}")
+    # A verifier is made of base64, $ and : only.
+    connection.exec_driver_sql(f"{verb} ROLE {role} LOGIN PASSWORD '{verifier}' CONNECTION LIMIT 5{membership}")
+    for setting in _SETTINGS:
+        connection.exec_driver_sql(f"ALTER ROLE {role} SET {setting}")
     connection.execute(text(_CLOSE_SIDE_DOORS))
     return url.set(username=name, password=password, drivername="postgresql")

