@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn
 from zoneinfo import ZoneInfo
 
 import typer
@@ -16,12 +19,19 @@ from rich.markup import escape
 from rich.table import Table
 
 from rules.loader import load_packs
-from tthc_monitor import jobs, outbox
+from tthc_monitor import jobs, judging, outbox
 from tthc_monitor.demo import run_demo
-from tthc_monitor.domain.errors import ConfigError, TthcError
+from tthc_monitor.domain.errors import ConfigError, Problem, TthcError
 from tthc_monitor.domain.periods import calendar_month, nd09_month
 from tthc_monitor.evaluate import evaluate as run_evaluation
-from tthc_monitor.installation import Installation, open_database, open_installation, system_clock
+from tthc_monitor.installation import (
+    Installation,
+    applicant_key,
+    data_dir,
+    open_database,
+    open_installation,
+    system_clock,
+)
 from tthc_monitor.outputs import flags_export
 from tthc_monitor.outputs.transports import DirectoryTransport
 from tthc_monitor.scheduler import start_scheduler
@@ -91,17 +101,21 @@ def serve() -> None:
             scheduler = start_scheduler(installation)
             console.print(f"serving on {web.url}", highlight=False)
             stop.wait()
-            scheduler.shutdown(wait=True)
+            console.print("stopping; Ctrl-C or SIGTERM again does not wait for running jobs", soft_wrap=True)
+            scheduler.shutdown()
 
 
 def _stop_on_signals() -> threading.Event:
-    """An event that Ctrl-C and SIGTERM set; a second Ctrl-C ends the program at once."""
-    stop = threading.Event()
+    """An event that Ctrl-C and SIGTERM set; a second one of either ends the program without waiting for jobs."""
+    stop, at_once = threading.Event(), threading.Event()
 
-    def handle(number: int, _frame: object) -> None:
-        if stop.is_set():
-            signal.default_int_handler(number, None)
-        stop.set()
+    def handle(_number: int, _frame: object) -> None:
+        if not stop.is_set():
+            stop.set()
+        elif not at_once.is_set():
+            # Once only: what is cleaned up on the way out, a third signal must not leave half done.
+            at_once.set()
+            raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, handle)
     signal.signal(signal.SIGTERM, handle)
@@ -110,13 +124,42 @@ def _stop_on_signals() -> threading.Event:
 
 @app.command()
 def check() -> None:
-    """Check configuration, rules and connector options, without touching database or sources."""
+    """Check configuration, rules, connector options and mail, without touching database, sources or mail server."""
     settings = _settings()
-    found = load_packs(settings.rules.packs, settings.base_dir)
-    installation = Installation(settings, None, found, system_clock, Path())  # type: ignore[arg-type]
+    problems: list[Problem] = []
+
+    def attempt(part: Callable[[], object]) -> None:
+        try:
+            part()
+        except ConfigError as error:
+            problems.extend(error.problems or [Problem(settings.document.file, None, str(error))])
+
+    # The key is tried once by itself, so that its problem does not stand in the way of each source's own.
+    keyless = settings.model_copy(update={"applicant_key_file": None})
+    installation = Installation(keyless, None, (), system_clock, Path())  # type: ignore[arg-type]
+    attempt(lambda: load_packs(settings.rules.packs, settings.base_dir))
+    attempt(lambda: applicant_key(settings))
     for source in settings.sources:
-        installation.connector(source)
+        attempt(partial(installation.connector, source))
+    attempt(lambda: outbox.make_transport(settings, data_dir(settings)))
+    problems.extend(_recipients_twice(settings))
+    if problems:
+        raise ConfigError(problems)
+    found = load_packs(settings.rules.packs, settings.base_dir)
     typer.echo(f"{settings.document.file}: {len(settings.sources)} sources, {len(found)} rules, all right")
+
+
+def _recipients_twice(settings: Settings) -> list[Problem]:
+    seen: set[str] = set()
+    problems = []
+    for index, recipient in enumerate(settings.digest.recipients):
+        address = recipient.address.lower()
+        if address in seen:
+            line = settings.document.line(("digest", "recipients", index))
+            message = f"recipient '{recipient.address}' stands twice and would get the first digest only; remove one"
+            problems.append(Problem(settings.document.file, line, message))
+        seen.add(address)
+    return problems
 
 
 @app.command()
@@ -136,11 +179,13 @@ def pull(
                     done = jobs.pull_source(installation, one, step.rows)
             except TthcError as error:
                 failed = failed or error
-                console.print(f"{one.name}: {error}", style="red", markup=False, highlight=False)
+                console.print(f"{one.name}: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
                 continue
+            unmapped = done.rows_unmapped_status
             typer.echo(
                 f"{one.name}: {done.rows_read} rows read, {done.rows_rejected} rejected, "
                 f"{done.dossiers_new} new, {done.dossiers_changed} changed"
+                + (f", {unmapped} with a status nobody mapped" if unmapped else "")
             )
         if failed is not None:
             raise typer.Exit(failed.exit_code)
@@ -161,7 +206,7 @@ def evaluate(
                 everything=everything,
                 progress=step.advance,
             )
-            jobs.snapshot(installation)
+            judging.snapshot(installation)
         typer.echo(f"{done.dossiers} dossiers judged, {done.opened} flags opened, {done.closed} closed")
 
 
@@ -257,8 +302,10 @@ def flags_export_command(
 ) -> None:
     """The verdict on every dossier at an instant, with the seconds of lateness."""
     instant = flags_export.parse_instant(as_of, system_clock())
-    with open_installation(_settings()) as installation, transaction(installation.engine) as connection:
-        table = flags_export.verdicts(connection, instant, installation.settings.calendar.compile())
+    with open_installation(_settings()) as installation:
+        judging.refresh(installation)
+        with transaction(installation.engine) as connection:
+            table = flags_export.verdicts(connection, instant, installation.settings.calendar.compile())
     content = flags_export.render(table, form)
     if out is None:
         sys.stdout.buffer.write(content)
@@ -283,9 +330,9 @@ def digest_render(
 
 @digest.command("send")
 def digest_send() -> None:
-    """Send today's digests to those who have not had them."""
+    """Send today's digests to those who have not had them, and tell what came of each."""
     with open_installation(_settings()) as installation:
-        outbox.send_digests(installation)
+        outbox.send_digests(installation, lambda address, outcome: typer.echo(f"{address}: {outcome}"), again=True)
 
 
 @report.command("monthly")
@@ -339,6 +386,22 @@ def main() -> None:
         app(standalone_mode=True)
     except TthcError as error:
         console.print(f"tthc-monitor: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(error.exit_code)
+        _leave(error.exit_code)
     except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
+        _leave(_INTERRUPTED)
+    except SystemExit as ended:
+        _leave(ended.code)
+
+
+def _leave(code: str | int | None) -> NoReturn:
+    """End the process, without waiting for threads that were not over when they should have been.
+
+    Their connections end with the process, and the database rolls back what they had begun.
+    """
+    # Daemons too: the interpreter joins the threads of pools whatever they are.
+    if threading.active_count() > 1 or code == _INTERRUPTED:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else int(code is not None))
+    sys.exit(code)

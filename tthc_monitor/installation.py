@@ -50,7 +50,7 @@ class Installation:
         return self.data_dir / name
 
     def _surroundings(self) -> Surroundings:
-        return Surroundings(self.now, self.settings.base_dir, _applicant_key(self.settings))
+        return Surroundings(self.now, self.settings.base_dir, applicant_key(self.settings))
 
 
 def data_dir(settings: Settings) -> Path:
@@ -106,7 +106,7 @@ def open_installation(
         yield Installation(settings, engine, rules, now, data_dir(settings))
 
 
-def _applicant_key(settings: Settings) -> bytes | None:
+def applicant_key(settings: Settings) -> bytes | None:
     if settings.applicant_key_file is None:
         return None
     path = settings.base_dir / settings.applicant_key_file

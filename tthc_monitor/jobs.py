@@ -9,19 +9,21 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import structlog
+from sqlalchemy import text
 
-from tthc_monitor import ingest, outbox
-from tthc_monitor.domain.errors import TthcError
+from tthc_monitor import ingest, judging, outbox
+from tthc_monitor.domain.errors import DatabaseError, DeliveryError, TransientSourceError, TthcError
 from tthc_monitor.domain.worktime import WorkCalendar
-from tthc_monitor.evaluate import evaluate
 from tthc_monitor.installation import Installation
-from tthc_monitor.outputs.snapshot import take_snapshot
 from tthc_monitor.settings import SourceSettings
 from tthc_monitor.store import job_runs
 from tthc_monitor.store.database import transaction
 from tthc_monitor.store.runs import Totals
 
 log = structlog.get_logger(__name__)
+
+_BACK_OFF = timedelta(minutes=5)
+"""How long after a failure that passes by itself a slot is tried again."""
 
 
 class Schedule(Protocol):
@@ -86,14 +88,24 @@ class Monthly:
         return f"day {self.day} of the month at {self.at:%H:%M}"
 
 
+def _always(_: Installation) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Job:
-    """Something to do in each slot of a schedule. ``lease``: after this a run that has not ended counts as dead."""
+    """Something to do in each slot of a schedule.
+
+    Attributes:
+        lease: after this a run that has not ended counts as dead.
+        ready: asked before a slot is claimed; while it says no, the slot stays open.
+    """
 
     name: str
     schedule: Schedule
     run: Callable[[Installation], None]
     lease: timedelta
+    ready: Callable[[Installation], bool] = _always
 
 
 def all_jobs(installation: Installation) -> list[Job]:
@@ -103,45 +115,98 @@ def all_jobs(installation: Installation) -> list[Job]:
         Job(f"pull:{source.name}", Every(source.every), _pull_job(source), timedelta(hours=6))
         for source in settings.sources
     ]
-    jobs.append(Job("evaluate", Every(timedelta(seconds=30)), refresh, timedelta(hours=2)))
-    jobs.append(Job("snapshot", Every(timedelta(minutes=1)), snapshot, timedelta(minutes=10)))
+    jobs.append(Job("evaluate", Every(timedelta(seconds=30)), judging.refresh, timedelta(hours=2)))
+    jobs.append(Job("snapshot", Every(timedelta(minutes=1)), judging.snapshot, timedelta(minutes=10)))
     if settings.digest.transport != "none" and settings.digest.recipients:
         at = time.fromisoformat(settings.digest.at)
-        jobs.append(
-            Job("digest", OnWorkingDays(at, settings.calendar.compile()), outbox.send_digests, timedelta(hours=1))
-        )
+        mornings = OnWorkingDays(at, settings.calendar.compile())
+        jobs.append(Job("digest", mornings, outbox.send_digests, timedelta(hours=1), all_sources_pulled))
     report = Monthly(settings.report.day, time.fromisoformat(settings.report.at), settings.zone)
-    jobs.append(Job("report", report, outbox.write_last_months_report, timedelta(hours=1)))
+    jobs.append(Job("report", report, outbox.write_last_months_report, timedelta(hours=1), all_sources_pulled))
     return jobs
 
 
-def run_if_due(installation: Installation, job: Job) -> bool:
-    """Run a job when its newest slot is nobody's yet. True when it ran, whatever came of it.
+def all_sources_pulled(installation: Installation) -> bool:
+    """Whether each source of the settings was pulled well at least once; before that, figures would be falsehoods."""
+    names = {source.name for source in installation.settings.sources}
+    with transaction(installation.engine) as connection:
+        pulled = connection.scalars(text("SELECT DISTINCT source FROM audit.pull_runs WHERE outcome = 'ok'"))
+        return names <= set(pulled)
 
-    What goes wrong is recorded with the run and logged; the next slot tries again.
+
+def run_if_due(installation: Installation, job: Job) -> bool:
+    """Run a job when its newest slot is nobody's yet and it is ready. True when it ran, whatever came of it.
+
+    What goes wrong is recorded with the run and logged. What passes by itself is tried again in the same slot, anything
+    else in the next. A database that cannot be asked is logged, and the next tick asks again.
     """
+    try:
+        claimed = _claim(installation, job)
+        if claimed is None:
+            return False
+        _record(installation, job, claimed, _run(installation, job))
+    except TthcError as failure:
+        log.warning("job_not_recorded", job=job.name, error=str(failure))
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class _Claimed:
+    slot: datetime
+    started: datetime
+
+
+def _claim(installation: Installation, job: Job) -> _Claimed | None:
     now = installation.now()
     slot = job.schedule.slot(now)
     if slot is None:
-        return False
+        return None
     with transaction(installation.engine) as connection:
         if job_runs.is_taken(connection, job.name, slot, now):
-            return False
-        if not job_runs.claim(connection, job.name, slot, now, job.lease):
-            return False
-    error: str | None = None
+            return None
+    if not job.ready(installation):
+        log.debug("job_not_ready", job=job.name)
+        return None
+    with transaction(installation.engine) as connection:
+        ours = job_runs.claim(connection, job.name, slot, now, job.lease)
+    return _Claimed(slot, now) if ours else None
+
+
+def _run(installation: Installation, job: Job) -> Exception | None:
     try:
         job.run(installation)
     except TthcError as failure:
-        error = str(failure)
-        log.warning("job_failed", job=job.name, error=error)
+        log.warning("job_failed", job=job.name, error=str(failure))
+        return failure
     except Exception as failure:
         # A job must not take the service down; the run is recorded as failed and an alert can see it.
-        error = f"{type(failure).__name__}: {failure}"
         log.exception("job_failed", job=job.name)
+        return failure
+    return None
+
+
+def _record(installation: Installation, job: Job, claimed: _Claimed, failure: Exception | None) -> None:
+    now = installation.now()
+    retry_at = now + _BACK_OFF
+    slot, started = claimed.slot, claimed.started
     with transaction(installation.engine) as connection:
-        job_runs.finish(connection, job.name, slot, installation.now(), error)
-    return True
+        if failure is None:
+            job_runs.finish(connection, job.name, slot, now, None, started=started)
+            return
+        error = str(failure) if isinstance(failure, TthcError) else f"{type(failure).__name__}: {failure}"
+        # Where the next slot comes before the back-off is over, that one tries again.
+        if _passes(failure) and job.schedule.slot(retry_at) == slot:
+            job_runs.give_back(connection, job.name, slot, now, error, started=started, retry_at=retry_at)
+        else:
+            job_runs.finish(connection, job.name, slot, now, error, started=started)
+
+
+def _passes(failure: Exception) -> bool:
+    """Whether the same try may succeed a while later."""
+    if isinstance(failure, DeliveryError):
+        return not failure.permanent
+    return isinstance(failure, (TransientSourceError, DatabaseError))
 
 
 def _pull_job(source: SourceSettings) -> Callable[[Installation], None]:
@@ -166,18 +231,5 @@ def pull_source(installation: Installation, source: SourceSettings, progress: in
         assertions=ingest.Assertions(source.max_reject_share, source.min_rows),
         progress=progress,
     )
-    refresh(installation)
+    judging.refresh(installation)
     return totals
-
-
-def refresh(installation: Installation) -> None:
-    """Judge what waits to be judged; renew the metrics when anything did."""
-    done = evaluate(installation.engine, installation.rules, installation.settings.calendar, now=installation.now)
-    if done.dossiers:
-        snapshot(installation)
-
-
-def snapshot(installation: Installation) -> None:
-    """Renew the small table that the metrics are read from; time alone moves dossiers from due soon to overdue."""
-    with transaction(installation.engine) as connection:
-        take_snapshot(connection, installation.now())

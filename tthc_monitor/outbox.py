@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import structlog
+from sqlalchemy import Connection, text
 
+from tthc_monitor import judging
 from tthc_monitor.domain.errors import ConfigError, DeliveryError
 from tthc_monitor.domain.periods import Period, calendar_month
 from tthc_monitor.installation import Installation
 from tthc_monitor.outputs.digest import DigestMail, build_digest, render_digest
 from tthc_monitor.outputs.digest_facts import DigestFacts, read_digest_facts
-from tthc_monitor.outputs.mail import make_message, send_digest
+from tthc_monitor.outputs.mail import Outcome, make_message, send_digest
 from tthc_monitor.outputs.report import build_report
 from tthc_monitor.outputs.report_xlsx import write_report
 from tthc_monitor.outputs.transports import (
@@ -27,9 +33,20 @@ from tthc_monitor.store.database import transaction
 
 log = structlog.get_logger(__name__)
 
+_PREVIEW = "preview@localhost"
+_OUTCOMES: Final[dict[Outcome, str]] = {
+    "sent": "sent",
+    "already_sent": "already sent today",
+    "in_progress": "being sent by another process",
+    "refused": "refused for good earlier today",
+    "discarded": "discarded, as mail is switched off",
+}
+_LONGEST_SCOPE = 100
+
 
 def digest_facts(installation: Installation) -> DigestFacts:
-    """What all digests of this moment need, read at once."""
+    """What all digests of this moment need, judged and read at once."""
+    judging.refresh(installation)
     with transaction(installation.engine) as connection:
         settings = installation.settings
         return read_digest_facts(connection, installation.now(), settings.zone, settings.calendar.compile())
@@ -40,23 +57,40 @@ def digest_mail(facts: DigestFacts, units: tuple[str, ...]) -> DigestMail:
     return render_digest(build_digest(facts, list(units) or None))
 
 
-def send_digests(installation: Installation) -> None:
+def send_digests(
+    installation: Installation, tell: Callable[[str, str], None] | None = None, *, again: bool = False
+) -> None:
     """Send today's digest to every recipient who has not had it; one who fails does not keep the others waiting.
 
+    Args:
+        tell: told each address and what came of it, in words.
+        again: try also what an earlier try today was refused for good.
+
     Raises:
+        ConfigError: the settings send nothing, or to nobody.
         DeliveryError: some could not be sent; the message names them.
     """
     settings = installation.settings
+    if settings.digest.transport == "none":
+        raise ConfigError("digest.transport is none, so no digest is sent; set it to smtp or directory")
+    if not settings.digest.recipients:
+        raise ConfigError("digest.recipients names nobody to send a digest to; add an address")
     transport = make_transport(settings, installation.data_dir)
     facts = digest_facts(installation)
     failures: list[DeliveryError] = []
     for recipient in settings.digest.recipients:
         mail = digest_mail(facts, recipient.units)
         try:
-            outcome = send_digest(installation.engine, recipient.address, mail, transport, installation.now())
+            outcome = send_digest(
+                installation.engine, recipient.address, mail, transport, installation.now(), again=again
+            )
             log.info("digest", recipient=recipient.address, outcome=outcome)
+            if tell is not None:
+                tell(recipient.address, _OUTCOMES[outcome])
         except DeliveryError as error:
             failures.append(error)
+            if tell is not None:
+                tell(recipient.address, "not delivered")
             log.warning("digest_failed", recipient=recipient.address, error=str(error), permanent=error.permanent)
     if failures:
         raise DeliveryError(
@@ -74,7 +108,7 @@ def render_digests(installation: Installation, transport: DirectoryTransport, un
         the HTML files.
     """
     recipients = installation.settings.digest.recipients
-    wanted = [("digest", units)] if units or not recipients else [(r.address, r.units) for r in recipients]
+    wanted = [(_PREVIEW, units)] if units or not recipients else [(r.address, r.units) for r in recipients]
     facts = digest_facts(installation)
     written = []
     for address, codes in wanted:
@@ -120,10 +154,13 @@ def monthly_report(installation: Installation, period: Period, folder: Path, uni
     """Write the report of a period as a workbook into a folder; returns the file.
 
     Raises:
+        ConfigError: a unit code that no source has named yet.
         DeliveryError: the folder cannot be written.
     """
     settings = installation.settings
+    judging.refresh(installation)
     with transaction(installation.engine) as connection:
+        _require_units(connection, units)
         report = build_report(
             connection,
             period,
@@ -132,8 +169,28 @@ def monthly_report(installation: Installation, period: Period, folder: Path, uni
             reporting_unit=settings.report.office,
             units=list(units) or None,
         )
-    scope = "-".join(["", *units]) if units else ""
-    return write_report(report, folder / f"bao-cao-tthc-{period.month}{scope}.xlsx")
+    return write_report(report, folder / _file_name(period, units))
+
+
+def _require_units(connection: Connection, units: tuple[str, ...]) -> None:
+    known = set(connection.scalars(text("SELECT unit_code FROM audit.units"))) if units else set()
+    unknown = sorted(set(units) - known)
+    if unknown:
+        raise ConfigError(
+            f"no source has named a unit {', '.join(repr(code) for code in unknown)} so far; "
+            "correct the code (audit.units lists those that are known)"
+        )
+
+
+def _file_name(period: Period, units: tuple[str, ...]) -> str:
+    """A name of its own for each kind of period, month and choice of units, whatever their codes are written with."""
+    kind = "nd09-" if period.kind == "nd09_month" else ""
+    written = "-".join(units)
+    scope = re.sub(r"[^A-Za-z0-9.-]+", "-", written)[:_LONGEST_SCOPE]
+    if scope != written:
+        # What was lost must not make two choices one file.
+        scope += "-" + sha256("\0".join(units).encode()).hexdigest()[:8]
+    return f"bao-cao-tthc-{kind}{period.month}{'-' if scope else ''}{scope}.xlsx"
 
 
 def write_last_months_report(installation: Installation) -> None:

@@ -2,25 +2,71 @@
 
 from __future__ import annotations
 
+import threading
+
+import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from tthc_monitor.installation import Installation
-from tthc_monitor.jobs import all_jobs, run_if_due
+from tthc_monitor.jobs import Job, all_jobs, run_if_due
+
+log = structlog.get_logger(__name__)
 
 _TICK_SECONDS = 5
+_PATIENCE_SECONDS = 45.0
+"""How long stopping waits for running jobs; below the 90 seconds after which systemd kills."""
 
 
-def start_scheduler(installation: Installation) -> BackgroundScheduler:
-    """Start ticking in background threads; ``shutdown()`` waits for what is running."""
-    jobs = all_jobs(installation)
-    scheduler = BackgroundScheduler(
-        timezone="UTC",
-        executors={"default": ThreadPoolExecutor(max_workers=min(8, len(jobs)))},
-        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
-    )
-    for job in jobs:
-        scheduler.add_job(run_if_due, "interval", [installation, job], seconds=_TICK_SECONDS, id=job.name)
-        scheduler.add_job(run_if_due, "date", [installation, job], id=f"{job.name} at start")
-    scheduler.start()
-    return scheduler
+class JobScheduler:
+    """Ticks in background threads from when it is made until :meth:`shutdown`."""
+
+    def __init__(self, installation: Installation) -> None:
+        jobs = all_jobs(installation)
+        self._installation = installation
+        self._stopping = threading.Event()
+        self._running: list[str] = []
+        self._scheduler = BackgroundScheduler(
+            timezone="UTC",
+            executors={"default": ThreadPoolExecutor(max_workers=min(8, len(jobs)))},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        )
+        for job in jobs:
+            self._scheduler.add_job(self._tick, "interval", [job], seconds=_TICK_SECONDS, id=job.name)
+            self._scheduler.add_job(self._tick, "date", [job], id=f"{job.name} at start")
+        self._scheduler.start()
+
+    def shutdown(self, wait: bool = True) -> bool:
+        """Start nothing more and wait a while for what is running.
+
+        What does not end by then goes on in its threads until the process ends (``cli.main`` sees to that); the
+        database then rolls back what it had begun.
+
+        Returns:
+            whether all is over.
+        """
+        self._stopping.set()
+        # A tick on its way must find neither a pool that takes no more work nor a job to hand to it.
+        self._scheduler.pause()
+        self._scheduler.remove_all_jobs()
+        ending = threading.Thread(target=self._scheduler.shutdown, args=[wait], name="stopping", daemon=True)
+        ending.start()
+        ending.join(_PATIENCE_SECONDS)
+        left = sorted(self._running)
+        if left:
+            log.warning("jobs_left_running", jobs=left, waited_seconds=_PATIENCE_SECONDS if wait else 0)
+        return not left
+
+    def _tick(self, job: Job) -> None:
+        if self._stopping.is_set():
+            return
+        self._running.append(job.name)
+        try:
+            run_if_due(self._installation, job)
+        finally:
+            self._running.remove(job.name)
+
+
+def start_scheduler(installation: Installation) -> JobScheduler:
+    """Start waking the jobs of an installation."""
+    return JobScheduler(installation)
