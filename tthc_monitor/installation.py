@@ -107,6 +107,11 @@ def open_installation(
 
 
 def applicant_key(settings: Settings) -> bytes | None:
+    """Key of the applicant hash; None when the settings name no file.
+
+    Raises:
+        ConfigError: the file cannot be read, or the key is too short to keep anything secret.
+    """
     if settings.applicant_key_file is None:
         return None
     path = settings.base_dir / settings.applicant_key_file
