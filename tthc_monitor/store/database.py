@@ -9,9 +9,11 @@ import psycopg2
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from tthc_monitor.domain.errors import ConfigError, DatabaseError
 
+_CONNECT_SECONDS = 10
 _DRIVER = "postgresql+psycopg2"
 
 
@@ -38,7 +40,10 @@ def database_url(text: str) -> URL:
 def make_engine(url: str | URL) -> Engine:
     """An engine whose sessions speak UTC and find our tables without a schema name."""
     parsed = database_url(url) if isinstance(url, str) else url
-    engine = create_engine(parsed, pool_pre_ping=True, pool_size=5, max_overflow=5)
+    # A job uses up to four connections at once, and those that wait for another's evaluation hold theirs meanwhile.
+    engine = create_engine(
+        parsed, pool_pre_ping=True, pool_size=5, max_overflow=45, connect_args={"connect_timeout": _CONNECT_SECONDS}
+    )
 
     @event.listens_for(engine, "connect")
     def _session(connection: psycopg2.extensions.connection, _record: object) -> None:
@@ -64,6 +69,8 @@ def session(engine: Engine) -> Iterator[Connection]:
         if found is None:
             raise
         raise found from error
+    except PoolTimeoutError as error:
+        raise DatabaseError("no connection to the database became free in time; try again when fewer jobs run") from error
 
 
 def _ours(error: BaseException, url: URL) -> DatabaseError | None:
