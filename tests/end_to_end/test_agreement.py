@@ -19,7 +19,8 @@ from rules.loader import load_packs
 from tests.shared_data import shared
 from tthc_monitor.domain.periods import calendar_month
 from tthc_monitor.installation import Installation
-from tthc_monitor.jobs import pull_source, snapshot
+from tthc_monitor.jobs import pull_source
+from tthc_monitor.judging import snapshot
 from tthc_monitor.outputs.digest import build_digest
 from tthc_monitor.outputs.digest_facts import read_digest_facts
 from tthc_monitor.outputs.metrics import UNKNOWN

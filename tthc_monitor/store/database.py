@@ -70,7 +70,9 @@ def session(engine: Engine) -> Iterator[Connection]:
             raise
         raise found from error
     except PoolTimeoutError as error:
-        raise DatabaseError("no connection to the database became free in time; try again when fewer jobs run") from error
+        raise DatabaseError(
+            "no connection to the database became free in time; try again when fewer jobs run"
+        ) from error
 
 
 def _ours(error: BaseException, url: URL) -> DatabaseError | None:
