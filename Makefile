@@ -11,7 +11,8 @@ PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \
 # More arguments for the program behind a target: make test ARGS='-k worktime'
 ARGS ?=
 
-PIP_INSTALL := $(BIN)/python -m pip -qq --no-input --disable-pip-version-check install
+# On a terminal pip shows what it fetches, with its bars; anywhere else only what goes wrong.
+PIP_INSTALL = $(BIN)/python -m pip $$(test -t 2 || echo -qq) --no-input --disable-pip-version-check install
 HAS_VENV := $(BIN)/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
