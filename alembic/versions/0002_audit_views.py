@@ -92,7 +92,9 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         SELECT d.*, f.flag_id, f.rule_version_id, f.late_since,
                CASE WHEN d.received_at IS NULL OR d.received_at > as_of THEN 'not_received'
                     -- Not judged yet: what is held are the flags of an older state, or none.
-                    WHEN d.observation_id >= (SELECT min(u.first_observation_id) FROM audit.unjudged u)
+                    -- The number before AND keeps the look-up after it for when something waits.
+                    WHEN d.observation_id >= (SELECT coalesce(min(u.first_observation_id), 9223372036854775807)
+                                              FROM audit.unjudged u)
                          AND EXISTS (SELECT FROM audit.unjudged u WHERE d.observation_id
                                      BETWEEN u.first_observation_id AND u.last_observation_id) THEN 'cannot_tell'
                     WHEN f.verdict IS NOT NULL THEN f.verdict
