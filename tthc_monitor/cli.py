@@ -25,9 +25,9 @@ from tthc_monitor.domain.errors import ConfigError, Problem, TthcError
 from tthc_monitor.domain.periods import calendar_month, nd09_month
 from tthc_monitor.evaluate import evaluate as run_evaluation
 from tthc_monitor.installation import (
-    Installation,
     applicant_key,
     data_dir,
+    make_connector,
     open_database,
     open_installation,
     system_clock,
@@ -136,11 +136,10 @@ def check() -> None:
 
     # The key is tried once by itself, so that its problem does not stand in the way of each source's own.
     keyless = settings.model_copy(update={"applicant_key_file": None})
-    installation = Installation(keyless, None, (), system_clock, Path())  # type: ignore[arg-type]
     attempt(lambda: load_packs(settings.rules.packs, settings.base_dir))
     attempt(lambda: applicant_key(settings))
     for source in settings.sources:
-        attempt(partial(installation.connector, source))
+        attempt(partial(make_connector, keyless, source, system_clock))
     attempt(lambda: outbox.make_transport(settings, data_dir(settings)))
     problems.extend(_recipients_twice(settings))
     if problems:
@@ -264,8 +263,7 @@ def sources_list() -> None:
 def sources_test(name: Annotated[str, typer.Argument(help="Name of the source.")]) -> None:
     """Try a source cheaply and tell what is right, or what is wrong and what to do."""
     settings = _settings()
-    installation = Installation(settings, None, (), system_clock, Path())  # type: ignore[arg-type]
-    for line in installation.connector(settings.source(name)).check():
+    for line in make_connector(settings, settings.source(name), system_clock).check():
         typer.echo(f"✓ {line}")
 
 

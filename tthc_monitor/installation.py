@@ -38,19 +38,22 @@ class Installation:
     data_dir: Path
 
     def connector(self, source: SourceSettings) -> Connector:
-        """A connector for a source, its options checked.
-
-        Raises:
-            ConfigError: unknown kind, or wrong options.
-        """
-        return build(source.kind, source.name, self.settings.options_of(source), self._surroundings())
+        """A connector for one of its sources; see :func:`make_connector`."""
+        return make_connector(self.settings, source, self.now)
 
     def folder(self, name: str) -> Path:
         """A folder of the settings: relative ones lie in the data folder."""
         return self.data_dir / name
 
-    def _surroundings(self) -> Surroundings:
-        return Surroundings(self.now, self.settings.base_dir, applicant_key(self.settings))
+
+def make_connector(settings: Settings, source: SourceSettings, now: Clock) -> Connector:
+    """A connector for a source, its options checked; needs no database.
+
+    Raises:
+        ConfigError: unknown kind, wrong options, or an applicant key that cannot be read.
+    """
+    surroundings = Surroundings(now, settings.base_dir, applicant_key(settings))
+    return build(source.kind, source.name, settings.options_of(source), surroundings)
 
 
 def data_dir(settings: Settings) -> Path:
