@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final, overload
 
@@ -33,6 +33,7 @@ import numpy.typing as npt
 
 from tthc_monitor.domain.errors import CalendarError
 from tthc_monitor.domain.worktime_arrays import (
+    EPOCH,
     Bools,
     DayArray,
     Floats,
@@ -51,7 +52,7 @@ from tthc_monitor.domain.worktime_arrays import (
 )
 from tthc_monitor.domain.worktime_arrays import days as days_of
 from tthc_monitor.domain.worktime_arrays import paused as paused_in
-from tthc_monitor.domain.worktime_segments import SECOND, Definition, Int64, SegmentTable
+from tthc_monitor.domain.worktime_segments import SECOND, Definition, Hours, Int64, SegmentTable, daily_hours
 
 __all__ = ["HORIZON", "PauseColumns", "Segments", "WorkCalendar"]
 
@@ -79,6 +80,7 @@ class WorkCalendar:
         days_off: days without hours.
         overrides: hours of single days; they replace the whole day and beat a day off. No intervals: a day off.
         horizon: first day, and the day after the last, for which the calendar answers. Compiled at the first question.
+        weeks: weeks that replace the one before from a day on, such as summer hours; ``week`` holds until the first.
 
     Raises:
         CalendarError: something is malformed; the message names what and where.
@@ -94,18 +96,35 @@ class WorkCalendar:
         overrides: Mapping[date, Sequence[Sequence[str]]] | None = None,
         *,
         horizon: tuple[date, date] = HORIZON,
+        weeks: Iterable[tuple[date, Mapping[str, Sequence[Sequence[str]]]]] = (),
     ) -> None:
-        self._definition = Definition.parse(zone, week, days_off, overrides or {}, horizon)
+        self._definition = Definition.parse(zone, week, days_off, overrides or {}, horizon, weeks)
 
     @property
     def zone(self) -> str:
         """IANA name of the calendar's zone."""
         return self._definition.zone
 
+    @property
+    def horizon(self) -> tuple[date, date]:
+        """First day, and the day after the last, for which the calendar answers."""
+        return self._definition.horizon
+
+    @cached_property
+    def bounds(self) -> tuple[datetime, datetime]:
+        """First and last instant for which the calendar answers, in UTC."""
+        first, last = (EPOCH + timedelta(microseconds=edge) for edge in (self._table.first, self._table.last))
+        return first, last
+
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of the definition: zone, week, days off, overrides, horizon."""
+        """SHA-256 (hex) of the definition: zone, week, days off, overrides, horizon, and later weeks where there are."""
         return self._definition.fingerprint()
+
+    @cached_property
+    def daily_hours(self) -> tuple[tuple[Hours, ...], npt.NDArray[np.intp]]:
+        """Hours (minutes after midnight) that occur, and for each day of the horizon the position of its own."""
+        return daily_hours(self._definition)
 
     @cached_property
     def segments(self) -> Segments:

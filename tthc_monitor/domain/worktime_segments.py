@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -71,6 +72,18 @@ def parse_hours(raw: Sequence[Sequence[str]], where: str) -> Hours:
     return tuple(hours)
 
 
+def parse_week(week: Mapping[str, Sequence[Sequence[str]]], where: str = "") -> tuple[Hours, ...]:
+    """Check the hours of a week, Monday to Sunday; a day not named has none.
+
+    Raises:
+        CalendarError: an unknown day, or hours that :func:`parse_hours` refuses.
+    """
+    unknown = [name for name in week if name not in WEEKDAYS]
+    if unknown:
+        raise CalendarError(f"week has unknown day {unknown[0]!r}; use {', '.join(WEEKDAYS)}")
+    return tuple(parse_hours(week.get(name, ()), where + name) for name in WEEKDAYS)
+
+
 @dataclass(frozen=True)
 class Definition:
     """A checked calendar: all that its results depend on (besides the time zone database)."""
@@ -80,6 +93,8 @@ class Definition:
     days_off: tuple[date, ...]
     overrides: tuple[tuple[date, Hours], ...]
     horizon: tuple[date, date]
+    weeks: tuple[tuple[date, tuple[Hours, ...]], ...] = ()
+    """Weeks that hold from a day on, in order; before the first of these days holds ``week``."""
 
     @classmethod
     def parse(
@@ -89,6 +104,7 @@ class Definition:
         days_off: Iterable[date],
         overrides: Mapping[date, Sequence[Sequence[str]]],
         horizon: tuple[date, date],
+        weeks: Iterable[tuple[date, Mapping[str, Sequence[Sequence[str]]]]] = (),
     ) -> Definition:
         """Check what a person wrote and bring it into canonical order.
 
@@ -99,48 +115,69 @@ class Definition:
             ZoneInfo(zone)
         except (KeyError, ValueError, OSError):
             raise CalendarError(f"zone '{zone}' is unknown; use an IANA name such as Asia/Ho_Chi_Minh") from None
-        unknown = [name for name in week if name not in WEEKDAYS]
-        if unknown:
-            raise CalendarError(f"week has unknown day {unknown[0]!r}; use {', '.join(WEEKDAYS)}")
+        later = tuple((day, parse_week(changed, f"{day} ")) for day, changed in sorted(weeks, key=lambda one: one[0]))
+        for (day, _), (following, _) in pairwise(later):
+            if day == following:
+                raise CalendarError(f"two weeks begin on {day}; remove one of the two")
         off = tuple(sorted(set(days_off)))
         replaced = tuple(sorted((day, parse_hours(raw, str(day))) for day, raw in overrides.items()))
         if horizon[0] >= horizon[1]:
             raise CalendarError(f"horizon {horizon[0]} to {horizon[1]} is empty; give a first day and a later end")
-        for day in (*off, *(day for day, _ in replaced)):
+        for day in (*off, *(day for day, _ in replaced), *(day for day, _ in later)):
             if isinstance(day, datetime) or not horizon[0] <= day < horizon[1]:
                 raise CalendarError(f"{day} is no day from {horizon[0]} to before {horizon[1]}; widen the horizon")
-        hours = tuple(parse_hours(week.get(name, ()), name) for name in WEEKDAYS)
-        if not any(hours) and not any(intervals for _, intervals in replaced):
+        hours = parse_week(week)
+        if not any(
+            intervals for one in (hours, *(one for _, one in later), [day[1] for day in replaced]) for intervals in one
+        ):
             raise CalendarError("the calendar has no working time at all; give hours to a day of its week")
-        return cls(zone, hours, off, replaced, horizon)
+        return cls(zone, hours, off, replaced, horizon, later)
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the canonical definition."""
         canonical = [self.zone, self.week, self.days_off, self.overrides, self.horizon]
+        if self.weeks:  # left out where there are none: fingerprints of calendars in use must not change
+            canonical.append(self.weeks)
         return hashlib.sha256(json.dumps(canonical, default=str, separators=(",", ":")).encode()).hexdigest()
+
+
+def daily_hours(definition: Definition) -> tuple[tuple[Hours, ...], npt.NDArray[np.intp]]:
+    """The hours that occur, and for each day of the horizon the position of its own among them; no hours are ()."""
+    first, last = (_day_number(day) for day in definition.horizon)
+    days = np.arange(first, last, dtype=np.int64)
+    weekday = (days + 3) % 7  # 1970-01-01 was a Thursday
+    starts = np.array([_day_number(day) for day, _ in definition.weeks], dtype=np.int64)
+    which = (np.searchsorted(starts, days, side="right") * 7 + weekday).astype(np.intp)
+    hours = [one for week in (definition.week, *(week for _, week in definition.weeks)) for one in week]
+    replaced = dict.fromkeys(definition.days_off, ()) | dict(definition.overrides)
+    for day, own in replaced.items():
+        which[_day_number(day) - first] = len(hours)
+        hours.append(own)
+    which.flags.writeable = False
+    return tuple(hours), which
+
+
+def _day_number(day: date) -> int:
+    return int(np.datetime64(day, "D").astype(np.int64))
 
 
 def wall_segments(definition: Definition) -> tuple[Int64, Int64, npt.NDArray[np.bool_]]:
     """Openings and closings by the wall clock (µs wall, in order), and for each day of the horizon: is it worked."""
-    first, last = (int(np.datetime64(day, "D").astype(np.int64)) for day in definition.horizon)
-    days = np.arange(first, last, dtype=np.int64)
-    weekday = (days + 3) % 7  # 1970-01-01 was a Thursday
-    replaced = dict.fromkeys(definition.days_off, ()) | dict(definition.overrides)
-    special = {int(np.datetime64(day, "D").astype(np.int64)): hours for day, hours in replaced.items()}
-    regular = ~np.isin(days, np.array(list(special), dtype=np.int64))
-    worked = np.zeros(days.size, dtype=np.bool_)
+    hours, which = daily_hours(definition)
+    first = _day_number(definition.horizon[0])
     parts: list[tuple[Int64, Int64]] = []
-    groups = [(days[regular & (weekday == number)], hours) for number, hours in enumerate(definition.week)]
-    groups += [(np.array([day], dtype=np.int64), hours) for day, hours in special.items()]
-    for members, hours in groups:
-        worked[members - first] = bool(hours)
-        parts += [(members * DAY + opening * MINUTE, members * DAY + closing * MINUTE) for opening, closing in hours]
+    order = np.argsort(which, kind="stable").astype(np.int64)
+    members = np.split(order + first, np.searchsorted(which[order], np.arange(1, len(hours))))
+    for days, intervals in zip(members, hours, strict=True):
+        parts += [(days * DAY + opening * MINUTE, days * DAY + closing * MINUTE) for opening, closing in intervals]
     opens = np.concatenate([opening for opening, _ in parts])
     closes = np.concatenate([closing for _, closing in parts])
-    order = np.argsort(opens)
-    return opens[order], closes[order], worked
+    in_time = np.argsort(opens)
+    worked = np.array([bool(intervals) for intervals in hours], dtype=np.bool_)[which]
+    return opens[in_time], closes[in_time], worked
 
 
+@lru_cache(maxsize=8)
 def offset_regimes(zone: str, horizon: tuple[date, date]) -> tuple[Int64, Int64]:
     """When the zone's distance to UTC changes: start of each regime (µs UTC, the first long ago) and its offset (µs).
 
