@@ -50,12 +50,14 @@ class Page:
     ``content`` is whatever ``normalise`` of the same connector understands; ``location`` names it for people (file name
     or request path); ``cursor`` is what to remember once this page and all before it are committed (None: unchanged).
     ``total`` is the number of records the source says the whole fetch has, when it says so; it drives the progress bar.
+    ``as_of`` is the instant whose state the content tells when that is earlier than the asking (the time of a file).
     """
 
     content: Any
     location: str
     cursor: Cursor | None = None
     total: int | None = None
+    as_of: datetime | None = None
 
 
 @runtime_checkable
@@ -68,6 +70,19 @@ class Connector(Protocol):
     Options: ClassVar[type[ConnectorOptions]]
 
     def __init__(self, name: str, options: Any, surroundings: Surroundings) -> None: ...
+
+    @property
+    def provides(self) -> frozenset[str]:
+        """The canonical columns that this source, as it is configured, fills where there is something to fill."""
+        ...
+
+    @property
+    def lists_all_open(self) -> bool:
+        """Whether every fetch gives all dossiers that are open at the source, changed or not.
+
+        Only then does a dossier that is not given tell something: it has changed since, or is gone.
+        """
+        ...
 
     def fetch(self, cursor: Cursor | None) -> Iterator[Page]:
         """Give the pages that may hold news since ``cursor``; everything when it is None.

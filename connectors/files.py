@@ -5,7 +5,8 @@ from __future__ import annotations
 import glob
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
@@ -42,6 +43,10 @@ class FilesOptions(MappingOptions):
     ``reread``
         ``always``, or ``changed``: files whose size and modification time are those of the last run are skipped (and
         read again once these options change). ``always`` costs time, never a second observation.
+    ``lists_all_open``
+        true when the files together always hold every dossier that is open at the time they are written, and their
+        modification time is that of writing: then a dossier that is no longer in them counts as gone from the source.
+        Needs ``reread: always``.
     """
 
     path: str = Field(min_length=1)
@@ -49,6 +54,7 @@ class FilesOptions(MappingOptions):
     csv: CsvOptions = Field(default_factory=CsvOptions)
     xlsx: WorkbookOptions = Field(default_factory=WorkbookOptions)
     reread: Literal["always", "changed"] = "always"
+    lists_all_open: bool = False
 
     @field_validator("csv", "xlsx")
     @classmethod
@@ -57,6 +63,12 @@ class FilesOptions(MappingOptions):
         if chosen is not None and chosen != info.field_name:
             raise ValueError(f"is not used for files of format {chosen}; remove it")
         return value
+
+    @model_validator(mode="after")
+    def _all_are_read(self) -> FilesOptions:
+        if self.lists_all_open and self.reread == "changed":
+            raise ValueError("lists_all_open needs every file in every run; set reread to always, or leave one out")
+        return self
 
     @model_validator(mode="after")
     def _formats_given(self) -> FilesOptions:
@@ -91,6 +103,7 @@ class _File:
     location: str
     format: Format
     stamp: list[int]
+    as_of: datetime
 
 
 class FilesConnector:
@@ -104,11 +117,22 @@ class FilesConnector:
         self._base = surroundings.base_dir
         self._mapper = Mapper(options, surroundings.applicant_key)
 
+    @property
+    def provides(self) -> frozenset[str]:
+        """The columns that the mapping fills."""
+        return self._mapper.provides
+
+    @property
+    def lists_all_open(self) -> bool:
+        """As the options say: nothing in a file tells whether it holds all there is."""
+        return self._options.lists_all_open
+
     def fetch(self, cursor: Cursor | None) -> Iterator[Page]:
         """Give the files' tables as pages; with ``reread: changed``, of the files that are not as they were.
 
         ``Page.total`` is known when there is one file and it is a workbook. The cursor maps a file's location to its
-        size and modification time, beside a fingerprint of the options; a file enters it with its last page.
+        size and modification time, beside a fingerprint of the options; a file enters it with its last page. A page
+        tells the state as of its file's modification time.
 
         Raises:
             PermanentSourceError: nothing is found under the path, or a file cannot be read as what it should be.
@@ -130,11 +154,11 @@ class FilesConnector:
             for table, total in self._tables(file):
                 if waiting is not None:
                     yield waiting
-                waiting = Page(table, table.location, total=total if len(files) == 1 else None)
+                waiting = Page(table, table.location, total=total if len(files) == 1 else None, as_of=file.as_of)
             if remember and waiting is not None:
                 known = {**known, file.location: file.stamp}
                 cursor_now = {"options": fingerprint, "files": known}
-                waiting = Page(waiting.content, waiting.location, cursor_now, waiting.total)
+                waiting = replace(waiting, cursor=cursor_now)
             if waiting is not None:
                 yield waiting
 
@@ -225,7 +249,8 @@ class FilesConnector:
         if form is None:
             raise ConfigError(f"{location}: the file's ending does not tell its format; set 'format' to csv or xlsx")
         stat = path.stat()
-        return _File(path, location, form, [stat.st_size, stat.st_mtime_ns])
+        as_of = datetime.fromtimestamp(stat.st_mtime, UTC)
+        return _File(path, location, form, [stat.st_size, stat.st_mtime_ns], as_of)
 
 
 def _refused(location: str, error: OSError) -> PermanentSourceError | TransientSourceError:

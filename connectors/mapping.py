@@ -19,7 +19,7 @@ from tthc_monitor.domain.records import CHANNELS, INSTANT_COLUMNS, RECORD_SCHEMA
 from tthc_monitor.domain.statuses import Status
 
 MAPPABLE: Final = tuple(name for name in RECORD_SCHEMA if name != "kind")
-NUMBER_COLUMNS: Final = ("supplement_count",)
+NUMBER_COLUMNS: Final = tuple(name for name, dtype in RECORD_SCHEMA.items() if dtype == pl.Int16() and name != "status")
 VOCABULARIES: Final[Mapping[str, tuple[str, ...]]] = {"channel": CHANNELS, "source_verdict": SOURCE_VERDICTS}
 """Fields that know only these values; a source's other values are unknown codes and land as null."""
 

@@ -72,6 +72,13 @@ class Mapper:
         self.source_columns: tuple[str, ...] = tuple(dict.fromkeys(map(clean_header, options.source_columns)))
         self._specs = {name: options.columns[name] for name in RECORD_SCHEMA if name in options.columns}
 
+    @property
+    def provides(self) -> frozenset[str]:
+        """The canonical columns that the mapping fills; the applicant's hash only when there is a key for it."""
+        derived = {"kind", "source_status"} if "status" in self._specs else {"kind"}
+        without_key = {"applicant_hash"} if self._key is None else set()
+        return frozenset({*self._specs, *derived} - without_key)
+
     def apply(self, table: RawTable) -> Mapped:
         """Turn a table into records and rejects; the table must hold every column of ``source_columns``."""
         texts = self._clean(table.frame)

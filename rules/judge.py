@@ -1,29 +1,15 @@
-"""Applies rules to facts: which function judges which kind, and whom a rule is about."""
+"""Applies rules to facts: findings, whom a rule is about, and the four answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 import pandas as pd
 
-from rules.kinds.lateness import due_soon, finished_late, overdue
-from rules.kinds.sent_back import returned, supplement_requested
-from rules.kinds.unknown import cannot_tell
 from rules.model import Rule
+from rules.registry import KINDS
 from tthc_monitor.domain.worktime import WorkCalendar
 
 ENGINE_VERSION = "1"
 """Raised when the same rule, calendar and facts would give another verdict than before."""
-
-KINDS: Mapping[str, Callable[[pd.DataFrame, WorkCalendar, Any], pd.DataFrame]] = {
-    "due_soon": due_soon,
-    "overdue": overdue,
-    "finished_late": finished_late,
-    "returned": returned,
-    "supplement_requested": supplement_requested,
-    "cannot_tell": cannot_tell,
-}
 
 
 def judge(facts: pd.DataFrame, calendar: WorkCalendar, rule: Rule) -> pd.DataFrame:
@@ -32,7 +18,7 @@ def judge(facts: pd.DataFrame, calendar: WorkCalendar, rule: Rule) -> pd.DataFra
     Args:
         facts: columns of :data:`tthc_monitor.domain.facts.FACT_SCHEMA`, one row a dossier.
     """
-    return KINDS[rule.kind](facts[in_scope(facts, calendar, rule)], calendar, rule)
+    return KINDS[rule.kind].judge(facts[in_scope(facts, calendar, rule)], calendar, rule)
 
 
 def in_scope(facts: pd.DataFrame, calendar: WorkCalendar, rule: Rule) -> pd.Series:
@@ -55,3 +41,13 @@ def in_scope(facts: pd.DataFrame, calendar: WorkCalendar, rule: Rule) -> pd.Seri
     if rule.effective_to is not None:
         chosen &= facts["received_at"] < pd.Timestamp(rule.effective_to, tz=zone)
     return chosen
+
+
+def answers(facts: pd.DataFrame, calendar: WorkCalendar, rule: Rule) -> pd.Series:
+    """What a rule answers for each row: ``flagged``, ``clear``, ``not_applicable`` or ``cannot_tell``. Pure."""
+    kind = KINDS[rule.kind]
+    result = pd.Series("clear", index=facts.index)
+    result[~kind.told(facts, rule)] = "cannot_tell"
+    result[~(in_scope(facts, calendar, rule) & kind.applies(facts, rule))] = "not_applicable"
+    result[facts["dossier_id"].isin(judge(facts, calendar, rule)["dossier_id"])] = "flagged"
+    return result

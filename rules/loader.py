@@ -8,7 +8,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import get_args
 
-from rules.model import Missing, Pack, Rule
+from rules.kinds.unknown import Missing
+from rules.model import Rule
+from rules.registry import Pack
 from tthc_monitor.domain.errors import ConfigError, Problem
 from tthc_monitor.domain.yaml_text import parse_yaml, validate
 

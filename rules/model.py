@@ -1,17 +1,21 @@
-"""What a rule is: data that a person writes and a lawyer can read."""
+"""What every rule has: data that a person writes and a lawyer can read.
+
+The parameters of each kind stand with its function in :mod:`rules.kinds`; :mod:`rules.registry` puts them together.
+"""
 
 from __future__ import annotations
 
 import json
 from datetime import date
 from hashlib import sha256
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Severity = Literal["info", "warning", "critical"]
 Verdict = Literal["late", "open_overdue", "cannot_tell"]
-Missing = Literal["due_current", "end", "wait", "status"]
+LocalTime = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}( \d{2}:\d{2}(:\d{2})?)?$")]
+"""A local date, or date and time of day, in quotes."""
 
 _VERDICT_OF_KIND = {"overdue": "open_overdue", "finished_late": "late", "cannot_tell": "cannot_tell"}
 
@@ -31,12 +35,48 @@ class Scope(_Model):
     except_units: tuple[str, ...] = ()
 
 
-class _Rule(_Model):
+class Beside(_Model):
+    """Another dossier of an example's group, ``times`` over."""
+
+    times: Annotated[int, Field(ge=1, le=10_000)] = 1
+    dossier: dict[str, Any]
+
+
+class Flagged(_Model):
+    """The interval that an example expects; ``until`` left out means without end. Local times, "2026-10-05 07:30"."""
+
+    since: LocalTime
+    until: LocalTime | None = None
+
+
+class Example(_Model):
+    """A worked example of a rule: a story that an official follows, its facts, and what the rule must answer.
+
+    ``dossier`` gives facts (:data:`tthc_monitor.domain.facts.FACT_SCHEMA`) that differ from a usual dossier under way;
+    times are local to the shipped calendar, as "2026-10-05 07:30". ``beside`` are other dossiers of the same group.
+    ``answer`` is ``flagged`` exactly when ``flagged`` is given.
+    """
+
+    story: Annotated[str, Field(min_length=1)]
+    dossier: dict[str, Any]
+    beside: tuple[Beside, ...] = ()
+    flagged: Flagged | None = None
+    answer: Literal["flagged", "clear", "not_applicable", "cannot_tell"] = "flagged"
+
+    @model_validator(mode="after")
+    def _one_answer(self) -> Example:
+        if (self.flagged is not None) != (self.answer == "flagged"):
+            raise ValueError("give 'flagged' with its interval, or 'answer' with another answer")
+        return self
+
+
+class Rule(_Model):
     """What all kinds have in common.
 
     ``code`` is public: metrics, views and mails name it. ``verdict`` makes a rule an official one: its findings decide
     what a dossier counts as. An official rule holds for every dossier, else those it leaves out would pass for on time.
-    Effective dates are those of the dossier's reception, in the calendar's zone.
+    Effective dates are those of the dossier's reception, in the calendar's zone. ``examples`` are run by the tests and
+    by ``tthc-monitor check``; they are no part of the rule's version.
     """
 
     kind: str
@@ -49,15 +89,16 @@ class _Rule(_Model):
     applies_to: Scope = Scope()
     effective_from: date | None = None
     effective_to: date | None = None
+    examples: tuple[Example, ...] = Field(default=(), exclude=True)
 
     @model_validator(mode="after")
-    def _dates_in_order(self) -> _Rule:
+    def _dates_in_order(self) -> Rule:
         if self.effective_from and self.effective_to and self.effective_to <= self.effective_from:
             raise ValueError("effective_to must lie after effective_from; correct one of the two")
         return self
 
     @model_validator(mode="after")
-    def _official_for_all(self) -> _Rule:
+    def _official_for_all(self) -> Rule:
         if self.verdict is None:
             return self
         if _VERDICT_OF_KIND.get(self.kind) != self.verdict:
@@ -76,7 +117,7 @@ class _Rule(_Model):
         return sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
 
 
-class _AgainstDue(_Rule):
+class AgainstDue(Rule):
     """A rule about a promised instant.
 
     ``clock_while_waiting``: whether the office's clock stands still (``stopped``) or goes on (``running``) while a
@@ -84,60 +125,3 @@ class _AgainstDue(_Rule):
     """
 
     clock_while_waiting: Literal["stopped", "running"] = "stopped"
-
-
-class DueSoon(_AgainstDue):
-    """The due instant is near: flagged from ``within_working_hours`` before it until it comes or the dossier ends."""
-
-    kind: Literal["due_soon"]
-    within_working_hours: Annotated[float, Field(gt=0, le=400)]
-
-
-class Overdue(_AgainstDue):
-    """Not ended at the due instant: flagged from then until the dossier ends."""
-
-    kind: Literal["overdue"]
-    against: Literal["due_current", "due_original"] = "due_current"
-
-
-class FinishedLate(_AgainstDue):
-    """Ended after the due instant: flagged from its end, for good."""
-
-    kind: Literal["finished_late"]
-    against: Literal["due_current", "due_original"] = "due_current"
-
-
-class Returned(_Rule):
-    """Ended without a result, in one of ``statuses``: flagged from its end, for good."""
-
-    kind: Literal["returned"]
-    statuses: Annotated[tuple[Annotated[int, Field(ge=1, le=10)], ...], Field(min_length=1)]
-
-
-class SupplementRequested(_Rule):
-    """The applicant was asked to supplement: flagged from the request until it is completed or the dossier ends."""
-
-    kind: Literal["supplement_requested"]
-
-
-class CannotTell(_AgainstDue):
-    """A fact that lateness rests on is missing: flagged as long as it matters, counted, never passed off as on time.
-
-    ``missing``: the promise (``due_current``), when the dossier ended (``end``), how long the applicant was waited for
-    (``wait``), or what the source's status means (``status``).
-    """
-
-    kind: Literal["cannot_tell"]
-    missing: Missing
-
-
-Rule = Annotated[
-    DueSoon | Overdue | FinishedLate | Returned | SupplementRequested | CannotTell, Field(discriminator="kind")
-]
-
-
-class Pack(_Model):
-    """A file of rules."""
-
-    pack: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
-    rules: Annotated[tuple[Rule, ...], Field(min_length=1)]

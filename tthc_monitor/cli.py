@@ -20,9 +20,12 @@ from rich.table import Table
 
 from rules.loader import load_packs
 from tthc_monitor import jobs, judging, outbox
+from tthc_monitor.commands import calendar, context, procedures, rules, units
 from tthc_monitor.demo import run_demo
+from tthc_monitor.domain.calendar_decreed import decreed_until, warnings
 from tthc_monitor.domain.errors import ConfigError, Problem, TthcError
 from tthc_monitor.domain.periods import calendar_month, nd09_month
+from tthc_monitor.evaluate import Order
 from tthc_monitor.evaluate import evaluate as run_evaluation
 from tthc_monitor.installation import (
     applicant_key,
@@ -36,7 +39,7 @@ from tthc_monitor.outputs import flags_export
 from tthc_monitor.outputs.transports import DirectoryTransport
 from tthc_monitor.scheduler import start_scheduler
 from tthc_monitor.serving import WebServer
-from tthc_monitor.settings import DEFAULT_FILE, Settings, load_settings
+from tthc_monitor.settings import DEFAULT_FILE, Settings
 from tthc_monitor.store import migrate
 from tthc_monitor.store.auditors import create_auditor
 from tthc_monitor.store.database import transaction
@@ -47,18 +50,17 @@ from tthc_monitor.web import make_app
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 db = typer.Typer(no_args_is_help=True, help="The database: migrations, auditors' logins.")
 sources = typer.Typer(no_args_is_help=True, help="The one-stop systems that are pulled.")
-rules = typer.Typer(no_args_is_help=True, help="The rules in force.")
 flags = typer.Typer(no_args_is_help=True, help="Verdicts and findings.")
 digest = typer.Typer(no_args_is_help=True, help="The morning mail.")
 report = typer.Typer(no_args_is_help=True, help="The monthly report.")
 jobs_app = typer.Typer(no_args_is_help=True, help="What the service does by itself.")
 for name, part in (
-    ("db", db), ("sources", sources), ("rules", rules), ("flags", flags),
+    ("db", db), ("sources", sources), ("rules", rules.app), ("flags", flags),
     ("digest", digest), ("report", report), ("jobs", jobs_app),
+    ("calendar", calendar.app), ("procedures", procedures.app), ("units", units.app),
 ):  # fmt: skip
     app.add_typer(part, name=name)
 
-_config: dict[str, Path] = {}
 _INTERRUPTED = 130
 
 
@@ -72,11 +74,7 @@ def _common(
     ] = "warning",
 ) -> None:
     set_up_logging(log_level)
-    _config["path"] = config
-
-
-def _settings() -> Settings:
-    return load_settings(_config["path"])
+    context.use_configuration(config)
 
 
 @app.command()
@@ -94,9 +92,14 @@ def demo(
 def serve() -> None:
     """Run the service: pull, judge, send and show, until stopped."""
     stop = _stop_on_signals()
-    with open_installation(_settings()) as installation:
+    with open_installation(context.settings()) as installation:
         part = installation.settings.serve
-        pages = make_app(installation.engine, zone=installation.settings.zone, max_series=part.max_series)
+        pages = make_app(
+            installation.engine,
+            zone=installation.settings.zone,
+            max_series=part.max_series,
+            decreed_until=decreed_until(installation.settings.calendar),
+        )
         with WebServer(pages, part.host, part.port) as web:
             scheduler = start_scheduler(installation)
             console.print(f"serving on {web.url}", highlight=False)
@@ -125,7 +128,7 @@ def _stop_on_signals() -> threading.Event:
 @app.command()
 def check() -> None:
     """Check configuration, rules, connector options and mail, without touching database, sources or mail server."""
-    settings = _settings()
+    settings = context.settings()
     problems: list[Problem] = []
 
     def attempt(part: Callable[[], object]) -> None:
@@ -146,6 +149,8 @@ def check() -> None:
         raise ConfigError(problems)
     found = load_packs(settings.rules.packs, settings.base_dir)
     typer.echo(f"{settings.document.file}: {len(settings.sources)} sources, {len(found)} rules, all right")
+    for warning in warnings(settings.calendar, system_clock().astimezone(ZoneInfo(settings.zone)).date()):
+        typer.echo(f"warning: {warning}")
 
 
 def _recipients_twice(settings: Settings) -> list[Problem]:
@@ -166,7 +171,7 @@ def pull(
     source: Annotated[list[str] | None, typer.Argument(help="Names of sources; by default all.")] = None,
 ) -> None:
     """Pull sources now and judge what changed."""
-    settings = _settings()
+    settings = context.settings()
     chosen = [settings.source(name) for name in source] if source else list(settings.sources)
     if not chosen:
         raise ConfigError(f"{settings.document.file} names no sources; add one under 'sources'")
@@ -195,14 +200,32 @@ def evaluate(
     everything: Annotated[bool, typer.Option("--all", help="Judge every dossier, changed or not.")] = False,
 ) -> None:
     """Judge the dossiers that changed since they were judged last."""
-    with open_installation(_settings()) as installation:
+    _evaluate(everything=everything, order=None)
+
+
+@app.command()
+def recompute(
+    person: Annotated[str, typer.Option("--by", help="Who orders it; recorded.")],
+    reason: Annotated[str, typer.Option(help="Why; recorded.")],
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every dossier, not only those a change can touch.")
+    ] = False,
+) -> None:
+    """Apply changed rules, calendar or limits now, on record: who, why, by which versions, what changed."""
+    if not person.strip() or not reason.strip():
+        raise ConfigError("a recompute needs a person and a reason; give --by and --reason")
+    _evaluate(everything=everything, order=Order(person.strip(), reason.strip()))
+
+
+def _evaluate(*, everything: bool, order: Order | None) -> None:
+    with open_installation(context.settings()) as installation:
         with steps() as shown, shown.step("judging") as step:
             done = run_evaluation(
                 installation.engine,
-                installation.rules,
-                installation.settings.calendar,
+                installation.grounds(),
                 now=installation.now,
                 everything=everything,
+                order=order,
                 progress=step.advance,
             )
             judging.snapshot(installation)
@@ -212,14 +235,14 @@ def evaluate(
 @db.command("upgrade")
 def db_upgrade() -> None:
     """Bring the database to the migration that this version needs."""
-    with open_database(_settings()) as engine:
+    with open_database(context.settings()) as engine:
         typer.echo(f"database at migration {migrate.upgrade(engine)}")
 
 
 @db.command("status")
 def db_status() -> None:
     """Tell which migration the database is at and which this version needs."""
-    with open_database(_settings()) as engine, transaction(engine) as connection:
+    with open_database(context.settings()) as engine, transaction(engine) as connection:
         typer.echo(
             f"database at migration {migrate.current(connection) or 'none'}, this version needs {migrate.head()}"
         )
@@ -228,7 +251,7 @@ def db_status() -> None:
 @db.command("auditor")
 def db_auditor(name: Annotated[str, typer.Argument(help="Name of the login.")]) -> None:
     """Make a login that may only read schema audit, and print its address; again gives it a new password."""
-    with open_installation(_settings()) as installation, transaction(installation.engine) as connection:
+    with open_installation(context.settings()) as installation, transaction(installation.engine) as connection:
         url = create_auditor(connection, installation.engine.url, name)
         typer.echo(url.render_as_string(hide_password=False))
 
@@ -236,7 +259,7 @@ def db_auditor(name: Annotated[str, typer.Argument(help="Name of the login.")]) 
 @sources.command("list")
 def sources_list() -> None:
     """List the sources of the configuration and how their last pull went."""
-    with open_installation(_settings()) as installation, transaction(installation.engine) as connection:
+    with open_installation(context.settings()) as installation, transaction(installation.engine) as connection:
         last = {
             row.source: row
             for row in connection.exec_driver_sql(
@@ -256,13 +279,13 @@ def sources_list() -> None:
                 )
             )  # fmt: skip
             table.add_row(source.name, source.kind, str(source.every), *told)
-    typer.echo(_plain(table))
+    typer.echo(context.plain(table))
 
 
 @sources.command("test")
 def sources_test(name: Annotated[str, typer.Argument(help="Name of the source.")]) -> None:
     """Try a source cheaply and tell what is right, or what is wrong and what to do."""
-    settings = _settings()
+    settings = context.settings()
     for line in make_connector(settings, settings.source(name), system_clock).check():
         typer.echo(f"✓ {line}")
 
@@ -273,23 +296,13 @@ def sources_rejects(
     limit: Annotated[int, typer.Option(help="At most so many rows.", min=1)] = 50,
 ) -> None:
     """Show what the last pull of a source could not read, and why."""
-    settings = _settings()
+    settings = context.settings()
     settings.source(name)
     with open_installation(settings) as installation, transaction(installation.engine) as connection:
         table = Table("where", "row", "column", "value", "reason")
         for row in rejects_of(connection, name, limit):
             table.add_row(*(escape("" if value is None else str(value)) for value in row))
-    typer.echo(_plain(table))
-
-
-@rules.command("list")
-def rules_list() -> None:
-    """List the rules in force."""
-    settings = _settings()
-    table = Table("code", "kind", "severity", "verdict", "title", "legal basis")
-    for rule in load_packs(settings.rules.packs, settings.base_dir):
-        table.add_row(rule.code, rule.kind, rule.severity, rule.verdict or "", rule.title, rule.legal_basis)
-    typer.echo(_plain(table))
+    typer.echo(context.plain(table))
 
 
 @flags.command("export")
@@ -300,7 +313,7 @@ def flags_export_command(
 ) -> None:
     """The verdict on every dossier at an instant, with the seconds of lateness."""
     instant = flags_export.parse_instant(as_of, system_clock())
-    with open_installation(_settings()) as installation:
+    with open_installation(context.settings()) as installation:
         judging.refresh(installation)
         with transaction(installation.engine) as connection:
             table = flags_export.verdicts(connection, instant, installation.settings.calendar.compile())
@@ -321,7 +334,7 @@ def digest_render(
     unit: Annotated[list[str] | None, typer.Option(help="Unit codes; by default every recipient's.")] = None,
 ) -> None:
     """Write the digests of this moment to a folder; nobody is sent anything and nothing is recorded."""
-    with open_installation(_settings()) as installation:
+    with open_installation(context.settings()) as installation:
         for path in outbox.render_digests(installation, DirectoryTransport(out), tuple(unit or ())):
             typer.echo(str(path))
 
@@ -329,7 +342,7 @@ def digest_render(
 @digest.command("send")
 def digest_send() -> None:
     """Send today's digests to those who have not had them, and tell what came of each."""
-    with open_installation(_settings()) as installation:
+    with open_installation(context.settings()) as installation:
         outbox.send_digests(installation, lambda address, outcome: typer.echo(f"{address}: {outcome}"), again=True)
 
 
@@ -343,7 +356,7 @@ def report_monthly(
     ] = "calendar",
 ) -> None:
     """Write the monthly report as a workbook."""
-    settings = _settings()
+    settings = context.settings()
     span = (calendar_month if kind == "calendar" else nd09_month)(period, settings.zone)
     with open_installation(settings) as installation, steps() as shown, shown.step(f"report {span.month}"):
         path = outbox.monthly_report(installation, span, out, tuple(unit or ()))
@@ -353,7 +366,7 @@ def report_monthly(
 @jobs_app.command("list")
 def jobs_list() -> None:
     """List the jobs, when they run, and when each last succeeded."""
-    with open_installation(_settings()) as installation, transaction(installation.engine) as connection:
+    with open_installation(context.settings()) as installation, transaction(installation.engine) as connection:
         last: dict[str, datetime] = dict(
             connection.exec_driver_sql("SELECT job, max(finished_at) FROM job_runs WHERE outcome = 'ok' GROUP BY 1")
             .tuples()
@@ -366,15 +379,7 @@ def jobs_list() -> None:
             table.add_row(
                 job.name, str(job.schedule), f"{done.astimezone(zone):%Y-%m-%d %H:%M:%S}" if done else "never"
             )
-    typer.echo(_plain(table))
-
-
-def _plain(table: Table) -> str:
-    width = None if sys.stdout.isatty() else 240
-    plain = type(console)(width=width, highlight=False, no_color=not sys.stdout.isatty())
-    with plain.capture() as captured:
-        plain.print(table)
-    return captured.get().rstrip()
+    typer.echo(context.plain(table))
 
 
 def main() -> None:

@@ -1,34 +1,37 @@
 """An evaluation: dossiers that changed → facts → rules → flags.
 
 What it costs depends on what changed, not on what is held; time passing costs nothing, because a flag is an interval
-whose start may lie in the future. When rules, calendar or engine are not those of the last evaluation, all dossiers are
-judged again.
+whose start may lie in the future. When rules, calendar, limits or engine are not those of the last evaluation, what the
+difference can touch is judged again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from itertools import groupby
+from typing import Final, Literal
 
-import pandas as pd
 import polars as pl
 import structlog
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
-from rules.judge import ENGINE_VERSION, judge
-from rules.kinds.intervals import FINDING_COLUMNS
-from rules.loader import ruleset_fingerprint
+from rules.grounds import Grounds, judge_all, judge_groups
 from rules.model import Rule
-from tthc_monitor.domain.calendars import CalendarSpec
+from rules.registry import KINDS
 from tthc_monitor.domain.facts import facts_frame
-from tthc_monitor.domain.worktime import WorkCalendar
-from tthc_monitor.store import judgements
+from tthc_monitor.findings import flags_of
+from tthc_monitor.store import grounds as versions
+from tthc_monitor.store import groups, judgements, selection
 from tthc_monitor.store.database import transaction
+from tthc_monitor.store.flags import EVALUATION_LOCK, replace_flags
+from tthc_monitor.workload import Pass, Workload, register, workload
 
 log = structlog.get_logger(__name__)
+
+_DOSSIERS_OF: Final[Mapping[str, Literal["judged", "all"]]] = {"touched": "judged", "all": "all"}
 
 _WORKERS = 2
 """Chunks judged at once: while one waits for the database, another computes."""
@@ -36,21 +39,37 @@ _WORKERS = 2
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What an evaluation did."""
+    """What an evaluation did. ``dossiers`` counts one judged in two passes twice."""
 
     dossiers: int = 0
     opened: int = 0
     closed: int = 0
     everything: bool = False
 
+    def __add__(self, other: Evaluated) -> Evaluated:
+        return Evaluated(
+            self.dossiers + other.dossiers,
+            self.opened + other.opened,
+            self.closed + other.closed,
+            self.everything or other.everything,
+        )
+
+
+@dataclass(frozen=True)
+class Order:
+    """Who asked for a recompute, and why."""
+
+    person: str
+    reason: str
+
 
 def evaluate(
     engine: Engine,
-    rules: Sequence[Rule],
-    calendar: CalendarSpec,
+    grounds: Grounds,
     *,
     now: Callable[[], datetime],
     everything: bool = False,
+    order: Order | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluated:
     """Judge what waits to be judged.
@@ -58,119 +77,86 @@ def evaluate(
     Each chunk of dossiers is its own transaction, so a killed evaluation goes on where it stopped.
 
     Args:
-        everything: judge all dossiers even when rules and calendar are those of the last evaluation.
+        everything: judge all dossiers even when nothing differs from the last evaluation.
+        order: of a recompute; it is recorded even when nothing had to be judged.
         progress: told how many dossiers were judged with each chunk.
     """
-    compiled = calendar.compile()
     with transaction(engine) as connection:
-        version_ids = {
-            rule.code: judgements.register_rule(connection, rule.model_dump(mode="json"), rule.fingerprint(), now())
-            for rule in rules
-        }
-        by = judgements.JudgedBy(
-            ruleset_fingerprint(rules),
-            judgements.register_calendar(
-                connection, calendar.name, compiled.fingerprint, calendar.model_dump(mode="json"), now()
-            ),
-            ENGINE_VERSION,
-        )
-        # A killed evaluation may have left flags of other rules behind.
-        others = judgements.judged_by_since(connection) - {by}
-        batches = judgements.pending_batches(connection)
-    everything = everything or bool(others)
-    if not everything and not batches:
+        by, ids = register(connection, grounds, now())
+        waiting = workload(connection, grounds, by, everything=everything)
+    if not waiting.passes and order is None and not waiting.changed:
         return Evaluated()
     with transaction(engine) as lock:
         # Waiting for another evaluation is no fault, however long it takes.
         lock.execute(text("SET LOCAL lock_timeout = 0"))
-        lock.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": judgements.EVALUATION_LOCK})
+        lock.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": EVALUATION_LOCK})
         with transaction(engine) as connection:
-            batches = judgements.pending_batches(connection)
-            reason = "changed rules, calendar or engine" if everything else "changed dossiers"
-            evaluation_id = judgements.open_evaluation(connection, now(), reason, by)
-            work = _work(batches, list(judgements.all_chunks(connection)) if everything else None)
-
-        def judge_chunk(query: str) -> Evaluated:
-            return _judge_chunk(engine, query, rules, version_ids, compiled, evaluation_id, now())
-
-        total = Evaluated(everything=everything)
-        with ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="judge") as pool:
-            for queries, finished in work:
-                for done in pool.map(judge_chunk, queries):
-                    total = replace(
-                        total,
-                        dossiers=total.dossiers + done.dossiers,
-                        opened=total.opened + done.opened,
-                        closed=total.closed + done.closed,
-                    )
-                    if progress is not None:
-                        progress(done.dossiers)
-                with transaction(engine) as connection:
-                    for batch in finished:
-                        judgements.done(connection, batch)
+            work = workload(connection, grounds, by, everything=everything)
+            reason = f"{order.reason} ({work.reason})" if order else work.reason
+            evaluation_id = versions.open_evaluation(connection, now(), reason, order.person if order else None, by)
+        total = _Judge(engine, grounds, ids, evaluation_id, now, progress).run(work)
         with transaction(engine) as connection:
-            judgements.close_evaluation(connection, evaluation_id, now(), total.dossiers, total.opened, total.closed)
-    log.info("evaluated", evaluation_id=evaluation_id, **asdict(total))
+            versions.close_evaluation(connection, evaluation_id, now(), total.dossiers, total.opened, total.closed)
+    log.info("evaluated", evaluation_id=evaluation_id, reason=reason, **asdict(total))
     return total
 
 
-def _work(
-    batches: Sequence[judgements.PendingBatch], everything: Sequence[str] | None
-) -> Iterator[tuple[Sequence[str], Sequence[judgements.PendingBatch]]]:
-    """Groups of queries that name no dossier twice, each with the batches that are done once all are committed."""
-    if everything is not None:
-        yield everything, batches
-    else:
-        for batch in batches:
-            yield list(judgements.batch_chunks(batch)), [batch]
+@dataclass(frozen=True)
+class _Judge:
+    engine: Engine
+    grounds: Grounds
+    ids: Mapping[str, int]
+    evaluation_id: int
+    now: Callable[[], datetime]
+    progress: Callable[[int], None] | None
 
+    def run(self, work: Workload) -> Evaluated:
+        total = Evaluated(everything=work.everything)
+        with ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="judge") as pool:
+            for one in work.passes:
+                for judged in pool.map(lambda query, one=one: self.chunk(query, one), one.queries):
+                    total += judged
+                    if self.progress is not None:
+                        self.progress(judged.dossiers)
+                for grouping, rules in groupby(
+                    sorted(one.group_rules, key=lambda rule: str(KINDS[rule.kind].groups)),
+                    lambda rule: str(KINDS[rule.kind].groups),
+                ):
+                    total += self.groups(one, grouping, tuple(rules))
+                with transaction(self.engine) as connection:
+                    for batch in one.finished:
+                        selection.done(connection, batch)
+        return total
 
-def _judge_chunk(
-    engine: Engine,
-    query: str,
-    rules: Sequence[Rule],
-    version_ids: Mapping[str, int],
-    calendar: WorkCalendar,
-    evaluation_id: int,
-    at: datetime,
-) -> Evaluated:
-    with transaction(engine) as connection:
-        facts = judgements.load_facts(connection, query)
-        flags = judge_all(facts, rules, version_ids, calendar)
-        opened, closed = judgements.replace_flags(connection, flags, evaluation_id, at)
-    return Evaluated(facts.height, opened, closed)
+    def chunk(self, query: str, one: Pass) -> Evaluated:
+        """Dossiers of one query, each judged by itself."""
+        with transaction(self.engine) as connection:
+            facts = judgements.load_facts(connection, query, settled=one.settled)
+            flags = flags_of(judge_all(facts_frame(facts), self.grounds, one.rules), facts, self.ids)
+            opened, closed = replace_flags(connection, flags, one.codes, self.evaluation_id, self.now())
+        return Evaluated(facts.height, opened, closed)
 
+    def groups(self, one: Pass, grouping: str, rules: tuple[Rule, ...]) -> Evaluated:
+        """Whole groups, those that the pass touches or all there are."""
+        zone = self.grounds.calendars.zone
+        codes = {rule.code for rule in rules}
+        with transaction(self.engine) as connection:
+            if one.groups == "all":
+                smallest = min(KINDS[rule.kind].smallest_group(rule) for rule in rules)
+                groups.all_of(connection, grouping, zone, smallest)
+            else:
+                judgements.remember(connection, " UNION ".join(one.queries))
+                groups.touched(connection, grouping, zone)
+            found = [
+                self._group_flags(connection, first, last, rules)
+                for first, last in groups.bounds(connection, selection.CHUNK)
+            ]
+            flags = pl.concat(found) if found else flags_of([], None, self.ids)
+            of = _DOSSIERS_OF[one.groups]
+            opened, closed = replace_flags(connection, flags, codes, self.evaluation_id, self.now(), of=of)
+        return Evaluated(0, opened, closed)
 
-def judge_all(
-    facts: pl.DataFrame, rules: Sequence[Rule], version_ids: Mapping[str, int], calendar: WorkCalendar
-) -> pl.DataFrame:
-    """Flags of all rules on these facts, in the shape of :data:`judgements.FLAG_SCHEMA`. Pure."""
-    frame = facts_frame(facts)
-    described = facts.select("dossier_id", "observation_id", "unit_code", "procedure_code")
-    found = [pl.DataFrame(schema=dict(judgements.FLAG_SCHEMA))]
-    for rule in rules:
-        findings = judge(frame, calendar, rule)
-        if not findings.empty:
-            flags = _to_polars(findings).with_columns(
-                pl.lit(version_ids[rule.code], dtype=pl.Int32()).alias("rule_version_id")
-            )
-            found.append(flags.join(described, on="dossier_id", how="left").select(list(judgements.FLAG_SCHEMA)))
-    return pl.concat(found)
-
-
-def _to_polars(findings: pd.DataFrame) -> pl.DataFrame:
-    columns: dict[str, Any] = {}
-    for name in findings.columns:
-        values = findings[name]
-        if isinstance(values.dtype, pd.DatetimeTZDtype):
-            columns[name] = pl.Series(values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()).dt.replace_time_zone(
-                "UTC"
-            )
-        else:
-            columns[name] = pl.Series(values.to_numpy(), nan_to_null=True)
-    frame = pl.DataFrame(columns).with_columns(pl.col("starts_at", "ends_at").dt.cast_time_unit("us"))
-    evidence = [name for name in frame.columns if name not in FINDING_COLUMNS]
-    readable = frame.select(pl.col(evidence)).with_columns(pl.col(pl.Datetime).dt.to_string("%Y-%m-%dT%H:%M:%S%.6fZ"))
-    return frame.select(list(FINDING_COLUMNS)).with_columns(
-        readable.select(pl.struct(evidence).struct.json_encode()).to_series().alias("evidence")
-    )
+    def _group_flags(self, connection: Connection, first: int, last: int, rules: tuple[Rule, ...]) -> pl.DataFrame:
+        facts = judgements.load_members(connection, first, last)
+        frame = facts_frame(facts).assign(group=facts["group"].to_numpy())
+        return flags_of(judge_groups(frame, self.grounds, rules), facts, self.ids)

@@ -18,7 +18,9 @@ from tthc_monitor.domain.soundness import sift
 from tthc_monitor.store import ledger, runs
 from tthc_monitor.store.ahead import one_ahead
 from tthc_monitor.store.database import first_line, session
+from tthc_monitor.store.projection import Asked
 from tthc_monitor.store.spool import Spool
+from tthc_monitor.store.vanished import mark_vanished
 
 log = structlog.get_logger(__name__)
 
@@ -82,7 +84,7 @@ def pull(
     """
     assertions = assertions or Assertions()
     with session(engine) as work:
-        source = runs.register_source(work, name, kind)
+        source = runs.register_source(work, name, kind, connector.provides)
         work.commit()
         if not work.scalar(text("SELECT pg_try_advisory_lock(:lock, :source)"), _pull_lock(source)):
             raise TransientSourceError(f"source {name} is being pulled already; wait for that run to end")
@@ -108,24 +110,30 @@ def _run(
     assertions: Assertions,
     progress: Progress | None,
 ) -> runs.Totals:
-    run_id = runs.open_run(work, source, now())
+    started_at = now()
+    run_id = runs.open_run(work, source, started_at)
     work.commit()
     bound = log.bind(run_id=run_id, source=source.name)
     totals, rejects = runs.Totals(), _Rejects()
     try:
         with Spool() as spool:
-            cursor = _stage_all(work, spool, connector, source.cursor, totals, rejects, progress)
+            cursor, as_of = _stage_all(work, spool, connector, source.cursor, totals, rejects, progress)
             totals.rows_repeated, differing = ledger.drop_repeated(work)
             reason = "given more than once with different content in one pull; the last was kept"
             rejects.add([Reject(source.name, None, "source_key", reason, key) for key in differing])
             assertions.check(totals, full=source.cursor is None)
+            before = runs.asked_before(work, source.source_id, run_id) if connector.lists_all_open else None
+            seen_at = now()
+            asked = Asked(min(started_at, as_of or started_at), before)
             appended = ledger.append(
-                work, spool, run_id=run_id, source_id=source.source_id, seen_at=now(), cursor=cursor
+                work, spool, run_id=run_id, source_id=source.source_id, seen_at=seen_at, cursor=cursor, asked=asked
             )
             totals.dossiers_new, totals.dossiers_changed = appended.new, appended.changed
+            if connector.lists_all_open:
+                mark_vanished(work, source.source_id, seen_at, all_read=not totals.rows_rejected)
             runs.keep_rejects(work, run_id, rejects.kept)
             runs.forget_old_rejects(work, source)
-            runs.close_run(work, run_id, now(), totals, None)
+            runs.close_run(work, run_id, now(), totals, None, asked.at if connector.lists_all_open else None)
             work.commit()
     except BaseException as error:
         if work.invalidated:
@@ -160,9 +168,11 @@ def _stage_all(
     totals: runs.Totals,
     rejects: _Rejects,
     progress: Progress | None,
-) -> Cursor | None:
+) -> tuple[Cursor | None, datetime | None]:
+    """Stage all pages; returns the cursor to keep, and the earliest instant whose state a page tells."""
     ledger.create_staging(work)
     newest: Cursor | None = None
+    as_of: datetime | None = None
 
     def prepared() -> Iterator[tuple[Page, Batch, pl.DataFrame]]:
         for page in connector.fetch(cursor):
@@ -181,6 +191,8 @@ def _stage_all(
         totals.rows_rejected += len(batch.rejects)
         totals.rows_unmapped_status += int(records.select(unmapped.sum()).item())
         newest = page.cursor if page.cursor is not None else newest
+        if page.as_of is not None:
+            as_of = min(page.as_of, as_of or page.as_of)
         if progress is not None:
             progress(totals.rows_read, page.total)
-    return newest
+    return newest, as_of

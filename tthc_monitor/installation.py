@@ -12,12 +12,16 @@ from sqlalchemy import Engine
 
 from connectors.base import Connector, Surroundings
 from connectors.registry import build
+from rules.clock_rules import load_clock_starts
+from rules.grounds import Grounds
 from rules.loader import load_packs
 from rules.model import Rule
 from tthc_monitor.domain.errors import ConfigError
+from tthc_monitor.domain.lawful_due import Limits
 from tthc_monitor.settings import Settings, SourceSettings
 from tthc_monitor.store import embedded, migrate
 from tthc_monitor.store.database import make_engine, transaction
+from tthc_monitor.store.time_limits import load_limits
 
 Clock = Callable[[], datetime]
 
@@ -40,6 +44,18 @@ class Installation:
     def connector(self, source: SourceSettings) -> Connector:
         """A connector for one of its sources; see :func:`make_connector`."""
         return make_connector(self.settings, source, self.now)
+
+    def grounds(self) -> Grounds:
+        """What is judged by now: rules and calendar of the settings, limits of the catalogue in the database.
+
+        Raises:
+            ConfigError: limits that clash, or clock starts that cannot be read.
+        """
+        settings = self.settings
+        with transaction(self.engine) as connection:
+            limits = load_limits(connection)
+        starts = load_clock_starts(settings.time_limits.clock_starts, settings.base_dir)
+        return Grounds(tuple(self.rules), settings.calendar, Limits(limits, settings.time_limits.policy, starts))
 
     def folder(self, name: str) -> Path:
         """A folder of the settings: relative ones lie in the data folder."""

@@ -10,7 +10,7 @@ from tthc_monitor.store.database import transaction
 
 def refresh(installation: Installation) -> None:
     """Judge what waits to be judged; renew the metrics when anything did."""
-    done = evaluate(installation.engine, installation.rules, installation.settings.calendar, now=installation.now)
+    done = evaluate(installation.engine, installation.grounds(), now=installation.now)
     if done.dossiers:
         snapshot(installation)
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, f
 
 from tthc_monitor.domain.calendars import CalendarSpec
 from tthc_monitor.domain.errors import ConfigError, Problem
+from tthc_monitor.domain.time_limits import ClockPolicy
 from tthc_monitor.domain.yaml_text import Document, parse_yaml, validate
 
 DEFAULT_FILE = "tthc-monitor.yaml"
@@ -65,9 +66,28 @@ class SourceSettings(_Part):
 
 
 class RulesSettings(_Part):
-    """Rule packs in force: names of shipped ones, or paths of files ending in .yaml; a later one overrides."""
+    """Rule packs in force: names of shipped ones, or paths of files ending in .yaml; a later one overrides.
 
-    packs: Annotated[tuple[str, ...], Field(min_length=1)] = ("core",)
+    ``core`` holds the official verdict; without it nothing can be judged.
+    """
+
+    packs: Annotated[tuple[str, ...], Field(min_length=1)] = (
+        "core",
+        "lateness",
+        "returned",
+        "duties",
+        "petitions",
+        "interagency",
+        "integrity",
+        "national",
+    )
+
+
+class TimeLimitSettings(_Part):
+    """How time limits are counted. ``policy`` is for imported limits that say none; see :class:`ClockPolicy`."""
+
+    policy: ClockPolicy = ClockPolicy()
+    clock_starts: str = "vn"
 
 
 class ServeSettings(_Part):
@@ -132,6 +152,7 @@ class Settings(_Part):
     database: DatabaseSettings = DatabaseSettings()
     calendar: CalendarSpec
     rules: RulesSettings = RulesSettings()
+    time_limits: TimeLimitSettings = TimeLimitSettings()
     sources: tuple[SourceSettings, ...] = ()
     serve: ServeSettings = ServeSettings()
     smtp: SmtpSettings | None = None
@@ -187,13 +208,22 @@ def shipped_calendar(name: str) -> Document:
     Raises:
         ConfigError: there is none of that name.
     """
+    return parse_yaml(shipped_calendar_text(name), f"{name}.yaml")
+
+
+def shipped_calendar_text(name: str) -> str:
+    """The file of a calendar that comes with the program.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
     folder = files("rules").joinpath("calendars")
     names = sorted(item.name.removesuffix(".yaml") for item in folder.iterdir())
     if name not in names:
         raise ConfigError(
             f"calendar '{name}' is not shipped; use {', '.join(names)}, a path ending in .yaml, or write it out"
         )
-    return parse_yaml(folder.joinpath(f"{name}.yaml").read_text(encoding="utf-8"), f"{name}.yaml")
+    return folder.joinpath(f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def load_settings(path: Path) -> Settings:

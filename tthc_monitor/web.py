@@ -61,13 +61,20 @@ class UnitLine:
     cannot_tell: int
 
 
-def make_app(engine: Engine, *, zone: str = "Asia/Ho_Chi_Minh", max_series: int = MAX_SERIES) -> Starlette:
+def make_app(
+    engine: Engine,
+    *,
+    zone: str = "Asia/Ho_Chi_Minh",
+    max_series: int = MAX_SERIES,
+    decreed_until: datetime | None = None,
+) -> Starlette:
     """The application.
 
     Args:
         engine: where the figures are.
         zone: IANA name of the zone in which the page tells times.
         max_series: cap on series about dossiers per scrape.
+        decreed_until: end of what the configured calendar knows, for a metric.
     """
     environment = Environment(
         loader=PackageLoader("tthc_monitor.outputs", "templates"),
@@ -80,7 +87,8 @@ def make_app(engine: Engine, *, zone: str = "Asia/Ho_Chi_Minh", max_series: int 
     template = environment.get_template("landing.html")
 
     def metrics(request: Request) -> Response:
-        return Response(exposition(engine, max_series=max_series), media_type=CONTENT_TYPE)
+        content = exposition(engine, max_series=max_series, decreed_until=decreed_until)
+        return Response(content, media_type=CONTENT_TYPE)
 
     def healthy(request: Request) -> Response:
         return PlainTextResponse("ok\n")

@@ -16,10 +16,10 @@ from zoneinfo import ZoneInfo
 
 from connectors.base import ConnectorOptions, Cursor, Page, Surroundings
 from connectors.http import Basic, HttpClient, Retries, read_secret
-from connectors.opencps.history import NONE_KNOWN, Supplements, as_list, read_supplements
+from connectors.opencps.history import History, as_list, read_history
 from connectors.opencps.listing import OLDEST_DAY, PATH, Lister, Query
 from connectors.opencps.options import OpencpsOptions
-from connectors.opencps.rows import RowReader, strip, text
+from connectors.opencps.rows import APPLICANT_HASH_COLUMN, HISTORY_COLUMNS, ROW_COLUMNS, RowReader, strip, text
 from connectors.opencps.state import Run, scope_of
 from tthc_monitor.domain.errors import PermanentSourceError
 from tthc_monitor.domain.records import Batch
@@ -43,8 +43,27 @@ class OpencpsConnector:
         self._reader = RowReader(options)
         self._scope = scope_of(options, surroundings.applicant_key)
 
+    @property
+    def provides(self) -> frozenset[str]:
+        """What rows tell, and histories when they are read; the applicant's hash only when there is a key for it.
+
+        An applicant's request to withdraw is told, but that there is none says nothing: the status ``unresolved`` is
+        used for dossiers that the office itself gives back.
+        """
+        keyed = {APPLICANT_HASH_COLUMN} if self._surroundings.applicant_key is not None else set()
+        return (
+            (ROW_COLUMNS - {"stop_requested_at"})
+            | keyed
+            | (HISTORY_COLUMNS if self._options.fetch_history else frozenset())
+        )
+
+    @property
+    def lists_all_open(self) -> bool:
+        """Every run lists all dossiers in an open status, whatever its cursor."""
+        return True
+
     def fetch(self, cursor: Cursor | None) -> Iterator[Page]:
-        """Pages of whitelisted rows with the supplement requests of their dossiers; the last page is empty."""
+        """Pages of whitelisted rows with the histories of their dossiers; the last page is empty."""
         now = self._surroundings.now()
         run = Run.begin(cursor, self._scope, now, self._zone)
         counted = rows_listed = 0
@@ -60,7 +79,7 @@ class OpencpsConnector:
                     fresh = [row for row in stripped if run.is_news(row)]
                     content: dict[str, Any] = {"data": fresh}
                     if self._options.fetch_history:
-                        content["supplements"] = self._histories(client, pool, run, fresh)
+                        content["histories"] = self._histories(client, pool, run, fresh)
                     resume = None
                     if run.is_first and query.field == "Receive" and piece.complete_through is not None:
                         resume = run.unfinished(piece.complete_through)
@@ -73,10 +92,10 @@ class OpencpsConnector:
 
     def normalise(self, page: Page) -> Batch:
         """Canonical records of a page; a row with a malformed date is rejected alone."""
-        packed = page.content.get("supplements")
-        known: dict[str, Supplements | None] = {}
+        packed = page.content.get("histories")
+        known: dict[str, History | None] = {}
         if packed is not None:
-            known = {key: None if value is None else Supplements.unpacked(value) for key, value in packed.items()}
+            known = {key: None if value is None else History.unpacked(value) for key, value in packed.items()}
         return self._reader.read(as_list(page.content.get("data")), known, page.location)
 
     def check(self) -> list[str]:
@@ -160,27 +179,39 @@ class OpencpsConnector:
     def _histories(
         self, client: HttpClient, pool: ThreadPoolExecutor, run: Run, rows: list[dict[str, Any]]
     ) -> dict[str, list[int | None] | None]:
-        wanted = [key for row in rows if (key := text(row.get("dossierId"))) and self._history_due(run, key, row)]
+        keyed = {key: row for row in rows if (key := text(row.get("dossierId")))}
+        wanted = [key for key, row in keyed.items() if self._history_due(run, key, row)]
 
-        def ask(key: str) -> Supplements | None:
+        def ask(key: str) -> History | None:
             answer = client.get_json(f"{PATH}/{key}/sequences", absent=NO_HISTORY)
-            return None if answer is None else read_supplements(answer, self._options.waiting_steps)
+            if answer is None:
+                return None
+            received = self._local(keyed[key].get("receiveDate"))
+            return read_history(
+                answer,
+                self._options.waiting_steps,
+                received_ms=None if received is None else round(received.timestamp()) * 1000,
+                step=text(keyed[key].get("stepCode")),
+            )
 
-        for key, supplements in zip(wanted, pool.map(ask, wanted), strict=True):
-            run.learn(key, supplements)
-        keys = [key for row in rows if (key := text(row.get("dossierId")))]
-        return {key: None if (one := run.known(key)) is None else one.packed() for key in keys}
+        for key, history in zip(wanted, pool.map(ask, wanted), strict=True):
+            run.learn(key, history)
+        old = run.today - timedelta(days=self._options.window_days + 2)
+        for key, row in keyed.items():
+            acted = self._local(row.get("lastActionDate"))
+            if row.get("dossierStatus") in self._options.terminal_statuses and acted is not None and acted.date() < old:
+                run.forget(key)
+        return {key: None if (one := run.known(key)) is None else one.packed() for key in keyed}
 
     def _history_due(self, run: Run, key: str, row: Mapping[str, Any]) -> bool:
         acted = self._local(row.get("lastActionDate"))
         run.saw_action(acted)
-        known = run.known(key)
-        if acted is None or run.may_have_changed(acted):
+        if acted is None or run.may_have_changed(acted) or not run.knows(key):
             return True
+        known = run.known(key)
         if known is None:
             return run.is_wide
-        waits = text(row.get("stepCode")) in self._options.waiting_steps
-        return waits != (known != NONE_KNOWN and known.completed_ms is None)
+        return (text(row.get("stepCode")) in self._options.waiting_steps) != known.waits
 
     def _local(self, value: Any) -> datetime | None:
         try:

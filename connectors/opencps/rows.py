@@ -9,12 +9,12 @@ from typing import Any, Final
 
 import polars as pl
 
-from connectors.opencps.history import Supplements
+from connectors.opencps.history import History
 from connectors.opencps.options import OpencpsOptions
 from tthc_monitor.domain.records import INSTANT, Batch, Reject, conform, empty_records
 from tthc_monitor.domain.statuses import Status
 
-DATES: Final = ("submitDate", "receiveDate", "dueDate", "extendDate", "releaseDate", "finishDate")
+DATES: Final = ("submitDate", "receiveDate", "dueDate", "extendDate", "releaseDate", "finishDate", "cancellingDate")
 KEPT: Final = (
     "dossierId",
     "groupId",
@@ -36,14 +36,18 @@ KEPT: Final = (
     "fromViaPostal",
     "systemId",
     "originality",
+    "originDossierId",
     "dossierOverdue",
     *DATES,
 )
 """The only fields of a row that are ever looked at again; persons, addresses and the PIN are not among them."""
 
 APPLICANT_HASH: Final = "applicantHash"
+APPLICANT_HASH_COLUMN: Final = "applicant_hash"
 _DATE: Final = r"^\d{2}/\d{2}/\d{4} \d{2}:\d{2}:\d{2}$"
 _NO_DATE: Final = "not a date dd/MM/yyyy HH:mm:ss between 2000 and 2099; have it corrected at the source"
+_IS_ID: Final = "[1-9]"
+"""A dossier that is part of none names 0 as the one it is part of."""
 _SHORT_PROCEDURE: Final = r"^\d\.\d{1,5}$"
 """A national procedure code has six decimals; written as a number it loses its last zeros."""
 
@@ -55,12 +59,28 @@ _SAME: Final = {
     "unit_name": "govAgencyName",
     "step_code": "stepCode",
     "step_name": "stepName",
-    "applicant_hash": APPLICANT_HASH,
+    APPLICANT_HASH_COLUMN: APPLICANT_HASH,
     "submitted_at": "submitDate",
     "received_at": "receiveDate",
     "delivered_at": "finishDate",
+    "stop_requested_at": "cancellingDate",
 }
 """Canonical columns that are a field of the server as it stands."""
+
+_FROM_HISTORY: Final = {
+    "supplement_requested_at": "requested_ms",
+    "supplement_completed_at": "completed_ms",
+    "first_step_at": "first_ms",
+    "last_step_at": "last_ms",
+    "step_started_at": "entered_ms",
+}
+HISTORY_COLUMNS: Final = frozenset({*_FROM_HISTORY, "supplement_count", "steps_done"})
+"""Canonical columns that come from the step history."""
+ROW_COLUMNS: Final = frozenset(
+    {*_SAME, "source_key", "code", "kind", "procedure_code", "channel", "status", "source_status", "source_verdict"}
+    | {"due_original", "due_current", "finished_at", "parent_key"}
+) - {APPLICANT_HASH_COLUMN}
+"""Canonical columns that come from a row of the list."""
 
 
 def strip(row: Any, applicant_key: bytes | None) -> dict[str, Any]:
@@ -105,10 +125,10 @@ class RowReader:
         self._dates = [_instant(name, options.zone) for name in DATES]
         self._columns = self._shape()
 
-    def read(self, rows: Sequence[Any], supplements: Mapping[str, Supplements | None], location: str) -> Batch:
+    def read(self, rows: Sequence[Any], histories: Mapping[str, History | None], location: str) -> Batch:
         """Records of the rows, with one reject for each row that cannot be read.
 
-        ``supplements`` is keyed by ``dossierId`` as text; a dossier not in it, or None there, has no known history.
+        ``histories`` is keyed by ``dossierId`` as text; a dossier not in it, or None there, has no known history.
         """
         faults = {number: fault for number, row in enumerate(rows, start=1) if (fault := _fault(row)) is not None}
         rejects = [Reject(location, number, *fault) for number, fault in faults.items()]
@@ -117,7 +137,7 @@ class RowReader:
             return Batch(empty_records(), tuple(rejects), len(rows))
         frame = (
             _texts(good)
-            .with_columns(_known(good, supplements))
+            .with_columns(_known(good, histories))
             .lazy()
             .select(pl.all().exclude(DATES), pl.col(DATES).name.suffix("_text"), *self._dates)
             .with_columns(pl.any_horizontal(_unread(name) for name in DATES).alias("bad"))
@@ -144,7 +164,7 @@ class RowReader:
         on_time = opinion.str.starts_with("Còn") | opinion.str.starts_with("Sớm") | opinion.str.starts_with("Đúng")
         postal = pl.col("viaPostal").eq_missing("2") | pl.col("fromViaPostal").is_in(["1", "2", "true"])
         reappointed = pl.col("extendDate") > pl.col("dueDate")
-        procedure = pl.col("serviceCode")
+        procedure, origin = pl.col("serviceCode"), pl.col("originDossierId")
         return [
             pl.lit("dossier").alias("kind"),
             pl.concat_str("groupId", "dossierId", separator="/").alias("source_key"),
@@ -169,9 +189,11 @@ class RowReader:
             pl.when(reappointed).then("dueDate").cast(INSTANT).alias("due_original"),
             pl.when(reappointed).then("extendDate").otherwise("dueDate").alias("due_current"),
             pl.coalesce("releaseDate", "finishDate").alias("finished_at"),
-            (pl.col("requested_ms") * 1000).cast(INSTANT).alias("supplement_requested_at"),
-            (pl.col("completed_ms") * 1000).cast(INSTANT).alias("supplement_completed_at"),
-            pl.col("supplement_count"),
+            pl.col("supplement_count", "steps_done"),
+            *((pl.col(source) * 1000).cast(INSTANT).alias(target) for target, source in _FROM_HISTORY.items()),
+            pl.when(origin.str.contains(_IS_ID))
+            .then(pl.concat_str("groupId", origin, separator="/"))
+            .alias("parent_key"),
             *(pl.col(source).alias(target) for target, source in _SAME.items()),
         ]
 
@@ -223,10 +245,13 @@ def _texts(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame(columns).select(_TRIMMED)
 
 
-def _known(rows: Sequence[Mapping[str, Any]], supplements: Mapping[str, Supplements | None]) -> list[pl.Series]:
-    known = [supplements.get(str(row["dossierId"])) for row in rows] if supplements else [None] * len(rows)
+def _known(rows: Sequence[Mapping[str, Any]], histories: Mapping[str, History | None]) -> list[pl.Series]:
+    known = [histories.get(str(row["dossierId"])) for row in rows] if histories else [None] * len(rows)
     return [
-        pl.Series("supplement_count", [one and one.count for one in known], dtype=pl.Int16),
-        pl.Series("requested_ms", [one and one.requested_ms for one in known], dtype=pl.Int64),
-        pl.Series("completed_ms", [one and one.completed_ms for one in known], dtype=pl.Int64),
+        pl.Series("supplement_count", [one and one.supplements for one in known], dtype=pl.Int16),
+        pl.Series("steps_done", [one and one.steps for one in known], dtype=pl.Int16),
+        *(
+            pl.Series(name, [getattr(one, name, None) for one in known], dtype=pl.Int64)
+            for name in ("requested_ms", "completed_ms", "first_ms", "last_ms", "entered_ms")
+        ),
     ]

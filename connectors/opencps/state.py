@@ -1,7 +1,8 @@
 """What one run knows: the cursor it started from, what it has seen, and the cursor it leaves.
 
-The cursor is small: an instant, a day, and the supplement requests of those listed dossiers that have any. A cursor
-written under other settings is set aside, so that a changed mapping reaches every record.
+The cursor is an instant, a day, and what the histories told of those dossiers that may be listed again without a new
+action: a history that is not in it is asked for again. A cursor written under other settings, or by a version that read
+less, is set aside, so that a changed mapping reaches every record.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from connectors.base import Cursor
-from connectors.opencps.history import NONE_KNOWN, Supplements
+from connectors.opencps.history import History
 from connectors.opencps.options import OpencpsOptions
 from connectors.opencps.rows import applicant_hash
 
-VERSION: Final = 1
+VERSION: Final = 2
 _NOT_CONTENT: Final = {
     *("url", "username", "password", "password_file", "password_env", "ca_file", "page_size", "max_hits"),
     *("window_days", "history_workers", "timeout_seconds", "attempts"),
@@ -48,11 +49,12 @@ class Run:
         self.is_wide = self.is_first or self.today > date.fromisoformat(cursor["wide_on"])
         self._changed_since = None if self.is_first else _instant(cursor["changed_since"])
         self._latest_action: datetime | None = None
-        self._listed: dict[str, Supplements | None] = {}
-        self._remembered: dict[str, Supplements | None] = {
-            key: None if value is None else Supplements.unpacked(value)
-            for key, value in cursor.get("supplements", {}).items()
+        self._listed: dict[str, History | None] = {}
+        self._remembered: dict[str, History | None] = {
+            key: None if value is None else History.unpacked(value)
+            for key, value in cursor.get("histories", {}).items()
         }
+        self._forgotten: set[str] = set()
         self._seen: dict[str, int] = {}
 
     @classmethod
@@ -67,7 +69,7 @@ class Run:
         return min(last_run, self.today - timedelta(days=window_days)) if self.is_wide else last_run
 
     def is_news(self, row: Mapping[str, Any]) -> bool:
-        """Whether this run has not yet given out the row in exactly this state; keeps its supplements remembered."""
+        """Whether this run has not yet given out the row in exactly this state; keeps its history remembered."""
         key = str(row.get("dossierId"))
         if key in self._remembered:
             self._listed.setdefault(key, self._remembered[key])
@@ -89,24 +91,31 @@ class Run:
         """Whether a dossier's last action is too late for its history to be known already."""
         return self._changed_since is None or last_action >= self._changed_since
 
-    def known(self, key: str) -> Supplements | None:
-        """What is known of a dossier's supplements; None when its history could not be read."""
-        return self._listed.get(key, self._remembered.get(key, NONE_KNOWN))
+    def knows(self, key: str) -> bool:
+        """Whether a dossier's history was asked for already; it may have been unreadable."""
+        return key in self._listed or key in self._remembered
 
-    def learn(self, key: str, supplements: Supplements | None) -> None:
+    def known(self, key: str) -> History | None:
+        """What is known of a dossier's history; None when it could not be read."""
+        return self._listed.get(key, self._remembered.get(key))
+
+    def learn(self, key: str, history: History | None) -> None:
         """Take in a history just read; a history that cannot be read leaves earlier knowledge standing."""
-        if supplements is None and self._remembered.get(key) is not None:
+        if history is None and self._remembered.get(key) is not None:
             return
-        self._listed[key] = supplements
+        self._listed[key] = history
+
+    def forget(self, key: str) -> None:
+        """Leave a dossier's history out of the cursor: it will hardly be listed again."""
+        self._forgotten.add(key)
 
     def unfinished(self, complete_through: date) -> Cursor:
-        """The cursor of a first run that has all receptions up to a day."""
+        """The cursor of a first run that has all receptions up to a day; a first run asks for every history."""
         return {
             "version": VERSION,
             "scope": self._scope,
             "begun": _text(self._begun),
             "resume_day": (complete_through + timedelta(days=1)).isoformat(),
-            "supplements": self._packed({**self._remembered, **self._listed}),
         }
 
     def finished(self) -> Cursor:
@@ -119,15 +128,14 @@ class Run:
             "at": _text(self._begun),
             "wide_on": (self.today if self.is_wide else date.fromisoformat(self._cursor["wide_on"])).isoformat(),
             "changed_since": _text(seen_until - _CLOCK_MARGIN),
-            "supplements": self._packed(keep),
+            "histories": self._packed(keep),
         }
 
-    @staticmethod
-    def _packed(supplements: Mapping[str, Supplements | None]) -> dict[str, list[int | None] | None]:
+    def _packed(self, histories: Mapping[str, History | None]) -> dict[str, list[int | None] | None]:
         return {
             key: None if value is None else value.packed()
-            for key, value in sorted(supplements.items())
-            if value != NONE_KNOWN
+            for key, value in sorted(histories.items())
+            if key not in self._forgotten
         }
 
 

@@ -10,11 +10,13 @@ supplement is subtracted; while it is open the request ends the clock).
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from rules.kinds.intervals import answerable, utc
+from rules.kinds.waits import Instants, Wait, waits
 from tthc_monitor.domain.worktime import WorkCalendar
 
 
@@ -46,3 +48,53 @@ def due_instant(
         left = calendar.elapsed(utc(requested[moved]), utc(promised[moved]))
         due[moved] = pd.DatetimeIndex(calendar.add(utc(answered[moved]), left)).tz_localize("UTC")
     return due
+
+
+def first_due(
+    facts: pd.DataFrame, calendar: WorkCalendar, after_supplement: Literal["restarted", "paused", "running"]
+) -> pd.Series:
+    """The instant that the first promise stands for once the waits for the applicant are taken out of it.
+
+    No source moves ``due_original``, so every wait that began before it counts here, wherever it ended: the whole limit
+    runs anew from the answer (``restarted``), goes on with what was left (``paused``), or the wait changes nothing
+    (``running``). NaT as for :func:`due_instant`, and where the calendar cannot answer for a wait.
+    """
+    due = facts["due_original"].where(facts["received_at"].notna())
+    asked = due.notna() & facts["supplement_requested_at"].notna()
+    if after_supplement == "running" or not asked.any():
+        return due
+    some = facts[asked]
+    moved = utc(due[asked])
+    since = utc(some["received_at"]) if after_supplement == "restarted" else None
+    promised = moved
+    *earlier, latest = waits(some)
+    for wait in earlier:
+        moved = _after(wait, moved, calendar, since, promised)
+    began_before, ended = latest.requested < moved, ~np.isnat(latest.answered)
+    unsure = (some["answer_unknown"].to_numpy() == 1) & began_before
+    # A request that we did not see come: it restarts a limit as any other, but how much was left of one nobody knows.
+    unsure |= (some["request_unknown"].to_numpy() == 1) & (~began_before | (ended & (since is None)))
+    moved = np.where(unsure, np.datetime64("NaT"), _after(latest, moved, calendar, since, promised))
+    due[asked] = pd.DatetimeIndex(moved).tz_localize("UTC")
+    return due
+
+
+def _after(wait: Wait, due: Instants, calendar: WorkCalendar, since: Instants | None, promised: Instants) -> Instants:
+    """The due instants after a wait; NaT while it lasts, and where the calendar has no answer."""
+    counts = wait.requested < due
+    result = np.where(counts, np.datetime64("NaT"), due)
+    start, end = (wait.requested, due) if since is None else (since, promised)
+    known = counts & (start < end) & _computable(start, end, wait.answered)
+    if known.any():
+        left = calendar.elapsed(start[known], end[known])
+        # A wait that was over before the reception changes nothing; none makes a promise fall due earlier.
+        result[known] = np.maximum(calendar.add(wait.answered[known], left), due[known])
+    return result
+
+
+def _computable(start: Instants, end: Instants, answered: Instants) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Whether the calendar reaches as far as the working time of [start, end) from the answer."""
+    within = np.ones(len(start), dtype=np.bool_)
+    for instants in (start, end, answered, answered + 2 * (end - start)):
+        within &= answerable(pd.Series(pd.DatetimeIndex(instants).tz_localize("UTC"))).to_numpy()
+    return within

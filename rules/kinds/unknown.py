@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pandas as pd
 
 from rules.kinds.intervals import findings
-from rules.kinds.lateness import understood
+from rules.kinds.kind import Kind
+from rules.kinds.lateness import received, understood
 from rules.kinds.promise import due_instant, wait_unknown
-from rules.model import CannotTell
+from rules.model import AgainstDue
 from tthc_monitor.domain.worktime import WorkCalendar
+
+Missing = Literal["due_current", "end", "wait", "status"]
+
+
+class CannotTell(AgainstDue):
+    """A fact that lateness rests on is missing: flagged as long as it matters, counted, never passed off as on time.
+
+    ``missing``: the promise (``due_current``), when the dossier ended (``end``), how long the applicant was waited for
+    (``wait``), or what the source's status means (``status``).
+    """
+
+    kind: Literal["cannot_tell"]
+    missing: Missing
 
 
 def cannot_tell(facts: pd.DataFrame, calendar: WorkCalendar, rule: CannotTell) -> pd.DataFrame:
@@ -28,3 +44,6 @@ def cannot_tell(facts: pd.DataFrame, calendar: WorkCalendar, rule: CannotTell) -
     # Seen ended before the due instant: on time whenever it ended.
     where = ended.isna() & (seen > due)
     return findings(facts, where, due, for_good, missing=rule.missing, end_seen_at=seen, due_at=due)
+
+
+KINDS = {"cannot_tell": Kind(CannotTell, cannot_tell, received)}

@@ -104,6 +104,8 @@ def truth(one: Dossier) -> dict[str, Any]:
     script = one.script
     moved = one.extended_to is not None and one.due_at is not None and one.extended_to > one.due_at
     requests = one.supplement_requests
+    received, moves = one.received_at, [move for move in one.moves if move.step != move.before]
+    steps = [move.at for move in one.moves if received and move.at >= received + timedelta(seconds=1)]
     identity = f"888888{script.applicant:05d}" if script.applicant % 2 else f"888888{script.applicant:04d}"
     return {
         "source_key": f"55001/{script.dossier_id}",
@@ -127,6 +129,11 @@ def truth(one: Dossier) -> dict[str, Any]:
         "supplement_requested_at": requests[-1][0] if requests else None,
         "supplement_completed_at": requests[-1][1] if requests else None,
         "applicant_hash": applicant_hash(identity, KEY),
+        "parent_key": f"55001/{script.parent_id}" if script.parent_id else None,
+        "steps_done": len(steps),
+        "first_step_at": min(steps, default=None),
+        "last_step_at": max(steps, default=None),
+        "step_started_at": moves[-1].at,
     }
 
 

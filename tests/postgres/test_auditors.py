@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import psycopg2
@@ -12,10 +13,14 @@ from sqlalchemy import Engine, text
 from sqlalchemy.engine import URL
 
 from tests.postgres.test_ledger import query, record, take
+from tthc_monitor.domain.calendars import Calendars
 from tthc_monitor.domain.errors import ConfigError
+from tthc_monitor.domain.worktime import WorkCalendar
 from tthc_monitor.store import migrate
 from tthc_monitor.store.auditors import create_auditor
+from tthc_monitor.store.calendars import keep_segments
 from tthc_monitor.store.database import make_engine, transaction
+from tthc_monitor.store.grounds import register_calendar
 
 Session = psycopg2.extensions.connection
 
@@ -87,11 +92,20 @@ def test_every_view_can_be_read(owner: Engine, auditor: Session) -> None:
 
 def test_every_function_can_be_called(owner: Engine, auditor: Session) -> None:
     functions = query(owner, "SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'audit'::regnamespace")
-    values = {"timestamp with time zone": "now()", "text": "'UTC'", "numeric": "1"}
+    calendar = WorkCalendar("UTC", {"mon": [("07:30", "11:30")]})
+    with transaction(owner) as connection:
+        version = register_calendar(connection, "thử", calendar.fingerprint, {}, datetime.now(UTC))
+        keep_segments(connection, version, Calendars(calendar))
+    values = {"timestamp with time zone": "now()", "text": "'UTC'", "numeric": "1", "integer": str(version)}
+    values["date"] = "current_date"
     assert len(functions) >= 3
     for function in functions:
         called, _, types = function.removeprefix("audit.").rstrip(")").partition("(")
         arguments = ", ".join(values[one] for one in types.split(","))
+        if called == "figures_by_unit":
+            arguments = "now(), now(), 'now', 'UTC', current_date"
+        elif called in ("verdict_kinds", "known_system", "verdicts_by"):
+            arguments = arguments.replace("'UTC'", "'official'")
         ask(auditor, f"SELECT * FROM audit.{called}({arguments})")
     assert ask(auditor, "SELECT audit.on_time_percent(3, 1)")[0][0] == 75
 

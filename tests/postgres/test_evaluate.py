@@ -10,17 +10,21 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from rules.grounds import Grounds
 from rules.loader import load_packs, parse_pack
 from rules.model import Rule
 from tests.postgres.test_ledger import DAY, query, record, take
 from tthc_monitor.domain.calendars import CalendarSpec
+from tthc_monitor.domain.lawful_due import Limits
+from tthc_monitor.domain.time_limits import ClockPolicy
 from tthc_monitor.domain.yaml_text import validate
 from tthc_monitor.evaluate import Evaluated, evaluate
 from tthc_monitor.settings import shipped_calendar
-from tthc_monitor.store import judgements
+from tthc_monitor.store import selection
 
 CORE = load_packs(("core",), Path())
 CALENDAR = validate(CalendarSpec, shipped_calendar("vn"))
+NO_LIMITS = Limits([], ClockPolicy())
 
 MICRO = timedelta(microseconds=1)
 RECEIVED = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
@@ -33,7 +37,8 @@ NOT, OPEN, OVER, LATE, GOOD, WHO = "not_received", "open_in_time", "open_overdue
 
 def judge(engine: Engine, at: datetime = SEEN_LATE, rules: Sequence[Rule] = CORE, **options: Any) -> Evaluated:
     """An evaluation at an instant."""
-    return evaluate(engine, rules, options.pop("calendar", CALENDAR), now=lambda: at, **options)
+    grounds = Grounds(tuple(rules), options.pop("calendar", CALENDAR), options.pop("limits", NO_LIMITS))
+    return evaluate(engine, grounds, now=lambda: at, **options)
 
 
 def verdicts(engine: Engine, at: datetime) -> dict[str, str]:
@@ -376,7 +381,7 @@ def test_a_changed_rule_judges_everything_again_and_keeps_what_it_said_before(en
     judge(engine, at=RECEIVED)
     before = of_rule(engine, "due_soon")
     done = judge(engine, at=SEEN_EARLY, rules=changed("due_soon", within_working_hours=16.0))
-    assert (done.dossiers, done.opened, done.closed, done.everything) == (2, 2, 2, True)
+    assert (done.dossiers, done.opened, done.closed, done.everything) == (2, 2, 2, False)
     assert [start < old for (_, start, _), (_, old, _) in zip(of_rule(engine, "due_soon"), before, strict=True)] == [
         True,
         True,
@@ -390,7 +395,7 @@ def test_a_changed_rule_judges_everything_again_and_keeps_what_it_said_before(en
     assert query(engine, "SELECT count(*) FROM audit.rules") == [len(CORE) + 1], "the others keep their version"
     assert judge(engine, rules=changed("due_soon", within_working_hours=16.0)) == Evaluated()
     back = judge(engine)
-    assert (back.everything, back.opened, back.closed) == (True, 2, 2)
+    assert (back.everything, back.opened, back.closed) == (False, 2, 2)
     assert query(engine, "SELECT count(*) FROM audit.rules") == [len(CORE) + 1], "an old rule is its old version"
 
 
@@ -398,7 +403,7 @@ def test_a_rule_taken_away_takes_its_findings_back(engine: Engine) -> None:
     take(engine, made("a"))
     judge(engine)
     done = judge(engine, rules=[rule for rule in CORE if rule.code != "overdue"], at=SEEN_LATE + DAY)
-    assert (done.everything, done.opened, done.closed) == (True, 0, 1)
+    assert (done.everything, done.opened, done.closed) == (False, 0, 1)
     assert of_rule(engine, "overdue") == []
     assert verdicts(engine, DUE) == {"a": OPEN}
 
@@ -409,7 +414,7 @@ def test_a_changed_calendar_judges_everything_again(engine: Engine) -> None:
     ((_, before, _),) = of_rule(engine, "due_soon")
     day_off = CALENDAR.model_copy(update={"days_off": [*CALENDAR.days_off, *_days_off("2026-03-10", "2026-03-09")]})
     done = judge(engine, at=SEEN_EARLY, calendar=day_off)
-    assert (done.everything, done.opened, done.closed) == (True, 1, 1)
+    assert (done.everything, done.opened, done.closed) == (False, 1, 1)
     assert of_rule(engine, "due_soon")[0][1] == before - 4 * DAY, "two days off and the weekend before them"
     assert query(engine, "SELECT known_from FROM audit.calendars ORDER BY 1") == [RECEIVED, SEEN_EARLY]
     assert query(engine, "SELECT DISTINCT calendar_version_id FROM audit.flags WHERE rule_code = 'due_soon'") == [1, 2]
@@ -452,7 +457,7 @@ def test_the_size_of_chunks_does_not_matter(engine: Engine, monkeypatch: pytest.
     with engine.begin() as connection:
         connection.exec_driver_sql("TRUNCATE tthc.flags")
         connection.exec_driver_sql("INSERT INTO tthc.pending_evaluations SELECT batch_id FROM tthc.observation_batches")
-    monkeypatch.setattr(judgements, "CHUNK", chunk)
+    monkeypatch.setattr(selection, "CHUNK", chunk)
     parts: list[int] = []
     split = judge(engine, progress=parts.append)
     assert flags(engine) == expected
@@ -496,7 +501,7 @@ def kill_after(chunks: int) -> Any:
 def test_an_evaluation_that_was_killed_goes_on_where_it_stopped(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, chunks: int
 ) -> None:
-    monkeypatch.setattr(judgements, "CHUNK", 3)
+    monkeypatch.setattr(selection, "CHUNK", 3)
     rows = [made(key, **fields) for key, fields, _ in TABLE]
     take(engine, *rows[:6], at=SEEN_EARLY)
     take(engine, *rows[6:], at=SEEN_EARLY)
@@ -511,13 +516,13 @@ def test_an_evaluation_that_was_killed_goes_on_where_it_stopped(
 
 
 def test_a_killed_evaluation_of_everything_is_done_over(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judgements, "CHUNK", 1)
+    monkeypatch.setattr(selection, "CHUNK", 1)
     take(engine, *(made(f"k{number}") for number in range(6)))
     judge(engine, at=RECEIVED)
     wider = changed("due_soon", within_working_hours=16.0)
     with pytest.raises(Killed):
         judge(engine, at=SEEN_EARLY, rules=wider, progress=kill_after(2))
-    assert judge(engine, rules=wider).everything
+    assert judge(engine, rules=wider).dossiers == 6
     starts = {start for _, start, _ in of_rule(engine, "due_soon")}
     assert len(starts) == 1 and len(of_rule(engine, "due_soon")) == 6
 
@@ -525,7 +530,7 @@ def test_a_killed_evaluation_of_everything_is_done_over(engine: Engine, monkeypa
 def test_rules_changed_back_after_a_killed_evaluation_leave_nothing_of_the_others(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(judgements, "CHUNK", 1)
+    monkeypatch.setattr(selection, "CHUNK", 1)
     take(engine, *(made(f"k{number}") for number in range(6)))
     judge(engine, at=RECEIVED)
     before = flags(engine)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from prometheus_client import Metric
@@ -44,10 +44,13 @@ def world(engine: Engine) -> Iterator[Engine]:
     return engine
 
 
+DECREED_UNTIL = datetime(2027, 12, 31, 17, tzinfo=UTC)
+
+
 def snapshot(engine: Engine, after: timedelta = timedelta(0)) -> bytes:
     with engine.begin() as connection:
         take_snapshot(connection, NOW + after)
-    return exposition(engine)
+    return exposition(engine, decreed_until=DECREED_UNTIL)
 
 
 def test_unit_figures_are_those_of_the_world_with_zeros_for_known_units(world: Engine) -> None:
@@ -115,6 +118,12 @@ def test_sources_jobs_and_the_snapshot_tell_their_own_age(world: Engine) -> None
     assert float(samples["tthc_snapshot_timestamp_seconds"]) == now
     assert 0 < float(samples["tthc_snapshot_duration_seconds"]) < 60
     assert float(samples["tthc_database_up"]) == 1
+
+
+def test_the_end_of_what_is_decreed_is_told_when_the_calendar_says_it(engine: Engine) -> None:
+    scrape = exposition(engine, decreed_until=DECREED_UNTIL)
+    assert value(scrape, "tthc_calendar_decreed_until_timestamp_seconds") == DECREED_UNTIL.timestamp()
+    assert b"tthc_calendar_decreed_until" not in exposition(engine)
 
 
 def test_an_empty_database_is_up_and_has_no_figures(engine: Engine) -> None:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from connectors.base import Connector, Page, Surroundings
 from connectors.opencps import OpencpsConnector, OpencpsOptions
-from connectors.opencps.history import Supplements, read_supplements
+from connectors.opencps.history import History, read_history
 from connectors.opencps.rows import applicant_hash, strip
 from tthc_monitor.domain.records import RECORD_SCHEMA, Batch
 
@@ -45,8 +45,8 @@ def connector(**options: Any) -> OpencpsConnector:
     return OpencpsConnector("thu", OpencpsOptions(**BASE, **options), Surroundings(lambda: NOW, Path()))
 
 
-def normalise(*rows: Any, supplements: dict[str, Any] | None = None, **options: Any) -> Batch:
-    content = {"data": list(rows)} | ({"supplements": supplements} if supplements is not None else {})
+def normalise(*rows: Any, histories: dict[str, Any] | None = None, **options: Any) -> Batch:
+    content = {"data": list(rows)} | ({"histories": histories} if histories is not None else {})
     return connector(**options).normalise(Page(content, "rest/v2/dossiers?start=0"))
 
 
@@ -193,26 +193,50 @@ def test_supplements_are_counted_from_the_history() -> None:
             {"actions": [action(3, 201, 201), action(4, 200, 201), action(5, 201, 200, state=2)]},
         ]
     }
-    assert read_supplements(answer, ("201",)) == Supplements(2, 6, None)
+    assert read_history(answer, ("201",)) == History(2, 6, None)
     answer["data"].append({"actions": [action(9, 300, 201)]})
-    assert read_supplements(answer, ("201",)) == Supplements(2, 6, 9)
-    assert read_supplements(answer, ("131",)) == Supplements(0)
+    assert read_history(answer, ("201",)) == History(2, 6, 9)
+    assert read_history(answer, ("131",)) == History(0)
 
 
 @pytest.mark.parametrize("answer", [None, [], {}, {"data": ""}, {"data": {"actions": {"createDate": "?"}}}])
 def test_an_odd_history_has_no_supplements(answer: Any) -> None:
-    assert read_supplements(answer, ("201",)) == Supplements(0)
+    assert read_history(answer, ("201",)) == History(0)
 
 
 def test_supplements_reach_the_record() -> None:
     start, end = int(at(3).timestamp()) * 1000, int(at(4).timestamp()) * 1000
     batch = normalise(
         *(ROW, ROW | {"dossierId": 8}, ROW | {"dossierId": 9}),
-        supplements={"7": [2, start, end], "8": None, "9": [0, None, None]},
+        histories={"7": [2, start, end, 5, start, end, end], "8": None, "9": History().packed()},
     )
     assert batch.records["supplement_count"].to_list() == [2, None, 0]
     assert batch.records["supplement_requested_at"].to_list() == [at(3), None, None]
     assert batch.records["supplement_completed_at"].to_list() == [at(4), None, None]
+    assert batch.records["steps_done"].to_list() == [5, None, 0]
+    for name, expected in (("first_step_at", at(3)), ("last_step_at", at(4)), ("step_started_at", at(4))):
+        assert batch.records[name].to_list() == [expected, None, None]
+
+
+def test_steps_are_moves_after_the_reception_that_were_not_rolled_back() -> None:
+    moves = [(9_000, 110, ""), (10_400, 120, 110), (11_000, 200, 120), (90_000, 300, 200), (95_000, 300, 300)]
+    answer = {"data": [{"actions": [*(action(*move) for move in moves), action(99_000, 400, 300, state=2)]}]}
+    read = read_history(answer, (), received_ms=10_000, step="300")
+    assert (read.steps, read.first_ms, read.last_ms, read.entered_ms) == (3, 11_000, 95_000, 90_000)
+    not_received = read_history(answer, (), step="400")
+    assert (not_received.steps, not_received.first_ms, not_received.last_ms) == (0, None, None)
+    assert not_received.entered_ms is None, "the move to the step it is at is not in the history"
+
+
+def test_a_part_names_the_dossier_that_it_belongs_to() -> None:
+    rows = [ROW | {"dossierId": number, "originDossierId": of} for number, of in enumerate((0, "0", "", 41, "42"), 1)]
+    parents = normalise(*rows).records["parent_key"].to_list()
+    assert parents == [None, None, None, f"{ROW['groupId']}/41", f"{ROW['groupId']}/42"]
+
+
+def test_a_request_to_withdraw_is_kept() -> None:
+    records = normalise(ROW | {"cancellingDate": "05/03/2026 09:30:00"}, ROW | {"dossierId": 8, "cancellingDate": ""})
+    assert records.records["stop_requested_at"].to_list() == [datetime(2026, 3, 5, 2, 30, tzinfo=UTC), None]
 
 
 @pytest.mark.parametrize(

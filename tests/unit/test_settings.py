@@ -247,9 +247,9 @@ def test_a_calendar_may_be_shipped_in_a_file_or_written_out(tmp_path: Path) -> N
 
 
 def test_a_problem_in_a_calendar_file_names_that_file(tmp_path: Path) -> None:
-    (tmp_path / "own.yaml").write_text("name: own\nzone: UTC\nweeks: {}\n", encoding="utf-8")
+    (tmp_path / "own.yaml").write_text("name: own\nzone: UTC\nweekz: {}\n", encoding="utf-8")
     lines = refused(tmp_path, "calendar: own.yaml")
-    assert [line for line in lines if line.startswith("own.yaml:3: unknown key 'weeks'")]
+    assert [line for line in lines if line.startswith("own.yaml:3: unknown key 'weekz'")]
 
 
 def test_an_unknown_shipped_calendar_names_those_that_are() -> None:

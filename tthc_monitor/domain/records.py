@@ -45,6 +45,26 @@ OBSERVED_SCHEMA: Final[Mapping[str, pl.DataType]] = {
     "supplement_count": pl.Int16(),
     "source_verdict": pl.String(),
     "applicant_hash": pl.String(),
+    "parent_key": pl.String(),
+    "postmarked_at": INSTANT,
+    "transferred_at": INSTANT,
+    "result_at": INSTANT,
+    "published_at": INSTANT,
+    "stop_requested_at": INSTANT,
+    "apology_at": INSTANT,
+    "reappointment_count": pl.Int16(),
+    "obligation_requested_at": INSTANT,
+    "obligation_completed_at": INSTANT,
+    "step_unit_code": pl.String(),
+    "step_started_at": INSTANT,
+    "step_due_at": INSTANT,
+    "consulted_unit_code": pl.String(),
+    "consulted_at": INSTANT,
+    "consulted_due_at": INSTANT,
+    "consulted_answered_at": INSTANT,
+    "steps_done": pl.Int16(),
+    "first_step_at": INSTANT,
+    "last_step_at": INSTANT,
 }
 """What is kept of each dossier at each change.
 
@@ -59,7 +79,8 @@ OBSERVED_SCHEMA: Final[Mapping[str, pl.DataType]] = {
 ``status`` / ``source_status``
     the national code 1..10 (null when the source's status is not mapped), and the source's own text or code.
 ``received_at`` / ``competent_received_at``
-    reception at the desk, and by the competent agency (NĐ 118/2025 Art. 17.3).
+    reception at the desk; and, of a dossier received away from its competent agency (không phụ thuộc vào địa giới
+    hành chính) only, the instant at which that agency received it (NĐ 118/2025 Art. 17.3).
 ``due_original`` / ``due_current``
     the first promised instant when the source gives it, and the promise in force.
 ``finished_at`` / ``delivered_at``
@@ -70,7 +91,32 @@ OBSERVED_SCHEMA: Final[Mapping[str, pl.DataType]] = {
     the source's own opinion, ``on_time`` or ``late``; never used to judge, only to compare.
 ``applicant_hash``
     keyed hash that links repeat filings; never an identifier.
+``parent_key``
+    ``source_key`` of the dossier that this one is a part of (liên thông).
+``postmarked_at``
+    postmark of a dossier that came by post.
+``transferred_at``
+    handed on by the desk to the unit that resolves it; of a petition, to the unit that answers it.
+``result_at``
+    date of the result document, which may be earlier than the closing in the software.
+``published_at``
+    publication of the answer to a petition.
+``stop_requested_at``
+    the applicant's request to withdraw or stop.
+``apology_at`` / ``reappointment_count``
+    the latest letter of apology (form 04), and how often the source says a new date was given.
+``obligation_*``
+    latest demand to fulfil a financial obligation, and when it was fulfilled.
+``step_*``
+    the step under way: the unit that holds it, since when, and by when it has to be done. Of an ended dossier: the last.
+``consulted_*``
+    the latest request for another body's opinion: whom, when, by when, and its answer.
+``steps_done`` / ``first_step_at`` / ``last_step_at``
+    how many steps were closed, and when the first and the last of them was.
 """
+
+OPTIONAL_COLUMNS: Final = tuple(OBSERVED_SCHEMA)[tuple(OBSERVED_SCHEMA).index("applicant_hash") :]
+"""Columns that many sources cannot fill. That one of them is empty says something only of a source that has it."""
 
 NAME_SCHEMA: Final[Mapping[str, pl.DataType]] = {
     "procedure_name": pl.String(),

@@ -47,12 +47,12 @@ WITH found AS (
     WHERE v.verdict = 'open_in_time' AND v.due_current >= %(now)s AND v.due_current < %(tomorrow)s
       -- While the applicant is awaited the clock stands still, and nothing comes due.
       AND NOT EXISTS (SELECT FROM audit.flags_in_force f WHERE f.dossier_id = v.dossier_id
-                      AND f.kind = 'supplement_requested' AND f.starts_at <= %(now)s AND f.ends_at > %(now)s)
+                      AND f.rule_code = 'supplement_requested' AND f.starts_at <= %(now)s AND f.ends_at > %(now)s)
     UNION ALL
-    SELECT f.kind, f.dossier_id, min(f.starts_at)
+    SELECT f.rule_code, f.dossier_id, min(f.starts_at)
     FROM audit.flags_in_force f
-    WHERE f.starts_at <= %(now)s AND (f.kind IN ('due_soon', 'supplement_requested') AND f.ends_at > %(now)s
-                                      OR f.kind = 'returned' AND f.starts_at >= %(since)s)
+    WHERE f.starts_at <= %(now)s AND (f.rule_code IN ('due_soon', 'supplement_requested') AND f.ends_at > %(now)s
+                                      OR f.rule_code = 'returned' AND f.starts_at >= %(since)s)
     GROUP BY 1, 2
     UNION ALL
     SELECT 'registered', d.dossier_id, coalesce(d.submitted_at, d.first_seen_at)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -121,6 +122,11 @@ METRICS: Final[tuple[MetricSpec, ...]] = (
     MetricSpec("tthc_snapshot_timestamp_seconds", "gauge", "Instant that the figures about dossiers describe."),
     MetricSpec("tthc_snapshot_duration_seconds", "gauge", "How long the last snapshot took."),
     MetricSpec("tthc_series_dropped", "gauge", "Series left out of this scrape by the cap, the smallest values first."),
+    MetricSpec(
+        "tthc_calendar_decreed_until_timestamp_seconds",
+        "gauge",
+        "End of the last day for which the configured calendar has the decided days off.",
+    ),
     MetricSpec("tthc_database_up", "gauge", "1 when the database answered this scrape, else 0."),
     MetricSpec("tthc_monitor_build_info", "gauge", "Version of the running program; always 1.", ("version",)),
 )
@@ -167,10 +173,12 @@ class TthcCollector(Collector):
     Args:
         engine: where the figures are.
         max_series: how many series about dossiers one scrape may carry; those per unit come first, then the largest.
+        decreed_until: end of what the configured calendar knows; None when it does not say.
     """
 
-    def __init__(self, engine: Engine, *, max_series: int = MAX_SERIES) -> None:
+    def __init__(self, engine: Engine, *, max_series: int = MAX_SERIES, decreed_until: datetime | None = None) -> None:
         self._engine = engine
+        self._decreed_until = decreed_until
         self._max_series = max_series
 
     def describe(self) -> Iterable[Metric]:
@@ -187,14 +195,16 @@ class TthcCollector(Collector):
             _log.warning("metrics_database_down", error=first_line(error))
             data, up = [], 0
         yield from data
+        if self._decreed_until is not None:
+            yield _family("tthc_calendar_decreed_until_timestamp_seconds", [((), self._decreed_until.timestamp())])
         yield _family("tthc_database_up", [((), up)])
         yield _family("tthc_monitor_build_info", [((VERSION,), 1)])
 
 
-def exposition(engine: Engine, *, max_series: int = MAX_SERIES) -> bytes:
+def exposition(engine: Engine, *, max_series: int = MAX_SERIES, decreed_until: datetime | None = None) -> bytes:
     """All metrics in the Prometheus text format 0.0.4; never raises for a database that is down."""
     registry = CollectorRegistry()
-    registry.register(TthcCollector(engine, max_series=max_series))
+    registry.register(TthcCollector(engine, max_series=max_series, decreed_until=decreed_until))
     return generate_latest(registry)
 
 

@@ -36,13 +36,13 @@ WITH verdict AS (
     FROM verdict GROUP BY 1, 2
 ), flagged AS (
     SELECT coalesce(d.unit_code, '') AS unit_code, coalesce(d.procedure_code, '') AS procedure_code,
-           count(DISTINCT d.dossier_id) FILTER (WHERE f.kind = 'due_soon' AND f.ends_at > %(now)s) AS due_soon,
+           count(DISTINCT d.dossier_id) FILTER (WHERE f.rule_code = 'due_soon' AND f.ends_at > %(now)s) AS due_soon,
            count(DISTINCT d.dossier_id)
-               FILTER (WHERE f.kind = 'supplement_requested' AND f.ends_at > %(now)s) AS supplement,
-           count(DISTINCT d.dossier_id) FILTER (WHERE f.kind = 'returned') AS returned
+               FILTER (WHERE f.rule_code = 'supplement_requested' AND f.ends_at > %(now)s) AS supplement,
+           count(DISTINCT d.dossier_id) FILTER (WHERE f.rule_code = 'returned') AS returned
     FROM audit.flags_in_force f JOIN audit.dossiers d USING (dossier_id)
     WHERE d.kind = 'dossier' AND f.starts_at <= %(now)s
-      AND f.kind IN ('due_soon', 'returned', 'supplement_requested')
+      AND f.rule_code IN ('due_soon', 'returned', 'supplement_requested')
     GROUP BY 1, 2
 ), unit AS (
     SELECT k.unit_code, coalesce(sum(p.open), 0) AS open, coalesce(sum(p.cannot_tell), 0) AS cannot_tell,

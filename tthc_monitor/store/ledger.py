@@ -20,7 +20,7 @@ import polars as pl
 from sqlalchemy import Connection, text
 
 from tthc_monitor.domain.records import OBSERVED_SCHEMA
-from tthc_monitor.domain.statuses import ENDED, Status
+from tthc_monitor.store import projection
 from tthc_monitor.store.ahead import one_ahead
 from tthc_monitor.store.copy import copy_encoded, copy_in, copy_out, encoded
 from tthc_monitor.store.spool import Spool
@@ -35,63 +35,40 @@ ANALYZE_FROM = 20_000
 """Rows after which the planner's statistics are renewed at once instead of when the server gets round to it."""
 
 _FIELD, _RECORD = "\x1f", "\x1e"
-_COLUMNS = ", ".join(OBSERVED_SCHEMA)
+_FIRST = tuple(OBSERVED_SCHEMA)[: tuple(OBSERVED_SCHEMA).index("parent_key")]
+_LATER = tuple(OBSERVED_SCHEMA)[len(_FIRST) :]
+"""The columns of the first version, whose place in the canonical text is fixed, and those that came later."""
 _CATALOGUES = {
     "units": ("unit_code", "unit_name"),
     "procedures": ("procedure_code", "procedure_name", "sector_code"),
     "sectors": ("sector_code", "sector_name"),
 }
 """Catalogue tables, and the columns of a record that fill each; the first is the key."""
-_HAS_ENDED = (
-    f"(o.status IN ({', '.join(str(int(status)) for status in sorted(ENDED))}) "
-    "OR coalesce(o.finished_at, o.delivered_at) IS NOT NULL)"
-)
-OBSERVATION_COLUMNS = ("observation_id", "dossier_id", "source_id", "seen_at", *OBSERVED_SCHEMA, "content_hash")
-_SUPPLEMENT = int(Status.SUPPLEMENT_REQUESTED)
 
 
 def content_hashes(records: pl.DataFrame) -> pl.Series:
     """SHA-256 of each record's canonical text.
 
-    The canonical text is the observed columns in their order, separated by U+001F: texts as they are, instants as
-    microseconds since 1970 UTC, numbers in decimal, null as nothing. Records therefore may not contain U+001E or U+001F.
+    The canonical text is the first columns of a record (:data:`_FIRST`) in their order, separated by U+001F: texts as
+    they are, instants as microseconds since 1970 UTC, numbers in decimal, null as nothing. Of the later columns those
+    that are not null follow, each as U+001F name=value, so that a record which does not fill them keeps the hash it had
+    before they existed. Records therefore may not contain U+001E or U+001F.
     """
-    canonical = records.select(list(OBSERVED_SCHEMA)).with_columns(pl.col(pl.Datetime).to_physical())
+    filled = [name for name in _LATER if records[name].null_count() < records.height]
+    plain = records.select(*_FIRST, *filled).with_columns(pl.col(pl.Datetime).to_physical())
+    later = [
+        pl.when(pl.col(name).is_null()).then(pl.lit("")).otherwise(pl.format(f"{_FIELD}{name}={{}}", pl.col(name)))
+        for name in filled
+    ]
+    canonical = plain.select(
+        *_FIRST[:-1], pl.concat_str(pl.col(_FIRST[-1]).fill_null(""), *later) if later else pl.col(_FIRST[-1])
+    )
     buffer = BytesIO()
     canonical.write_csv(
         buffer, include_header=False, separator=_FIELD, line_terminator=_RECORD, quote_style="never", null_value=""
     )
     lines = buffer.getvalue().split(_RECORD.encode())
     return pl.Series("content_hash", [sha256(line).digest() for line in lines[: records.height]], dtype=pl.Binary())
-
-
-_FOLD = f"""
-    UPDATE tthc.dossiers d SET
-        observation_id = o.observation_id, changed_at = o.seen_at,
-        status_seen_at = CASE WHEN d.status IS NOT DISTINCT FROM o.status THEN d.status_seen_at ELSE o.seen_at END,
-        end_seen_at = CASE WHEN {_HAS_ENDED} THEN coalesce(d.end_seen_at, o.seen_at) END,
-        supplement_seen_at = CASE WHEN o.status = {_SUPPLEMENT} AND d.status IS DISTINCT FROM {_SUPPLEMENT}
-                                  THEN o.seen_at ELSE d.supplement_seen_at END,
-        supplement_left_at = CASE WHEN o.status = {_SUPPLEMENT} THEN NULL
-                                  WHEN d.status = {_SUPPLEMENT} AND NOT {_HAS_ENDED} THEN o.seen_at
-                                  ELSE d.supplement_left_at END,
-        due_first = coalesce(o.due_original, d.due_first, o.due_current),
-        {", ".join(f"{name} = o.{name}" for name in OBSERVED_SCHEMA if name != "source_key")},
-        content_hash = o.content_hash
-    FROM tthc.observations o
-    WHERE o.observation_id BETWEEN :first AND :last AND d.dossier_id = o.dossier_id
-"""
-_BEGIN = f"""
-    INSERT INTO tthc.dossiers
-        (dossier_id, source_id, observation_id, first_seen_at, changed_at, status_seen_at, end_seen_at,
-         due_first, supplement_seen_at, {_COLUMNS}, content_hash)
-    SELECT o.dossier_id, o.source_id, o.observation_id, o.seen_at, o.seen_at, o.seen_at,
-           CASE WHEN {_HAS_ENDED} THEN o.seen_at END, coalesce(o.due_original, o.due_current),
-           CASE WHEN o.status = {_SUPPLEMENT} THEN o.seen_at END,
-           {", ".join(f"o.{name}" for name in OBSERVED_SCHEMA)}, o.content_hash
-    FROM tthc.observations o
-    WHERE o.observation_id BETWEEN :first AND :last
-"""
 
 
 @dataclass(frozen=True)
@@ -166,10 +143,14 @@ def append(
     source_id: int,
     seen_at: datetime,
     cursor: Mapping[str, Any] | None,
+    asked: projection.Asked | None = None,
 ) -> Appended:
     """Move what is news into the ledger and the projection, in the caller's transaction.
 
     Dossiers whose content is the one already held add nothing.
+
+    Args:
+        asked: when the source was asked; None: when what it gave was seen.
     """
     # Waiting for another source's append is no fault, however long it takes.
     connection.execute(text("SET LOCAL lock_timeout = 0"))
@@ -181,7 +162,9 @@ def append(
         first, last = _reserve_ids(connection, news.height)
         rows_hash = _observe(connection, spool, news, first, source_id, seen_at)
         new = int(news["is_new"].sum())
-        _project(connection, first, last, new=new, changed=news.height - new)
+        projection.fold(connection, first, last, asked or projection.Asked(seen_at), new=new, changed=news.height - new)
+        if news.height > ANALYZE_FROM:
+            connection.execute(text("ANALYZE tthc.dossiers"))
         link = {"source": source_id, "seen": seen_at, "run": run_id, "first": first, "last": last, "hash": rows_hash}
         batch_id = _link(connection, link)
         connection.execute(text("INSERT INTO tthc.pending_evaluations VALUES (:batch)"), {"batch": batch_id})
@@ -219,7 +202,7 @@ def _observe(
     """Append the news to the ledger; returns the SHA-256 over the rows' hashes in order."""
     rows_hash = sha256()
 
-    def pages() -> Iterator[BytesIO]:
+    def pages() -> Iterator[tuple[list[str], BytesIO]]:
         done = 0
         for position, page in spool.pages():
             until = news["position"].search_sorted(position + page.height)
@@ -227,36 +210,24 @@ def _observe(
             records = page[(part["position"] - position).to_numpy()] if part.height < page.height else page
             for digest in records["content_hash"]:
                 rows_hash.update(digest)
-            yield encoded(
-                records.with_columns(
-                    _wire_hash(),
-                    part["dossier_id"],
-                    pl.int_range(first + done, first + until, dtype=pl.Int64()).alias("observation_id"),
-                    pl.lit(source_id, dtype=pl.Int16()).alias("source_id"),
-                    pl.lit(seen_at).dt.convert_time_zone("UTC").alias("seen_at"),
-                ).select(OBSERVATION_COLUMNS)
+            rows = records.select(
+                pl.int_range(first + done, first + until, dtype=pl.Int64()).alias("observation_id"),
+                part["dossier_id"],
+                pl.lit(source_id, dtype=pl.Int16()).alias("source_id"),
+                pl.lit(seen_at).dt.convert_time_zone("UTC").alias("seen_at"),
+                *(name for name in OBSERVED_SCHEMA if records[name].null_count() < records.height),
+                _wire_hash(),
             )
+            yield rows.columns, encoded(rows)
             done = until
 
-    for rows in one_ahead(pages()):
-        copy_encoded(connection, "tthc.observations", OBSERVATION_COLUMNS, rows)
+    for columns, rows in one_ahead(pages()):
+        copy_encoded(connection, "tthc.observations", columns, rows)
     if news.height > ANALYZE_FROM:
         # The evaluation that follows needs plans for the tables as they are now, not as they were.
         connection.execute(text("ANALYZE tthc.observations (observation_id, dossier_id)"))
         connection.execute(text("SELECT brin_summarize_new_values('tthc.observations_by_id')"))
     return rows_hash.digest()
-
-
-def _project(connection: Connection, first: int, last: int, *, new: int, changed: int) -> None:
-    """Fold these observations into the projection."""
-    if changed:
-        connection.execute(text(_FOLD), {"first": first, "last": last})
-    if new:
-        # With nothing but new dossiers there is none to look up.
-        unknown = "NOT EXISTS (SELECT FROM tthc.dossiers d WHERE d.dossier_id = o.dossier_id)" if changed else "true"
-        connection.execute(text(f"{_BEGIN} AND {unknown}"), {"first": first, "last": last})
-    if new + changed > ANALYZE_FROM:
-        connection.execute(text("ANALYZE tthc.dossiers"))
 
 
 def _link(connection: Connection, link: Mapping[str, Any]) -> int:

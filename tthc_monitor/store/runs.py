@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection, text
 
-from tthc_monitor.domain.records import Reject
+from tthc_monitor.domain.records import OPTIONAL_COLUMNS, Reject
 from tthc_monitor.store.copy import copy_in
 from tthc_monitor.store.database import storable
 
@@ -38,14 +38,18 @@ class Totals:
     dossiers_changed: int = 0
 
 
-def register_source(connection: Connection, name: str, kind: str) -> Source:
-    """The source of that name, made when it is new."""
+def register_source(connection: Connection, name: str, kind: str, provides: Collection[str] = ()) -> Source:
+    """The source of that name, made when it is new.
+
+    Args:
+        provides: the canonical columns that it fills; the optional ones are remembered.
+    """
     row = connection.execute(
         text(
-            "INSERT INTO tthc.sources (name, kind) VALUES (:name, :kind) "
-            "ON CONFLICT (name) DO UPDATE SET kind = excluded.kind RETURNING source_id, cursor"
+            "INSERT INTO tthc.sources (name, kind, provides) VALUES (:name, :kind, :provides) ON CONFLICT (name) "
+            "DO UPDATE SET kind = excluded.kind, provides = excluded.provides RETURNING source_id, cursor"
         ),
-        {"name": name, "kind": kind},
+        {"name": name, "kind": kind, "provides": sorted(set(provides) & set(OPTIONAL_COLUMNS))},
     ).one()
     return Source(row.source_id, name, row.cursor)
 
@@ -66,20 +70,44 @@ def open_run(connection: Connection, source: Source, started_at: datetime) -> in
     return run_id
 
 
-def close_run(connection: Connection, run_id: int, finished_at: datetime, totals: Totals, error: str | None) -> None:
-    """Record how a pull ended."""
+def asked_before(connection: Connection, source_id: int, run_id: int) -> datetime | None:
+    """As of when the source's good pull before this one told of all open dossiers; None when it did not."""
+    asked_at: datetime | None = connection.scalar(
+        text(
+            "SELECT asked_at FROM tthc.pull_runs WHERE source_id = :source AND run_id < :run AND outcome = 'ok' "
+            "ORDER BY run_id DESC LIMIT 1"
+        ),
+        {"source": source_id, "run": run_id},
+    )
+    return asked_at
+
+
+def close_run(
+    connection: Connection,
+    run_id: int,
+    finished_at: datetime,
+    totals: Totals,
+    error: str | None,
+    asked_at: datetime | None = None,
+) -> None:
+    """Record how a pull ended.
+
+    Args:
+        asked_at: of a pull that listed all dossiers the source has open: as of when.
+    """
     connection.execute(
         text(
             "UPDATE tthc.pull_runs SET outcome = :outcome, finished_at = :now, rows_read = :rows_read, "
             "rows_rejected = :rows_rejected, rows_repeated = :rows_repeated, "
             "rows_unmapped_status = :rows_unmapped_status, dossiers_new = :dossiers_new, "
-            "dossiers_changed = :dossiers_changed, error = :error WHERE run_id = :run"
+            "dossiers_changed = :dossiers_changed, error = :error, asked_at = :asked WHERE run_id = :run"
         ),
         {
             "run": run_id,
             "now": finished_at,
             "outcome": "ok" if error is None else "failed",
             "error": storable(error),
+            "asked": asked_at,
             **asdict(totals),
         },
     )

@@ -1,0 +1,170 @@
+"""Signs to be checked: records that contradict what we saw, or one another.
+
+A finding is a sign, never an accusation: a software fault, a late synchronisation or a lawful reason may explain it. NĐ
+118/2025/NĐ-CP Art. 35.2.h (NĐ 309/2026) lets data analysis warn and find what is unusual, as a support only. The acts
+that such signs may point to are those that NĐ 61/2018/NĐ-CP Art. 5 and NĐ 118/2025/NĐ-CP Art. 5 prohibit.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import pandas as pd
+from pydantic import Field
+
+from rules.kinds.deadlines import local_clock
+from rules.kinds.intervals import findings, first_known
+from rules.kinds.kind import Kind
+from rules.kinds.lateness import end_told
+from rules.kinds.promise import due_instant, wait_unknown
+from rules.kinds.seen import ended, for_good, open_after
+from rules.model import AgainstDue, Rule
+from tthc_monitor.domain.worktime import WorkCalendar
+
+_Minutes = Annotated[float, Field(ge=0, le=10_000)]
+
+
+class DueMovedAfterDue(AgainstDue):
+    """The promise had passed, the dossier was open, and only then was the promise moved to a later one, or removed:
+    flagged from when we saw it moved, for good. Of several moves the latest is judged.
+    """
+
+    kind: Literal["due_moved_after_due"]
+
+
+class FinishBackdated(Rule):
+    """The claimed end lies more than ``tolerance_minutes`` before the last instant at which we saw the dossier open:
+    flagged from when we saw the end, for good. An end claimed as a day without a time may be any instant of that day.
+    """
+
+    kind: Literal["finish_backdated"]
+    tolerance_minutes: _Minutes = 15
+
+
+class ReceptionAfterFirstSight(Rule):
+    """The claimed reception lies more than ``tolerance_minutes`` after we saw the dossier past registration: flagged
+    from that reception, for good. Not applicable once supplements were requested before it, which may start the clock
+    anew.
+    """
+
+    kind: Literal["reception_after_first_sight"]
+    tolerance_minutes: _Minutes = 15
+
+
+class Vanished(Rule):
+    """The source no longer has the dossier: flagged from when we saw that, as long as it is so."""
+
+    kind: Literal["vanished"]
+
+
+def due_moved_after_due(facts: pd.DataFrame, calendar: WorkCalendar, rule: DueMovedAfterDue) -> pd.DataFrame:
+    """NĐ 61/2018/NĐ-CP Art. 19.9: a new date is asked for at the latest one day before the promised one."""
+    previous, current = facts["due_previous"], facts["due_current"]
+    some = facts[
+        (facts["due_unmoved_at"] > previous) & facts["due_moved_at"].notna() & (current.isna() | (current > previous))
+    ]
+    due = due_instant(some, calendar, some["due_previous"], rule.clock_while_waiting)
+    return findings(
+        some,
+        (some["due_unmoved_at"] > due) & open_after(some, due),
+        some["due_moved_at"],
+        for_good(some),
+        due_at=due,
+        due_previous=some["due_previous"],
+        due_current=some["due_current"],
+        due_unmoved_at=some["due_unmoved_at"],
+        due_moved_at=some["due_moved_at"],
+    )
+
+
+def finish_backdated(facts: pd.DataFrame, calendar: WorkCalendar, rule: FinishBackdated) -> pd.DataFrame:
+    """NĐ 118/2025/NĐ-CP Art. 11: the software is kept up to date; what it says of the end must be true."""
+    bound = facts["open_seen_at"] - pd.Timedelta(minutes=rule.tolerance_minutes)
+    some = facts[facts["ended_at"] < bound]
+    return findings(
+        some,
+        _at_the_latest(some["ended_at"], calendar) < bound[some.index],
+        first_known(some["end_seen_at"], some["open_seen_at"]),
+        for_good(some),
+        ended_at=some["ended_at"],
+        open_seen_at=some["open_seen_at"],
+        end_seen_at=some["end_seen_at"],
+        due_at=some["due_current"],
+    )
+
+
+def reception_after_first_sight(
+    facts: pd.DataFrame, calendar: WorkCalendar, rule: ReceptionAfterFirstSight
+) -> pd.DataFrame:
+    """NĐ 118/2025/NĐ-CP Art. 17.3: the clock starts with the reception, as the receipt shows it."""
+    received, seen = facts["received_at"], facts["underway_seen_at"]
+    late = received > seen + pd.Timedelta(minutes=rule.tolerance_minutes)
+    some = facts[late & ~_supplement_before_reception(facts)]
+    return findings(
+        some,
+        some["received_at"].notna(),
+        some["received_at"],
+        for_good(some),
+        received_at=some["received_at"],
+        underway_seen_at=some["underway_seen_at"],
+    )
+
+
+def vanished(facts: pd.DataFrame, calendar: WorkCalendar, rule: Vanished) -> pd.DataFrame:
+    """NĐ 61/2018/NĐ-CP Art. 5: altering or deleting data of dossiers is prohibited."""
+    some = facts[facts["vanished_seen_at"].notna()]
+    return findings(
+        some,
+        some["vanished_seen_at"].notna(),
+        some["vanished_seen_at"],
+        for_good(some),
+        vanished_seen_at=some["vanished_seen_at"],
+        status=some["status"],
+        due_at=some["due_current"],
+    )
+
+
+def _at_the_latest(claims: pd.Series, calendar: WorkCalendar) -> pd.Series:
+    """The latest instant that a claim may mean: a local midnight is a day without a time, so the last of that day."""
+    clock = local_clock(claims, calendar.zone)
+    whole_day = pd.Series(clock == clock.astype("datetime64[D]"), index=claims.index)
+    return claims.where(~whole_day, claims + pd.Timedelta(days=1) - pd.Timedelta(microseconds=1))
+
+
+def _supplement_before_reception(facts: pd.DataFrame) -> pd.Series:
+    """Whether supplements were requested before the reception in force: it may be the one of the completed dossier."""
+    earlier_ones = (facts["supplement_count"] > 1) | facts["earlier_waits"].notna()
+    return (facts["supplement_requested_at"] <= facts["received_at"]) | earlier_ones
+
+
+def _move_told(facts: pd.DataFrame, rule: DueMovedAfterDue) -> pd.Series:
+    promised = facts["due_previous"]
+    seen = facts["due_unmoved_at"].notna() & facts["due_moved_at"].notna()
+    told = facts["received_at"].notna() & promised.notna() & seen
+    told &= end_told(facts, promised) | (facts["open_seen_at"] > promised)
+    unsure = wait_unknown(facts, promised) & (facts["due_unmoved_at"] > promised)
+    return told & ~(unsure & (rule.clock_while_waiting == "stopped"))
+
+
+def _reception_told(facts: pd.DataFrame, rule: Any) -> pd.Series:
+    return facts["received_at"].notna() & facts["underway_seen_at"].notna()
+
+
+KINDS = {
+    "due_moved_after_due": Kind(
+        DueMovedAfterDue, due_moved_after_due, lambda facts, _: facts["due_moves"] > 0, _move_told
+    ),
+    "finish_backdated": Kind(
+        FinishBackdated,
+        finish_backdated,
+        lambda facts, _: ended(facts),
+        lambda facts, _: facts["ended_at"].notna() & facts["open_seen_at"].notna(),
+    ),
+    "reception_after_first_sight": Kind(
+        ReceptionAfterFirstSight,
+        reception_after_first_sight,
+        lambda facts, _: ~_supplement_before_reception(facts),
+        _reception_told,
+    ),
+    "vanished": Kind(Vanished, vanished),
+}

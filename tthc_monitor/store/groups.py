@@ -1,0 +1,103 @@
+"""Groups of dossiers that a rule judges together, and which of them a change touches.
+
+A group that a dossier has left is touched too. Which one that was, the ledger knows: it keeps every earlier state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+_ENDED: Final = "coalesce(finished_at, delivered_at)"
+KEYS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
+    "closing_day": (
+        ("unit_code", f"date_trunc('day', {_ENDED}, :zone)"),
+        f"unit_code IS NOT NULL AND {_ENDED} IS NOT NULL",
+    ),
+    "filing": (("applicant_hash", "procedure_code"), "applicant_hash IS NOT NULL AND procedure_code IS NOT NULL"),
+    "number_day": (("rtrim(code, '0123456789')",), "code IS NOT NULL"),
+}
+"""What dossiers of one group have in common, as SQL over ``dossiers`` and ``observations`` alike; and who is in any."""
+
+_RANGES: Final[Mapping[str, str]] = {
+    "closing_day": "d.unit_code = k.key1 AND coalesce(d.finished_at, d.delivered_at) >= k.key2 "
+    "AND coalesce(d.finished_at, d.delivered_at) < k.key2 + interval '1 day'",
+    "filing": "d.applicant_hash = k.key1 AND d.procedure_code = k.key2",
+    "number_day": "rtrim(d.code, '0123456789') = k.key1",
+}
+"""The members of a touched group, so that an index finds them."""
+
+
+def touched(connection: Connection, grouping: str, zone: str) -> int:
+    """Put the dossiers of every group that the dossiers in ``judged`` are or were in into ``members`` (group, dossier_id),
+    and into ``judged`` too.
+
+    Returns:
+        how many.
+    """
+    keys, within = KEYS[grouping]
+    names = ", ".join(f"{key} AS key{number}" for number, key in enumerate(keys, start=1))
+    slots = ", ".join(f"key{number}" for number in range(1, len(keys) + 1))
+    _create(connection)
+    connection.execute(text("DROP TABLE IF EXISTS touched_groups"))
+    connection.execute(
+        text(
+            f"CREATE TEMP TABLE touched_groups ON COMMIT DROP AS SELECT row_number() OVER () AS number, {slots} FROM ("
+            f"SELECT DISTINCT {names} FROM tthc.observations JOIN judged USING (dossier_id) WHERE {within}) keys"
+        ),
+        {"zone": zone},
+    )
+    connection.execute(text("ANALYZE touched_groups"))
+    connection.execute(
+        text(
+            f"INSERT INTO members SELECT k.number, d.dossier_id FROM touched_groups k "
+            f"JOIN tthc.dossiers d ON {_RANGES[grouping]}"
+        )
+    )
+    connection.execute(text("INSERT INTO judged SELECT dossier_id FROM members EXCEPT SELECT dossier_id FROM judged"))
+    return _analysed(connection)
+
+
+def all_of(connection: Connection, grouping: str, zone: str, smallest: int) -> int:
+    """Put the dossiers of every group of at least ``smallest`` into ``members`` (group, dossier_id).
+
+    Returns:
+        how many.
+    """
+    keys, within = KEYS[grouping]
+    _create(connection)
+    connection.execute(
+        text(
+            "INSERT INTO members SELECT number, dossier_id FROM ("
+            f"SELECT dense_rank() OVER (ORDER BY {', '.join(keys)}) AS number, "
+            f"count(*) OVER (PARTITION BY {', '.join(keys)}) AS size, dossier_id "
+            f"FROM tthc.dossiers WHERE {within}) ranked WHERE size >= :smallest"
+        ),
+        {"zone": zone, "smallest": smallest},
+    )
+    return _analysed(connection)
+
+
+def bounds(connection: Connection, at_most: int) -> list[tuple[int, int]]:
+    """Ranges of group numbers in ``members`` with about so many dossiers each, groups whole."""
+    rows = connection.execute(
+        text(
+            'SELECT min("group"), max("group") FROM (SELECT "group", (sum(count(*)) OVER (ORDER BY "group") - 1) / :size '
+            'AS chunk FROM members GROUP BY "group") g GROUP BY floor(chunk) ORDER BY 1'
+        ),
+        {"size": at_most},
+    )
+    return [(int(first), int(last)) for first, last in rows]
+
+
+def _create(connection: Connection) -> None:
+    connection.execute(text("DROP TABLE IF EXISTS members"))
+    connection.execute(text('CREATE TEMP TABLE members ("group" bigint, dossier_id bigint) ON COMMIT DROP'))
+
+
+def _analysed(connection: Connection) -> int:
+    connection.execute(text("ANALYZE members"))
+    found: int = connection.execute(text("SELECT count(*) FROM members")).scalar_one()
+    return found

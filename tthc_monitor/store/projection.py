@@ -1,0 +1,128 @@
+"""The projection: the latest observation of each dossier, with what only its history tells, by set operations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from tthc_monitor.domain.records import OBSERVED_SCHEMA
+from tthc_monitor.domain.statuses import ENDED, Status
+from tthc_monitor.store.spells import completed, requested
+
+_SUPPLEMENT = int(Status.SUPPLEMENT_REQUESTED)
+_HAS_ENDED = (
+    f"(coalesce(o.status IN ({', '.join(str(int(status)) for status in sorted(ENDED))}), false) "
+    "OR coalesce(o.finished_at, o.delivered_at) IS NOT NULL)"
+)
+_IS_UNDERWAY = f"(o.received_at IS NOT NULL OR o.status <> {int(Status.REGISTERED)})"
+_COUNTED = "least({} + 1, 32767)"
+
+# Of an open dossier that is not missing, a pull that would have listed it shows that it was as it had been.
+_SEEN_UNCHANGED = """
+    greatest(d.asked_at, CASE WHEN d.end_seen_at IS NULL
+                                   AND NOT EXISTS (SELECT FROM tthc.missing m WHERE m.dossier_id = d.dossier_id)
+                              THEN CAST(:unchanged AS timestamptz) END)"""
+_DUE_MOVES = "o.due_current <> d.due_current"
+
+_SPELL_BEGINS = f"(o.status = {_SUPPLEMENT} AND d.status IS DISTINCT FROM {_SUPPLEMENT})"
+# A later claim with the same completion behind it is a correction of the same request.
+_CLAIM_MOVES = (
+    "(o.supplement_requested_at > d.supplement_requested_at AND (o.supplement_completed_at = d.supplement_completed_at "
+    "AND o.supplement_completed_at >= o.supplement_requested_at) IS NOT TRUE)"
+)
+# The status may come before the claim, or after it: one request, whichever we see first.
+_SPELL_WAS_CLAIMED = (
+    "(o.supplement_requested_at = d.supplement_requested_at AND o.supplement_completed_at IS NULL "
+    "AND (d.supplement_seen_at >= d.supplement_requested_at) IS NOT TRUE)"
+)
+_CLAIM_WAS_SEEN = "(d.supplement_seen_at >= o.supplement_requested_at)"
+_NEW_REQUEST = (
+    f"(({_SPELL_BEGINS} AND {_SPELL_WAS_CLAIMED} IS NOT TRUE) OR ({_CLAIM_MOVES} AND {_CLAIM_WAS_SEEN} IS NOT TRUE))"
+)
+_ASKED = f"(o.status = {_SUPPLEMENT} OR o.supplement_requested_at IS NOT NULL)"
+_REQUESTED, _ANSWERED = requested("supplement"), completed("supplement", Status.SUPPLEMENT_REQUESTED)
+_LATEST_REQUEST = (
+    f"coalesce(o.supplement_requested_at, CASE WHEN {_SPELL_BEGINS} THEN o.seen_at ELSE d.supplement_seen_at END)"
+)
+
+
+def _seen(what: str, of: Status) -> str:
+    """When we first saw the latest spell of a status, and when we first saw it over."""
+    status = int(of)
+    return f"""
+        {what}_seen_at = CASE WHEN o.status = {status} AND d.status IS DISTINCT FROM {status}
+                              THEN o.seen_at ELSE d.{what}_seen_at END,
+        {what}_left_at = CASE WHEN o.status = {status} THEN NULL
+                              WHEN d.status = {status} AND NOT {_HAS_ENDED} THEN o.seen_at
+                              ELSE d.{what}_left_at END"""
+
+
+_FOLD = f"""
+    UPDATE tthc.dossiers d SET
+        observation_id = o.observation_id, changed_at = o.seen_at, asked_at = :asked, vanished_seen_at = NULL,
+        status_seen_at = CASE WHEN d.status IS NOT DISTINCT FROM o.status THEN d.status_seen_at ELSE o.seen_at END,
+        underway_seen_at = coalesce(d.underway_seen_at, CASE WHEN {_IS_UNDERWAY} THEN o.seen_at END),
+        end_seen_at = CASE WHEN {_HAS_ENDED} THEN coalesce(d.end_seen_at, o.seen_at) END,
+        open_seen_at = CASE WHEN {_HAS_ENDED}
+                            THEN CASE WHEN d.end_seen_at IS NULL THEN {_SEEN_UNCHANGED} ELSE d.open_seen_at END END,
+        due_previous = CASE WHEN {_DUE_MOVES} THEN d.due_current ELSE d.due_previous END,
+        due_unmoved_at = CASE WHEN {_DUE_MOVES} THEN {_SEEN_UNCHANGED} ELSE d.due_unmoved_at END,
+        due_moved_at = CASE WHEN {_DUE_MOVES} THEN o.seen_at ELSE d.due_moved_at END,
+        due_moves = CASE WHEN {_DUE_MOVES} THEN {_COUNTED.format("d.due_moves")} ELSE d.due_moves END,
+        {_seen("supplement", Status.SUPPLEMENT_REQUESTED)},
+        supplement_spells = CASE WHEN {_NEW_REQUEST} THEN {_COUNTED.format("d.supplement_spells")}
+                                 WHEN {_ASKED} THEN greatest(d.supplement_spells, 1) ELSE d.supplement_spells END,
+        earlier_waits = CASE
+            WHEN ({_NEW_REQUEST} OR {_CLAIM_MOVES}) AND {_LATEST_REQUEST} > {_REQUESTED}
+                 AND {_ANSWERED} IS NOT NULL
+            THEN d.earlier_waits + tstzmultirange(tstzrange(
+                {_REQUESTED}, least({_ANSWERED}, {_LATEST_REQUEST})))
+            ELSE d.earlier_waits END,
+        {_seen("obligation", Status.FINANCIAL_OBLIGATION)},
+        due_first = coalesce(o.due_original, d.due_first, o.due_current),
+        {", ".join(f"{name} = o.{name}" for name in OBSERVED_SCHEMA if name != "source_key")},
+        content_hash = o.content_hash
+    FROM tthc.observations o
+    WHERE o.observation_id BETWEEN :first AND :last AND d.dossier_id = o.dossier_id
+"""
+_BEGIN = f"""
+    INSERT INTO tthc.dossiers
+        (dossier_id, source_id, observation_id, first_seen_at, changed_at, asked_at, status_seen_at, underway_seen_at,
+         end_seen_at, due_first, supplement_seen_at, supplement_spells, obligation_seen_at,
+         {", ".join(OBSERVED_SCHEMA)}, content_hash)
+    SELECT o.dossier_id, o.source_id, o.observation_id, o.seen_at, o.seen_at, :asked, o.seen_at,
+           CASE WHEN {_IS_UNDERWAY} THEN o.seen_at END,
+           CASE WHEN {_HAS_ENDED} THEN o.seen_at END, coalesce(o.due_original, o.due_current),
+           CASE WHEN o.status = {_SUPPLEMENT} THEN o.seen_at END, CASE WHEN {_ASKED} THEN 1 ELSE 0 END,
+           CASE WHEN o.status = {int(Status.FINANCIAL_OBLIGATION)} THEN o.seen_at END,
+           {", ".join(f"o.{name}" for name in OBSERVED_SCHEMA)}, o.content_hash
+    FROM tthc.observations o
+    WHERE o.observation_id BETWEEN :first AND :last
+"""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """When the source was asked for what is folded.
+
+    ``at``
+        the instant as of which the pull tells the source's state.
+    ``unchanged_at``
+        the same of the source's good pull before this one, if that pull listed every open dossier; else None.
+    """
+
+    at: datetime
+    unchanged_at: datetime | None = None
+
+
+def fold(connection: Connection, first: int, last: int, asked: Asked, *, new: int, changed: int) -> None:
+    """Fold one pull's observations, ``first`` to ``last``, into the projection."""
+    values = {"first": first, "last": last, "asked": asked.at}
+    if changed:
+        connection.execute(text(_FOLD), {**values, "unchanged": asked.unchanged_at})
+    if new:
+        # With nothing but new dossiers there is none to look up.
+        unknown = "NOT EXISTS (SELECT FROM tthc.dossiers d WHERE d.dossier_id = o.dossier_id)" if changed else "true"
+        connection.execute(text(f"{_BEGIN} AND {unknown}"), values)

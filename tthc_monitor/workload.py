@@ -1,0 +1,180 @@
+"""What an evaluation has to judge: what changed, and what a change of rules, calendar or limits can touch.
+
+A dossier's findings rest on its facts, the rules, its unit's working days within its life, and the limits of its
+procedure. What touches none of these cannot change them, so it is not judged again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from typing import Literal
+
+from sqlalchemy import Connection
+
+from rules.grounds import Grounds
+from rules.judge import ENGINE_VERSION
+from rules.loader import ruleset_fingerprint
+from rules.model import Rule
+from tthc_monitor.domain.calendars import CalendarSpec
+from tthc_monitor.domain.lawful_due import Limits
+from tthc_monitor.domain.limit_definition import limit_definition, limits_defined
+from tthc_monitor.store import grounds as versions
+from tthc_monitor.store import selection
+from tthc_monitor.store.calendars import keep_segments
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Rules over a selection of dossiers.
+
+    Attributes:
+        queries: of :mod:`tthc_monitor.store.selection`.
+        rules: to apply, dossier by dossier.
+        codes: whose flags the pass replaces: the rules applied, and those no longer in force.
+        group_rules: to apply to groups.
+        groups: which groups: those of the selected dossiers, or all.
+        finished: batches that are done with this pass.
+        settled: whether dossiers judged in it wait no more.
+    """
+
+    queries: Sequence[str]
+    rules: tuple[Rule, ...]
+    codes: AbstractSet[str]
+    group_rules: tuple[Rule, ...]
+    groups: Literal["touched", "all"]
+    finished: Sequence[selection.PendingBatch] = ()
+    settled: bool = False
+
+
+@dataclass(frozen=True)
+class Workload:
+    """All passes of an evaluation, and why."""
+
+    reason: str
+    passes: Sequence[Pass] = field(default=())
+    everything: bool = False
+    changed: bool = False
+    """The grounds differ from the last evaluation's, though no dossier may be touched by that."""
+
+
+def register(connection: Connection, grounds: Grounds, at: datetime) -> tuple[versions.JudgedBy, dict[str, int]]:
+    """The versions of these grounds, given on first use; and the version number of each rule by its code."""
+    ids = {
+        rule.code: versions.register_rule(connection, rule.model_dump(mode="json"), rule.fingerprint(), at)
+        for rule in grounds.rules
+    }
+    calendar = versions.register_calendar(
+        connection,
+        grounds.calendar.name,
+        _fingerprint(grounds.calendar),
+        grounds.calendar.model_dump(mode="json"),
+        at,
+    )
+    keep_segments(connection, calendar, grounds.calendars)
+    limits = versions.register_limits(connection, grounds.limits.fingerprint, limit_definition(grounds.limits), at)
+    by = versions.JudgedBy(
+        ruleset_fingerprint(grounds.rules), tuple(sorted(ids.values())), calendar, limits, ENGINE_VERSION
+    )
+    return by, ids
+
+
+def workload(connection: Connection, grounds: Grounds, by: versions.JudgedBy, *, everything: bool) -> Workload:
+    """What is to be judged now."""
+    # A killed evaluation may have left flags of other grounds behind.
+    others = versions.judged_by_since(connection) - {by}
+    batches = selection.pending_batches(connection)
+    single, grouped = grounds.single_rules, grounds.group_rules
+    codes = versions.all_codes(connection) - {rule.code for rule in grouped}
+    reasons: list[str] = []
+    passes: list[Pass] = []
+    for other in others:
+        change = None if everything else _change(connection, grounds, by, other)
+        if change is None:
+            everything = True
+            break
+        reasons += change.reasons
+        if change.codes:
+            applied = tuple(rule for rule in single if rule.code in change.codes)
+            groups = tuple(rule for rule in grouped if rule.code in change.codes)
+            queries = list(selection.of_all(connection)) if change.codes & codes else []
+            passes.append(Pass(queries, applied, change.codes & codes, groups, "all"))
+        queries = selection.where(connection, change.conditions)
+        if queries:
+            passes.append(Pass(queries, single, codes, grouped, "touched"))
+    if everything:
+        every = Pass(list(selection.of_all(connection)), single, codes, grouped, "all", batches, settled=True)
+        return Workload(
+            "everything: " + (", ".join(reasons) or "asked for, or a new engine"),
+            [every],
+            everything=True,
+            changed=True,
+        )
+    if waiting := selection.of_waiting(connection):
+        passes.append(Pass(waiting, single, codes, (), "touched", settled=True))
+    for batch in batches:
+        which: Literal["touched", "all"] = "touched" if batch.rows <= selection.CHUNK else "all"
+        passes.append(Pass(list(selection.of_batch(batch)), single, codes, grouped, which, [batch]))
+    return Workload(", ".join(reasons) or "changed dossiers", passes, changed=bool(others))
+
+
+@dataclass(frozen=True)
+class Change:
+    """How two sets of grounds differ: which rules, and which dossiers the rest can touch (SQL conditions)."""
+
+    codes: AbstractSet[str]
+    conditions: Sequence[str]
+    reasons: Sequence[str]
+
+
+def difference(before: Grounds, after: Grounds) -> Change | None:
+    """What differs between two sets of grounds; None when anything may."""
+    rules = {(rule.code, rule.fingerprint()) for rule in before.rules} ^ {
+        (rule.code, rule.fingerprint()) for rule in after.rules
+    }
+    return _difference({code for code, _ in rules}, before.calendar, before.limits, after)
+
+
+def _difference(codes: AbstractSet[str], calendar: CalendarSpec, limits: Limits, after: Grounds) -> Change | None:
+    old, new = calendar.compile_all(), after.calendars
+    procedures = after.limits.procedures_differing(limits)
+    if old.zone != new.zone or procedures is None:
+        return None
+    days = [
+        selection.lived_through(change.first_day, change.last_day, new.zone, change.codes, change.but)
+        for change in old.changes(new)
+    ]
+    conditions = [*days, *([selection.in_procedures(sorted(procedures))] if procedures else [])]
+    reasons = [
+        *([f"changed rules {', '.join(sorted(codes))}"] if codes else []),
+        *(["changed calendar"] if days else []),
+        *(["changed time limits"] if procedures else []),
+    ]
+    return Change(codes, conditions, reasons)
+
+
+def _change(connection: Connection, grounds: Grounds, by: versions.JudgedBy, other: versions.JudgedBy) -> Change | None:
+    """What differs from the grounds of an earlier evaluation; None when anything may."""
+    if other.engine_version != by.engine_version or not other.rule_version_ids or other.limit_version_id is None:
+        return None
+    differing = set(by.rule_version_ids) ^ set(other.rule_version_ids)
+    codes = versions.codes_of(connection, sorted(differing))
+    calendar, limits = grounds.calendar, grounds.limits
+    try:
+        if other.calendar_version_id != by.calendar_version_id:
+            held = versions.definition(connection, "calendar", other.calendar_version_id)
+            calendar = CalendarSpec.model_validate(held)
+        if other.limit_version_id != by.limit_version_id:
+            limits = limits_defined(versions.definition(connection, "limit", other.limit_version_id))
+    except ValueError:
+        return None  # written by a version of the program whose definitions this one does not read
+    return _difference(codes, calendar, limits, grounds)
+
+
+def _fingerprint(calendar: CalendarSpec) -> str:
+    """SHA-256 of all that the calendar says, names and documents of days included: they are evidence too."""
+    return sha256(json.dumps(calendar.model_dump(mode="json"), sort_keys=True, ensure_ascii=False).encode()).hexdigest()
