@@ -8,7 +8,7 @@ from rules.model import Rule
 from rules.registry import KINDS
 from tthc_monitor.domain.worktime import WorkCalendar
 
-ENGINE_VERSION = "1"
+ENGINE_VERSION = "2"
 """Raised when the same rule, calendar and facts would give another verdict than before."""
 
 

@@ -6,6 +6,7 @@ same calendar, and adds up to them.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,9 +22,11 @@ from rules.registry import KINDS
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.domain.facts import facts_frame
 from tthc_monitor.domain.lawful_steps import Step, lawful_steps
+from tthc_monitor.domain.statuses import Status
 from tthc_monitor.domain.time_ledger import TimeLedger, Wait, time_ledger
 from tthc_monitor.store import judgements
 
+_WAITING = int(Status.SUPPLEMENT_REQUESTED)
 _SHOWN = (
     "status", "source_status", "unit_code", "received_at", "competent_received_at", "due_original", "due_current",
     "finished_at", "delivered_at", "supplement_requested_at", "supplement_completed_at", "supplement_count",
@@ -106,7 +109,7 @@ def explain(connection: Connection, grounds: Grounds, name: str, as_of: datetime
     calendar = grounds.calendars.of_unit(dossier["unit_code"])
     facts = with_derived(facts_frame(wire), calendar, grounds.limits)
     due = due_instant(facts, calendar, facts["due_current"], "stopped").iloc[0]
-    row = {str(name): None if value is pd.NaT else value for name, value in facts.iloc[0].to_dict().items()}
+    row = {str(name): None if pd.isna(value) else value for name, value in facts.iloc[0].to_dict().items()}
     records = _records(connection, number)
     verdict: str = connection.execute(
         text("SELECT verdict FROM audit.verdicts_as_of(:at) WHERE dossier_id = :number"),
@@ -165,19 +168,21 @@ def _ledger(
 
 
 def _waits(row: Mapping[str, Any], records: Sequence[Record]) -> list[Wait]:
-    requested = row["supplement_requested_at"]
-    if requested is None:
-        return []
-    seen = next(
-        (
-            record
-            for record in records
-            if record.changed.get("supplement_requested_at") is not None or record.changed.get("status") == 5
-        ),
-        None,
-    )
-    known = f"ghi nhận số {seen.observation_id}" if seen else "chưa rõ ghi nhận nào"
-    return [Wait(requested, row["supplement_completed_at"], f"chờ công dân bổ sung hồ sơ ({known})")]
+    """Every wait for the applicant that is known, with the record in which we first saw it."""
+    earlier = json.loads(row["earlier_waits"]) if row["earlier_waits"] else []
+    spans = [(datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC)) for start, end in earlier]
+    if row["supplement_requested_at"] is not None:
+        spans.append((row["supplement_requested_at"], row["supplement_completed_at"]))
+    told = [
+        one for one in records if one.changed.get("supplement_requested_at") or one.changed.get("status") == _WAITING
+    ]
+    return [Wait(start, end, f"chờ công dân bổ sung hồ sơ ({_seen_in(told, start)})") for start, end in spans]
+
+
+def _seen_in(records: Sequence[Record], start: datetime) -> str:
+    """The record that tells of a request: the first that was seen at or after it."""
+    found = next((record for record in records if record.seen_at >= start), None)
+    return f"ghi nhận số {found.observation_id}" if found else "chưa rõ ghi nhận nào"
 
 
 def _findings(connection: Connection, dossier_id: int) -> list[Finding]:

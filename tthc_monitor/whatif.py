@@ -70,17 +70,13 @@ def whatif(
         try:
             for query in _queries(connection, change):
                 facts = judgements.load_facts(connection, query)
-                sides = [_single(facts, grounds) for grounds in (before, after)]
-                verdicts.append(
-                    _verdicts_differ(
-                        facts, *((side, one) for side, one in zip(sides, (before, after), strict=True)), at=at
-                    )
-                )
-                found.append(_differ(*(_coded(side, one) for side, one in zip(sides, (before, after), strict=True))))
+                old, new = (_single(facts, grounds, change) for grounds in (before, after))
+                verdicts.append(_verdicts_differ(facts, (old, before), (new, after), at))
+                found.append(_differ(old, new))
                 judged += facts.height
                 if progress is not None:
                     progress(facts.height)
-            found += _group_differences(connection, change, before, after)
+            found += _group_differences(connection, before, after)
         finally:
             connection.rollback()
     return WhatIf(judged, pl.concat(verdicts), pl.concat(found))
@@ -96,8 +92,12 @@ def _ids(grounds: Grounds) -> dict[str, int]:
     return {rule.code: number for number, rule in enumerate(grounds.rules)}
 
 
-def _single(facts: pl.DataFrame, grounds: Grounds) -> pl.DataFrame:
-    return flags_of(judge_all(facts_frame(facts), grounds), facts, _ids(grounds))
+def _single(facts: pl.DataFrame, grounds: Grounds, change: Change | None) -> pl.DataFrame:
+    """Findings on these facts, of the rules that may differ and of those that decide the verdict."""
+    rules = grounds.single_rules
+    if change is not None and not change.conditions:
+        rules = tuple(rule for rule in rules if rule.code in change.codes or rule.verdict is not None)
+    return _coded(flags_of(judge_all(facts_frame(facts), grounds, rules), facts, _ids(grounds)), grounds)
 
 
 def _coded(flags: pl.DataFrame, grounds: Grounds) -> pl.DataFrame:
@@ -177,11 +177,10 @@ def _verdicts_differ(
     facts: pl.DataFrame,
     before: tuple[pl.DataFrame, Grounds],
     after: tuple[pl.DataFrame, Grounds],
-    *,
     at: datetime,
 ) -> pl.DataFrame:
     sides = [
-        verdicts_at(facts, _coded(flags, grounds), grounds.rules, at).rename({"verdict": name})
+        verdicts_at(facts, flags, grounds.rules, at).rename({"verdict": name})
         for name, (flags, grounds) in (("before", before), ("after", after))
     ]
     return (
@@ -192,9 +191,7 @@ def _verdicts_differ(
     )
 
 
-def _group_differences(
-    connection: Connection, change: Change | None, before: Grounds, after: Grounds
-) -> Iterable[pl.DataFrame]:
+def _group_differences(connection: Connection, before: Grounds, after: Grounds) -> Iterable[pl.DataFrame]:
     """Groups are compared over the whole store: a rule may flag what no changed day touches."""
     groupings = {KINDS[rule.kind].groups for grounds in (before, after) for rule in grounds.group_rules}
     for grouping in sorted(str(one) for one in groupings):

@@ -22,8 +22,9 @@ from tthc_monitor.domain.worktime import WorkCalendar
 
 def wait_unknown(facts: pd.DataFrame, promised: pd.Series) -> pd.Series:
     """Whether it cannot be told if the applicant was awaited when the promise came."""
-    requested = facts["supplement_requested_at"]
-    asked_before_we_looked = (facts["request_unknown"] == 1) & (requested >= promised)
+    requested, answered = facts["supplement_requested_at"], facts["supplement_completed_at"]
+    # Asked some time before: of a promise that passed meanwhile nobody knows how much was left.
+    asked_before_we_looked = (facts["request_unknown"] == 1) & ((requested >= promised) | (answered > promised))
     answered_unseen = (facts["answer_unknown"] == 1) & (requested < promised)
     return asked_before_we_looked | answered_unseen
 
@@ -44,6 +45,9 @@ def due_instant(
     awaited = (requested < due) & (answered.isna() | (answered > due))
     due = due.where(~awaited & ~wait_unknown(facts, promised))
     moved = awaited & answered.notna() & answerable(requested) & answerable(promised) & answerable(answered)
+    beyond = moved & ~answerable(answered + 2 * (promised - requested))
+    due = due.where(~beyond)
+    moved &= ~beyond
     if moved.any():
         left = calendar.elapsed(utc(requested[moved]), utc(promised[moved]))
         due[moved] = pd.DatetimeIndex(calendar.add(utc(answered[moved]), left)).tz_localize("UTC")

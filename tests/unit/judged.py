@@ -32,7 +32,8 @@ Span = tuple[str, str | None]
 def rule(kind: str, **fields: Any) -> Rule:
     """A rule of a kind with these parameters."""
     usual = {"code": "x", "kind": kind, "title": "t", "severity": "info", "legal_basis": "b"}
-    return Pack.model_validate({"pack": "t", "rules": [usual | fields]}).rules[0]
+    made: Rule = Pack.model_validate({"pack": "t", "rules": [usual | fields]}).rules[0]
+    return made
 
 
 def shipped(pack: str) -> dict[str, Rule]:

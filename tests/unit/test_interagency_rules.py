@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from rules.judge import judge
 from tests.unit.pack_facts import Span, answer, at, calendar, changed, evidence, facts, pack, span
+from tthc_monitor.domain.facts import provides_bits
 
 RULES = pack("interagency")
 STEP, CONSULTED, LEAD = (
@@ -168,6 +169,11 @@ def test_both_latenesses_are_in_the_evidence() -> None:
         (CONSULTED, {**ASKED, "status": 9, "end_seen_at": "2026-10-20"}, "cannot_tell"),
         (CONSULTED, {**ASKED, "status": 9, "end_seen_at": "2026-10-08"}, "clear"),
         (CONSULTED, {**ASKED, "consulted_answered_at": "2026-10-08", "status": 0}, "clear"),
+        (CONSULTED, {**ASKED, "consulted_answered_at": "2026-10-09 17:00", "status": 0}, "clear"),
+        (CONSULTED, {**USUAL, "consulted_at": "2026-10-06"}, "cannot_tell"),
+        (CONSULTED, {**USUAL, "consulted_unit_code": "H99.09"}, "cannot_tell"),
+        (CONSULTED, {**USUAL, "provides": provides_bits(["consulted_at"])}, "not_applicable"),
+        (CONSULTED, {**USUAL, "provides": provides_bits(["consulted_unit_code"])}, "not_applicable"),
         (LEAD, USUAL, "not_applicable"),
         (LEAD, {**ASKED, **ANSWERED, "due_current": None}, "cannot_tell"),
         (LEAD, {**ASKED, **ANSWERED, "status": 9, "ended_at": DUE}, "clear"),

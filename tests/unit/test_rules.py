@@ -268,6 +268,16 @@ def test_evidence_adds_up() -> None:
 SHIPPED = {one.kind: one for one in load_packs(("core", *shipped_packs()), Path())}
 
 
+def test_a_due_instant_beyond_the_calendar_is_none_and_keeps_no_other_from_being_judged() -> None:
+    """Forty years left at the request: the source claims nonsense, and the calendar ends before they are over."""
+    absurd = {
+        "due_current": datetime(2058, 1, 1, tzinfo=UTC),
+        "supplement_requested_at": RECEIVED + DAY,
+        "supplement_completed_at": datetime(2058, 6, 1, tzinfo=UTC),
+    }
+    assert found(rule("overdue"), absurd, {}) == [None, (DUE, NEVER)]
+
+
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_a_kind_takes_no_facts_and_does_not_touch_those_it_gets(kind: str) -> None:
     """Every kind has a rule in a shipped pack, and that rule is content with no rows."""
