@@ -21,6 +21,7 @@ from tthc_monitor.domain.yaml_text import parse_yaml, validate
 from tthc_monitor.explain import explain
 from tthc_monitor.installation import open_installation
 from tthc_monitor.outputs.flags_export import parse_instant
+from tthc_monitor.rules_page import rules_page
 from tthc_monitor.store.database import transaction
 from tthc_monitor.terminal import steps
 from tthc_monitor.whatif import WhatIf, whatif
@@ -29,9 +30,14 @@ app = typer.Typer(no_args_is_help=True, help="The rules in force.")
 
 
 @app.command("list")
-def rules_list() -> None:
+def rules_list(
+    page: Annotated[bool, typer.Option("--page", help="As a page in Vietnamese, with every worked example.")] = False,
+) -> None:
     """List the rules in force."""
     settings = context.settings()
+    if page:
+        typer.echo(rules_page(load_packs(settings.rules.packs, settings.base_dir)), nl=False)
+        return
     table = Table("code", "kind", "severity", "verdict", "title", "legal basis")
     for rule in load_packs(settings.rules.packs, settings.base_dir):
         table.add_row(rule.code, rule.kind, rule.severity, rule.verdict or "", rule.title, rule.legal_basis)
