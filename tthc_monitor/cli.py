@@ -18,13 +18,15 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from rules.loader import load_packs
+from rules.examples import check_example
+from rules.loader import load_packs, parse_pack
 from tthc_monitor import jobs, judging, outbox
-from tthc_monitor.commands import calendar, context, procedures, rules, units
+from tthc_monitor.commands import calendar, context, procedures, report, rules, units
 from tthc_monitor.demo import run_demo
 from tthc_monitor.domain.calendar_decreed import decreed_until, warnings
+from tthc_monitor.domain.calendars import CalendarSpec
 from tthc_monitor.domain.errors import ConfigError, Problem, TthcError
-from tthc_monitor.domain.periods import calendar_month, nd09_month
+from tthc_monitor.domain.yaml_text import validate
 from tthc_monitor.evaluate import Order
 from tthc_monitor.evaluate import evaluate as run_evaluation
 from tthc_monitor.installation import (
@@ -39,7 +41,7 @@ from tthc_monitor.outputs import flags_export
 from tthc_monitor.outputs.transports import DirectoryTransport
 from tthc_monitor.scheduler import start_scheduler
 from tthc_monitor.serving import WebServer
-from tthc_monitor.settings import DEFAULT_FILE, Settings
+from tthc_monitor.settings import DEFAULT_FILE, Settings, shipped_calendar
 from tthc_monitor.store import migrate
 from tthc_monitor.store.auditors import create_auditor
 from tthc_monitor.store.database import transaction
@@ -52,11 +54,10 @@ db = typer.Typer(no_args_is_help=True, help="The database: migrations, auditors'
 sources = typer.Typer(no_args_is_help=True, help="The one-stop systems that are pulled.")
 flags = typer.Typer(no_args_is_help=True, help="Verdicts and findings.")
 digest = typer.Typer(no_args_is_help=True, help="The morning mail.")
-report = typer.Typer(no_args_is_help=True, help="The monthly report.")
 jobs_app = typer.Typer(no_args_is_help=True, help="What the service does by itself.")
 for name, part in (
     ("db", db), ("sources", sources), ("rules", rules.app), ("flags", flags),
-    ("digest", digest), ("report", report), ("jobs", jobs_app),
+    ("digest", digest), ("report", report.app), ("jobs", jobs_app),
     ("calendar", calendar.app), ("procedures", procedures.app), ("units", units.app),
 ):  # fmt: skip
     app.add_typer(part, name=name)
@@ -139,7 +140,7 @@ def check() -> None:
 
     # The key is tried once by itself, so that its problem does not stand in the way of each source's own.
     keyless = settings.model_copy(update={"applicant_key_file": None})
-    attempt(lambda: load_packs(settings.rules.packs, settings.base_dir))
+    attempt(lambda: _check_rules(settings))
     attempt(lambda: applicant_key(settings))
     for source in settings.sources:
         attempt(partial(make_connector, keyless, source, system_clock))
@@ -151,6 +152,29 @@ def check() -> None:
     typer.echo(f"{settings.document.file}: {len(settings.sources)} sources, {len(found)} rules, all right")
     for warning in warnings(settings.calendar, system_clock().astimezone(ZoneInfo(settings.zone)).date()):
         typer.echo(f"warning: {warning}")
+
+
+def _check_rules(settings: Settings) -> None:
+    """Load the packs and run the worked examples of the office's own; those that are shipped are run by the tests."""
+    load_packs(settings.rules.packs, settings.base_dir)
+    own = [name for name in settings.rules.packs if name.endswith((".yaml", ".yml"))]
+    if not own:
+        return
+    calendar = validate(CalendarSpec, shipped_calendar("vn")).compile()
+    problems = []
+    for name in own:
+        path = settings.base_dir / name
+        for rule in parse_pack(path.read_text(encoding="utf-8"), str(path)):
+            for number, example in enumerate(rule.examples, start=1):
+                try:
+                    said = check_example(rule, example, calendar)
+                except ValueError as error:
+                    said = f"cannot be tried: {error}"
+                if said is not None:
+                    told = f"example {number} of rule '{rule.code}': it {said}; correct the example or the rule"
+                    problems.append(Problem(str(path), None, told))
+    if problems:
+        raise ConfigError(problems)
 
 
 def _recipients_twice(settings: Settings) -> list[Problem]:
@@ -344,23 +368,6 @@ def digest_send() -> None:
     """Send today's digests to those who have not had them, and tell what came of each."""
     with open_installation(context.settings()) as installation:
         outbox.send_digests(installation, lambda address, outcome: typer.echo(f"{address}: {outcome}"), again=True)
-
-
-@report.command("monthly")
-def report_monthly(
-    period: Annotated[str, typer.Option(help="Month of the report, such as 2026-10.")],
-    out: Annotated[Path, typer.Option(help="Folder for the workbook.")] = Path(),
-    unit: Annotated[list[str] | None, typer.Option(help="Unit codes; by default all.")] = None,
-    kind: Annotated[
-        Literal["calendar", "nd09"], typer.Option(help="Calendar month, or 15th to 14th by NĐ 09/2019.")
-    ] = "calendar",
-) -> None:
-    """Write the monthly report as a workbook."""
-    settings = context.settings()
-    span = (calendar_month if kind == "calendar" else nd09_month)(period, settings.zone)
-    with open_installation(settings) as installation, steps() as shown, shown.step(f"report {span.month}"):
-        path = outbox.monthly_report(installation, span, out, tuple(unit or ()))
-    typer.echo(str(path))
 
 
 @jobs_app.command("list")

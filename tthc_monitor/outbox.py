@@ -30,6 +30,7 @@ from tthc_monitor.outputs.transports import (
 )
 from tthc_monitor.settings import Settings, SmtpSettings
 from tthc_monitor.store.database import transaction
+from tthc_monitor.store.frozen import Erratum, Frozen, freeze, read_errata, read_frozen
 
 log = structlog.get_logger(__name__)
 
@@ -170,6 +171,29 @@ def monthly_report(installation: Installation, period: Period, folder: Path, uni
             units=list(units) or None,
         )
     return write_report(report, folder / _file_name(period, units))
+
+
+def freeze_period(installation: Installation, period: Period, person: str) -> int:
+    """Judge what waits, then let the figures of a period stand; see :func:`tthc_monitor.store.frozen.freeze`."""
+    judging.refresh(installation)
+    with transaction(installation.engine) as connection:
+        return freeze(connection, period, person, installation.now())
+
+
+def errata(installation: Installation, period: Period) -> tuple[Frozen, tuple[Erratum, ...]]:
+    """Who froze a period, and what would be counted otherwise now.
+
+    Raises:
+        ConfigError: it is not frozen.
+    """
+    judging.refresh(installation)
+    with transaction(installation.engine) as connection:
+        frozen = read_frozen(connection, period)
+        if frozen is None:
+            raise ConfigError(
+                f"the period {period.month} is not frozen, so it has no errata; run: tthc-monitor report freeze"
+            )
+        return frozen, read_errata(connection, period)
 
 
 def _require_units(connection: Connection, units: tuple[str, ...]) -> None:

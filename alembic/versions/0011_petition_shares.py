@@ -1,4 +1,4 @@
-"""On-time shares of petitions (phản ánh, kiến nghị) per unit, from the rules of the pack ``petitions``."""
+"""Sources as auditors see them; on-time shares of petitions (phản ánh, kiến nghị) per unit."""
 
 from alembic import op
 
@@ -6,6 +6,13 @@ revision = "0011"
 down_revision = "0010"
 branch_labels = None
 depends_on = None
+
+SOURCES = """
+CREATE VIEW audit.sources AS SELECT source_id, name AS source, kind, provides FROM tthc.sources;
+COMMENT ON VIEW audit.sources IS
+    'Hệ thống nguồn và những trường tùy chọn mà nguồn có | Sources, and the optional columns that each fills';
+GRANT SELECT ON audit.sources TO tthc_auditor;
+"""
 
 SHARES = """
 CREATE FUNCTION audit.petition_shares(from_at timestamptz, to_at timestamptz)
@@ -33,7 +40,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                OR EXISTS (SELECT FROM audit.unjudged u
                           WHERE d.observation_id BETWEEN u.first_observation_id AND u.last_observation_id) AS unknown
         FROM audit.dossiers d
-        JOIN tthc.sources s ON s.name = d.source
+        JOIN audit.sources s ON s.source = d.source
         CROSS JOIN rule
         LEFT JOIN late l USING (dossier_id)
         WHERE d.kind = 'petition' AND d.status IS DISTINCT FROM 7
@@ -64,7 +71,7 @@ GRANT EXECUTE ON FUNCTION audit.petition_shares TO tthc_auditor;
 
 
 def upgrade() -> None:
-    for script in (SHARES, GRANTS):
+    for script in (SOURCES, SHARES, GRANTS):
         op.execute(script)
 
 

@@ -1,7 +1,8 @@
 """The monthly report as figures: form II.06a, the delayed dossiers behind it, units ranked, dossiers sent back.
 
-Every figure comes from ``audit.figures`` and ``audit.verdicts_as_of``; what is drawn from them is drawn in
-:mod:`tthc_monitor.outputs.report_xlsx`. Petitions are not dossiers of TTHC and stay out of the form.
+Every figure comes from ``audit.reported_figures`` and ``audit.verdicts_as_of``; what is drawn from them is drawn in
+:mod:`tthc_monitor.outputs.report_xlsx`. The figures of a frozen period stand; the lists are always as known now.
+Petitions are not dossiers of TTHC and stay out of the form.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.domain.periods import Period, previous_period
 from tthc_monitor.domain.worktime import WorkCalendar
 from tthc_monitor.outputs.frames import days_late, read_frame
+from tthc_monitor.store.frozen import Erratum, Frozen, read_errata, read_frozen
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -35,10 +37,13 @@ COUNTS: Final = (
 )
 """The counts of ``audit.figures``: each dossier of the period stands in one of the first three and one of the rest."""
 
+CARRIED_OVER: Final = "(6) kỳ này = (11) kỳ trước"
+"""The equality of two periods; it may fail when one of them was frozen and data changed afterwards."""
+
 _FIGURES: Final = f"""
 SELECT coalesce(f.unit_code, '') AS unit_code, u.name AS unit_name, coalesce(f.sector_code, '') AS sector_code,
        s.name AS sector_name, {", ".join(f"sum(f.{name})::bigint AS {name}" for name in COUNTS)}
-FROM audit.figures(%(start)s, %(end)s, %(zone)s) f
+FROM audit.reported_figures(%(start)s, %(end)s, %(zone)s) f
 LEFT JOIN audit.units u ON u.unit_code = f.unit_code
 LEFT JOIN audit.sectors s ON s.sector_code = f.sector_code
 WHERE f.kind = 'dossier' AND (%(units)s::text[] IS NULL OR f.unit_code = ANY(%(units)s::text[]))
@@ -68,13 +73,13 @@ ORDER BY d.unit_code NULLS LAST, due_at, code
 _SENT_BACK: Final = """
 SELECT coalesce(d.code, d.source_key) AS code, coalesce(d.unit_code, '') AS unit_code, d.unit_name,
        coalesce(d.sector_name, d.sector_code) AS sector, coalesce(d.procedure_name, d.procedure_code) AS procedure,
-       f.kind, f.starts_at AS happened_at, d.status_name AS status, d.supplement_count,
-       f.kind = 'supplement_requested' AND f.ends_at >= %(end)s AS still_waiting
+       f.rule_code AS kind, f.starts_at AS happened_at, d.status_name AS status, d.supplement_count,
+       f.rule_code = 'supplement_requested' AND f.ends_at >= %(end)s AS still_waiting
 FROM audit.flags_in_force f JOIN audit.dossiers d USING (dossier_id)
-WHERE f.kind IN ('returned', 'supplement_requested') AND d.kind = 'dossier'
+WHERE f.rule_code IN ('returned', 'supplement_requested') AND d.kind = 'dossier'
   AND f.starts_at >= %(start)s AND f.starts_at < %(end)s
   AND (%(units)s::text[] IS NULL OR d.unit_code = ANY(%(units)s::text[]))
-ORDER BY d.unit_code NULLS LAST, f.kind, happened_at, code
+ORDER BY d.unit_code NULLS LAST, f.rule_code, happened_at, code
 """
 
 
@@ -106,6 +111,9 @@ class MonthlyReport:
         delayed: one row per dossier finished late in the period or overdue at its end, ``working_days_late`` counted.
         sent_back: one row per return and per supplement request of the period.
         checks: the equalities of the form.
+        frozen: who froze the figures and when; None while they follow the data.
+        frozen_before: the same of the period before.
+        errata: what would be counted otherwise now in a frozen period.
     """
 
     period: Period
@@ -117,6 +125,9 @@ class MonthlyReport:
     delayed: pd.DataFrame
     sent_back: pd.DataFrame
     checks: tuple[Check, ...]
+    frozen: Frozen | None
+    frozen_before: Frozen | None
+    errata: tuple[Erratum, ...]
 
 
 def build_report(
@@ -152,7 +163,8 @@ def build_report(
     if units is not None and (unknown := sorted(set(units) - set(known["unit_code"]))):
         raise ConfigError(f"no data of unit {', '.join(unknown)}; correct the code, or pull its data first")
     figures = read_frame(connection, _FIGURES, values)
-    before = read_frame(connection, _FIGURES, values | {"start": previous_period(period).start, "end": period.start})
+    earlier = previous_period(period)
+    before = read_frame(connection, _FIGURES, values | {"start": earlier.start, "end": earlier.end})
     delayed = read_frame(connection, _DELAYED, values, instants=("received_at", "due_at", "ended_at"))
     until = delayed["ended_at"].fillna(pd.Timestamp(end - timedelta(microseconds=1)))
     delayed["working_days_late"] = days_late(calendar, delayed["due_at"], until, period.zone)
@@ -166,6 +178,9 @@ def build_report(
         delayed,
         read_frame(connection, _SENT_BACK, values, instants=("happened_at",)),
         form_checks(figures, before),
+        read_frozen(connection, period),
+        read_frozen(connection, earlier),
+        read_errata(connection, period, units, "dossier"),
     )
 
 
@@ -209,7 +224,7 @@ def form_checks(figures: pd.DataFrame, before: pd.DataFrame) -> tuple[Check, ...
         check("(7) = (8) + (9) + (10) + (14)", rows[7], rows[8] + rows[9] + rows[10] + rows[14]),
         check("(11) = (12) + (13) + (15)", rows[11], rows[12] + rows[13] + rows[15]),
         check("(3) = (7) + (11)", rows[3], rows[7] + rows[11]),
-        check("(6) kỳ này = (11) kỳ trước", carried, pending),
+        check(CARRIED_OVER, carried, pending),
     )
 
 

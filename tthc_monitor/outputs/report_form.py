@@ -8,10 +8,13 @@ import pandas as pd
 from xlsxwriter.worksheet import Worksheet
 
 from tthc_monitor.outputs import wording
-from tthc_monitor.outputs.report import MonthlyReport, form_columns
+from tthc_monitor.outputs.report import CARRIED_OVER, MonthlyReport, form_columns
 from tthc_monitor.outputs.report_styles import Styles, print_setup, row_height
 
 TITLE: Final = "TÌNH HÌNH, KẾT QUẢ GIẢI QUYẾT TTHC TẠI CƠ QUAN, ĐƠN VỊ TRỰC TIẾP GIẢI QUYẾT TTHC"
+
+ERRATA_SHEET: Final = "Đính chính"
+"""Name of the sheet that lists what changed since a period was frozen."""
 
 NOTES: Final = (
     "Cột (4) là hồ sơ nộp trực tuyến; cột (5) là hồ sơ nộp trực tiếp, qua dịch vụ bưu chính, ki-ốt và hồ sơ "
@@ -25,6 +28,20 @@ NOTES: Final = (
     "Cột (14), (15): không có ngày hẹn trả, hoặc không rõ thời điểm kết thúc; đã tính trong tổng số (7), (11), không "
     "tính là đúng hạn hay trong hạn.",
 )
+
+COUNT_TITLES: Final = {
+    "received_online": "(4) Nhận trong kỳ: trực tuyến",
+    "received_direct": "(5) Nhận trong kỳ: trực tiếp, dịch vụ bưu chính",
+    "carried_over": "(6) Từ kỳ trước",
+    "finished_early": "(8) Đã giải quyết: trước hạn",
+    "finished_on_time": "(9) Đã giải quyết: đúng hạn",
+    "finished_late": "(10) Đã giải quyết: quá hạn",
+    "finished_unknown": "(14) Đã giải quyết: chưa xác định hạn",
+    "pending_in_time": "(12) Đang giải quyết: trong hạn",
+    "pending_overdue": "(13) Đang giải quyết: quá hạn",
+    "pending_unknown": "(15) Đang giải quyết: chưa xác định hạn",
+}
+"""Each count by its column of the form."""
 
 _NAME_WIDTH: Final = 40
 _COUNT_WIDTH: Final = 10.5
@@ -59,7 +76,8 @@ def draw_form(sheet: Worksheet, styles: Styles, report: MonthlyReport) -> None:
     _column_titles(sheet, styles)
     below = _body(sheet, styles, report.figures)
     below = _checks(sheet, styles, report, below + 1)
-    _notes(sheet, styles, below + 1)
+    below = _errata(sheet, styles, report, below + 1)
+    _notes(sheet, styles, below)
     sheet.set_column(0, 0, 6)
     sheet.set_column(1, 1, _NAME_WIDTH)
     sheet.set_column(2, _LAST, _COUNT_WIDTH)
@@ -78,6 +96,8 @@ def _heading(sheet: Worksheet, styles: Styles, report: MonthlyReport) -> None:
     if report.clipped:
         said = f"Số liệu tính đến {wording.instant(report.as_of, period.zone)} (kỳ báo cáo chưa kết thúc)"
         sheet.merge_range(3, 0, 3, _LAST, said, styles(bold=True, italic=True, font_color="#B3261E", **centred))
+    if report.frozen:
+        sheet.merge_range(3, 0, 3, _LAST, frozen_line(report), styles(bold=True, italic=True, **centred))
     sheet.write_string(4, 0, f"Đơn vị báo cáo: {report.reporting_unit}", styles())
     sheet.write_string(5, 0, "Đơn vị nhận báo cáo: ………………………………", styles())
     sheet.merge_range(5, _LAST - 4, 5, _LAST, "Đơn vị tính: Số hồ sơ TTHC", styles(italic=True, align="right"))
@@ -133,7 +153,30 @@ def _checks(sheet: Worksheet, styles: Styles, report: MonthlyReport, row: int) -
         colour = "#1B6E3C" if check.passed else "#B3261E"
         said = "ĐẠT" if check.passed else f"KHÔNG ĐẠT ({wording.number(check.failing_rows)} dòng)"
         sheet.merge_range(row, 4, row, 6, said, styles.cell(bold=True, align="center", font_color=colour))
+        if check.name == CARRIED_OVER and not check.passed and (report.frozen or report.frozen_before):
+            said = "Số liệu kỳ này hoặc kỳ trước đã chốt; chênh lệch có thể do dữ liệu thay đổi sau khi chốt."
+            sheet.merge_range(row, 7, row, _LAST, said, styles(italic=True, text_wrap=True, indent=1))
+            sheet.set_row(row, row_height([(said, (_LAST - 6) * _COUNT_WIDTH)]))
     return row + 1
+
+
+def frozen_line(report: MonthlyReport) -> str:
+    """When and by whom the figures of a report were frozen; empty when they were not."""
+    frozen = report.frozen
+    return (
+        f"Số liệu đã chốt lúc {wording.instant(frozen.at, report.period.zone)} (người chốt: {frozen.person})"
+        if frozen
+        else ""
+    )
+
+
+def _errata(sheet: Worksheet, styles: Styles, report: MonthlyReport, row: int) -> int:
+    if report.frozen is None:
+        return row
+    count = wording.number(len(report.errata))
+    said = f"Có {count} đính chính, xem trang tính “{ERRATA_SHEET}”." if report.errata else "Không có đính chính."
+    sheet.write_string(row, 0, said, styles(bold=True))
+    return row + 2
 
 
 def _notes(sheet: Worksheet, styles: Styles, row: int) -> None:

@@ -22,7 +22,7 @@ from xlsxwriter.worksheet import Worksheet
 from tthc_monitor.domain.errors import DeliveryError
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.report import MonthlyReport
-from tthc_monitor.outputs.report_form import draw_form
+from tthc_monitor.outputs.report_form import COUNT_TITLES, ERRATA_SHEET, draw_form, frozen_line
 from tthc_monitor.outputs.report_styles import Styles, print_setup, row_height
 
 MAX_LIST_ROWS: Final = 200_000
@@ -77,6 +77,8 @@ def _write_workbook(report: MonthlyReport, path: Path) -> None:
         _delayed(workbook.add_worksheet("Hồ sơ quá hạn"), styles, report)
         _units(workbook.add_worksheet("Theo đơn vị"), styles, report)
         _sent_back(workbook.add_worksheet("Trả lại, bổ sung"), styles, report)
+        if report.errata:
+            _errata(workbook.add_worksheet(ERRATA_SHEET), styles, report)
 
 
 def _delayed(sheet: Worksheet, styles: Styles, report: MonthlyReport) -> None:
@@ -102,7 +104,8 @@ def _delayed(sheet: Worksheet, styles: Styles, report: MonthlyReport) -> None:
         ],
         len(report.delayed),
         "Số ngày làm việc quá hạn tính từ sau ngày hẹn trả; 0 là quá hạn trong chính ngày hẹn trả. Hồ sơ chưa kết "
-        "thúc tính đến thời điểm chốt số liệu.",
+        "thúc tính đến hết kỳ báo cáo; kỳ chưa kết thúc thì tính đến thời điểm lập báo cáo.",
+        _as_known_now(report),
     )
 
 
@@ -133,6 +136,7 @@ def _units(sheet: Worksheet, styles: Styles, report: MonthlyReport) -> None:
         len(rows),
         "Tỷ lệ đúng hạn = (trước hạn + đúng hạn) / hồ sơ đã giải quyết có hạn. Tỷ lệ còn trong hạn = trong hạn / hồ sơ "
         "đang giải quyết có hạn. Hồ sơ chưa xác định hạn không nằm trong tử số, mẫu số.",
+        frozen_line(report),
     )
 
 
@@ -160,7 +164,37 @@ def _sent_back(sheet: Worksheet, styles: Styles, report: MonthlyReport) -> None:
         ],
         len(report.sent_back),
         "Mỗi lần trả lại, mỗi lần yêu cầu bổ sung còn ghi nhận là một dòng.",
+        _as_known_now(report),
     )
+
+
+def _errata(sheet: Worksheet, styles: Styles, report: MonthlyReport) -> None:
+    rows = report.errata[:MAX_LIST_ROWS]
+    text, whole, _ = _writers(styles, report.period.zone)
+    _list_sheet(
+        sheet,
+        styles,
+        report,
+        "ĐÍNH CHÍNH SỐ LIỆU ĐÃ CHỐT",
+        [
+            Column("Đơn vị", 28, text, [wording.unit_label(one.unit_code, one.unit_name) for one in rows]),
+            Column("Lĩnh vực", 24, text, [one.sector_name or one.sector_code for one in rows]),
+            Column("Mã TTHC", 14, text, [one.procedure_code for one in rows]),
+            Column("Thủ tục hành chính", 46, text, [one.procedure_name for one in rows]),
+            Column("Chỉ tiêu (cột của Biểu II.06a)", 50, text, [COUNT_TITLES[one.figure] for one in rows]),
+            Column("Số đã chốt", 12, whole, [one.frozen for one in rows]),
+            Column("Số theo dữ liệu hiện có", 14, whole, [one.now for one in rows]),
+            Column("Chênh lệch", 12, _difference_writer(styles), [one.now - one.frozen for one in rows]),
+        ],
+        len(report.errata),
+        "Biểu II.06a và trang tính “Theo đơn vị” giữ nguyên số đã chốt. Trang tính này nêu từng chỉ tiêu mà dữ liệu hiện có cho "
+        "số khác; chênh lệch bằng số hiện có trừ số đã chốt.",
+        frozen_line(report),
+    )
+
+
+def _as_known_now(report: MonthlyReport) -> str:
+    return "Danh sách theo dữ liệu hiện có, có thể không khớp số liệu đã chốt trên Biểu II.06a" if report.frozen else ""
 
 
 def _list_sheet(
@@ -171,12 +205,14 @@ def _list_sheet(
     columns: Sequence[Column],
     total: int,
     note: str,
+    standing: str,
 ) -> None:
-    """A title, a table with frozen headings and filter, and what must be known to read it."""
+    """A title, whether its figures stand, a table with frozen headings and filter, and what must be known to read it."""
     head = 3
     last = len(columns) - 1
     sheet.merge_range(0, 0, 0, last, title, styles(bold=True, font_size=14, align="center"))
-    sheet.merge_range(1, 0, 1, last, period_line(report), styles(italic=True, align="center"))
+    subtitle = ". ".join(filter(None, (period_line(report), standing)))
+    sheet.merge_range(1, 0, 1, last, subtitle, styles(italic=True, align="center"))
     sheet.set_row(head, 50)
     for position, column in enumerate(columns):
         sheet.set_column(position, position, column.width)
@@ -243,6 +279,11 @@ def _writers(styles: Styles, zone: str) -> tuple[Writer, Writer, Writer]:
         return sheet.write_datetime(row, column, moment, dated)
 
     return text, whole, when
+
+
+def _difference_writer(styles: Styles) -> Writer:
+    number = styles.cell(num_format="+#,##0;-#,##0;0", align="right", indent=1, bold=True)
+    return lambda sheet, row, column, value: sheet.write_number(row, column, value, number)
 
 
 def _share_writer(styles: Styles) -> Writer:

@@ -15,6 +15,11 @@ def number(value: int) -> str:
     return f"{value:,}".replace(",", ".")
 
 
+def decimal(value: float) -> str:
+    """A number with a comma, without zeros behind it: ``8``, ``0,5``."""
+    return f"{value:.2f}".rstrip("0").rstrip(".").replace(".", ",")
+
+
 def percent(value: Decimal | float | None) -> str:
     """A percentage (0..100) with two decimals and a comma; None reads :data:`NO_DATA`."""
     return NO_DATA if value is None else f"{value:.2f}%".replace(".", ",")

@@ -30,7 +30,8 @@ LEFT JOIN audit.sectors s USING (sector_code)
 LEFT JOIN audit.procedures p USING (procedure_code)
 WHERE (CAST(:units AS text[]) IS NULL OR e.unit_code = ANY(CAST(:units AS text[])))
   AND (CAST(:kind AS text) IS NULL OR e.kind = :kind)
-ORDER BY e.unit_code NULLS LAST, e.kind, e.procedure_code NULLS LAST, e.sector_code NULLS LAST, e.figure
+ORDER BY e.unit_code NULLS LAST, e.kind, e.procedure_code NULLS LAST, e.sector_code NULLS LAST,
+         (SELECT attnum FROM pg_attribute WHERE attrelid = 'audit.frozen_figures'::regclass AND attname = e.figure)
 """
 
 
@@ -96,7 +97,9 @@ def freeze(connection: Connection, period: Period, person: str, at: datetime) ->
         raise ConfigError("figures are frozen by somebody; give the name with --by")
     if at < period.end:
         ended = f"{period.end.astimezone(ZoneInfo(period.zone)):%Y-%m-%d %H:%M}"
-        raise ConfigError(f"the period {period.month} has not ended; freeze it after {ended}, or ask for an earlier one")
+        raise ConfigError(
+            f"the period {period.month} has not ended; freeze it after {ended}, or ask for an earlier one"
+        )
     connection.execute(text("SET LOCAL lock_timeout = 0"))
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": EVALUATION_LOCK})
     if before := read_frozen(connection, period):
@@ -115,14 +118,16 @@ def freeze(connection: Connection, period: Period, person: str, at: datetime) ->
     )
     kept = connection.execute(text(_KEEP_FIGURES), values).one()
     if kept.unjudged:
-        raise DatabaseError(f"records that came in meanwhile are not judged yet; freeze {period.month} again")
+        raise DatabaseError(f"records that came in meanwhile are not judged yet; repeat the freezing of {period.month}")
     return int(kept.rows)
 
 
 def read_errata(
     connection: Connection, period: Period, units: Sequence[str] | None = None, kind: str | None = None
 ) -> tuple[Erratum, ...]:
-    """What would be counted otherwise now in a frozen period, by unit; nothing when it is not frozen.
+    """What would be counted otherwise now in a frozen period, by unit, counts in the order of the form.
+
+    Nothing when it is not frozen.
 
     Args:
         units: codes to tell of; None means all, dossiers of no unit included.

@@ -1,0 +1,68 @@
+"""``tthc-monitor report freeze`` and ``report errata`` as people run them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from tests.end_to_end.test_cli import CSV_SOURCE, assert_one_message, configure, folder, run
+
+__all__ = ["folder"]
+
+HEAD = "ma,nhan,hen,xong,don_vi\n"
+OPEN = "1,02/01/2026,09/01/2026,,H99.01\n"
+REST = "2,05/01/2026,26/01/2026,,H99.02\n"
+
+
+@pytest.fixture
+def office(folder: Path, database_address: str) -> Path:
+    """An office with two dossiers of January 2026, one of them overdue."""
+    columns = '        finished_at: {column: xong, format: "%d/%m/%Y"}\n        unit_code: don_vi\n'
+    configure(folder, CSV_SOURCE + columns, f"database: {{url: '{database_address}'}}")
+    (folder / "ho-so.csv").write_text(HEAD + OPEN + REST, encoding="utf-8")
+    assert "2 new" in run("pull", cwd=folder).good().out
+    return folder
+
+
+def test_a_month_is_frozen_once_and_its_errata_are_told_by_unit(office: Path) -> None:
+    month = ("--period", "2026-01")
+    assert_one_message(run("report", "errata", *month, cwd=office), 2, "2026-01 is not frozen.*report freeze")
+    done = run("report", "freeze", *month, "--by", "Trần Thị B", cwd=office).good()
+    assert done.out == "2026-01 (01/01/2026 – 31/01/2026): 2 rows frozen\n"
+    assert_one_message(
+        run("report", "freeze", *month, "--by", "Lê Văn C", cwd=office), 2, "was frozen by Trần Thị B on 20"
+    )
+    told = run("report", "errata", *month, cwd=office).good().out.splitlines()
+    assert told[0].startswith("Kỳ báo cáo tháng 01 năm 2026 (từ ngày 01/01/2026 đến ngày 31/01/2026), số liệu đã chốt")
+    assert told[0].endswith("(người chốt: Trần Thị B)") and told[1:] == ["Không có đính chính."]
+
+    # The source now claims an end in January, and shows a dossier that it did not show before.
+    (office / "ho-so.csv").write_text(
+        f"{HEAD}{OPEN.replace(',,', ',08/01/2026,')}{REST}3,06/01/2026,30/12/2026,,H99.02\n", encoding="utf-8"
+    )
+    run("pull", cwd=office).good()
+    table = run("report", "errata", *month, cwd=office).good().out
+    rows = [[cell.strip() for cell in line.split("│")] for line in table.splitlines() if "Hồ sơ TTHC" in line]
+    found = {(row[1], row[5], *row[6:9]) for row in rows}
+    assert ("H99.01", "(13) Đang giải quyết: quá hạn", "1", "0", "-1") in found, table
+    assert ("H99.02", "(5) Nhận trong kỳ: trực tiếp, dịch vụ bưu chính", "1", "2", "+1") in found, table
+    assert ("H99.02", "(12) Đang giải quyết: trong hạn", "0", "1", "+1") in found, table
+    assert len(found) == len(rows) == 4, table
+
+    path = run("report", "monthly", *month, "--out", office / "ra", cwd=office).good().out.strip()
+    book = openpyxl.load_workbook(path)
+    assert book.sheetnames[-1] == "Đính chính"
+    total = next(row for row in book["II.06a"].iter_rows(values_only=True) if row[1] == "TỔNG CỘNG")
+    assert total[2] == 2, "the figure of the freezing"
+
+
+@pytest.mark.parametrize("kind", ["calendar", "nd09"])
+def test_a_month_that_goes_on_is_not_frozen(office: Path, kind: str) -> None:
+    now = datetime.now(UTC)
+    month = f"{now.year + 1}-{now.month:02d}"
+    ran = run("report", "freeze", "--period", month, "--by", "B", "--kind", kind, cwd=office)
+    assert_one_message(ran, 2, f"{month} has not ended; freeze it after {now.year + 1}-")
+    assert_one_message(run("report", "freeze", "--period", "2026-01", "--by", " ", cwd=office), 2, "give the name with")

@@ -1,0 +1,91 @@
+"""Commands about the monthly report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from tthc_monitor import outbox
+from tthc_monitor.commands import context
+from tthc_monitor.domain.periods import Period, calendar_month, nd09_month
+from tthc_monitor.installation import open_installation
+from tthc_monitor.outputs import wording
+from tthc_monitor.outputs.report_form import COUNT_TITLES
+from tthc_monitor.settings import Settings
+from tthc_monitor.store.frozen import Erratum
+from tthc_monitor.terminal import steps
+
+app = typer.Typer(no_args_is_help=True, help="The monthly report.")
+
+_Month = Annotated[str, typer.Option("--period", help="Month of the report, such as 2026-10.")]
+_Kind = Annotated[Literal["calendar", "nd09"], typer.Option(help="Calendar month, or 15th to 14th by NĐ 09/2019.")]
+_KINDS: Final = {"dossier": "Hồ sơ TTHC", "petition": "Phản ánh, kiến nghị"}
+
+
+@app.command("monthly")
+def report_monthly(
+    period: _Month,
+    out: Annotated[Path, typer.Option(help="Folder for the workbook.")] = Path(),
+    unit: Annotated[list[str] | None, typer.Option(help="Unit codes; by default all.")] = None,
+    kind: _Kind = "calendar",
+) -> None:
+    """Write the monthly report as a workbook."""
+    settings = context.settings()
+    span = _span(settings, period, kind)
+    with open_installation(settings) as installation, steps() as shown, shown.step(f"report {span.month}"):
+        path = outbox.monthly_report(installation, span, out, tuple(unit or ()))
+    typer.echo(str(path))
+
+
+@app.command("freeze")
+def report_freeze(
+    period: _Month,
+    person: Annotated[str, typer.Option("--by", help="Who decides it; recorded.")],
+    kind: _Kind = "calendar",
+) -> None:
+    """Let the figures of a month that has ended stand for good; what changes later is listed as errata."""
+    settings = context.settings()
+    span = _span(settings, period, kind)
+    with open_installation(settings) as installation, steps() as shown, shown.step(f"freezing {span.month}"):
+        rows = outbox.freeze_period(installation, span, person)
+    typer.echo(f"{span.month} ({wording.day(span.first_day)} – {wording.day(span.last_day)}): {rows} rows frozen")
+
+
+@app.command("errata")
+def report_errata(period: _Month, kind: _Kind = "calendar") -> None:
+    """What would be counted otherwise now in a month that is frozen, unit by unit."""
+    settings = context.settings()
+    span = _span(settings, period, kind)
+    with open_installation(settings) as installation:
+        frozen, errata = outbox.errata(installation, span)
+    typer.echo(
+        f"Kỳ báo cáo {span.label} (từ ngày {wording.day(span.first_day)} đến ngày {wording.day(span.last_day)}), "
+        f"số liệu đã chốt lúc {wording.instant(frozen.at, span.zone)} (người chốt: {frozen.person})"
+    )
+    typer.echo(context.plain(_table(errata)) if errata else "Không có đính chính.")
+
+
+def _table(errata: tuple[Erratum, ...]) -> Table:
+    table = Table("Đơn vị", "Loại", "Lĩnh vực", "Thủ tục", "Chỉ tiêu (cột Biểu II.06a)")
+    for title in ("Đã chốt", "Hiện nay", "Chênh lệch"):
+        table.add_column(title, justify="right")
+    for one in errata:
+        table.add_row(
+            escape(wording.unit_label(one.unit_code, one.unit_name)),
+            _KINDS.get(one.kind, one.kind),
+            escape(one.sector_name or one.sector_code or ""),
+            escape(" ".join(filter(None, (one.procedure_code, one.procedure_name)))),
+            COUNT_TITLES[one.figure],
+            wording.number(one.frozen),
+            wording.number(one.now),
+            f"{one.now - one.frozen:+d}",
+        )
+    return table
+
+
+def _span(settings: Settings, month: str, kind: Literal["calendar", "nd09"]) -> Period:
+    return (calendar_month if kind == "calendar" else nd09_month)(month, settings.zone)
