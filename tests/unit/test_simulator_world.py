@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tthc_monitor.domain.calendars import CalendarSpec
+from tthc_monitor.domain.yaml_text import validate
+from tthc_monitor.settings import shipped_calendar
 from tthc_monitor.simulator.catalogue import PROCEDURES, UNITS, procedures_of
 from tthc_monitor.simulator.office_hours import ZONE, OfficeTime, is_working
 from tthc_monitor.simulator.opencps_api import coerce, listing
@@ -65,6 +68,41 @@ def test_the_mix_is_realistic(world: World) -> None:
     kinds = Counter(one.status for one in dossiers)
     assert all(kinds[status] for status in ("waiting", "denied", "unresolved", "cancelled", "releasing", "receiving"))
     assert {one.script.unit.code for one in dossiers} == {unit.code for unit in UNITS}
+
+
+def test_numbers_hold_the_day_of_reception_and_count_from_one_without_gaps(world: World) -> None:
+    """TT 03/2025/TT-VPCP Art. 13.3: unit, YYMMDD of the reception, serial of that day."""
+    serials: dict[str, list[int]] = defaultdict(list)
+    dossiers = [one for one in world.dossiers_at(NOW) if one.received_at is not None]
+    for one in sorted(dossiers, key=lambda one: (one.received_at or NOW, one.script.dossier_id)):
+        assert one.received_at is not None
+        unit_and_day, serial = one.script.code.rsplit("-", 1)
+        assert unit_and_day == f"{one.script.unit.code}-{one.received_at.astimezone(ZONE):%y%m%d}"
+        assert len(serial) == 4
+        serials[unit_and_day].append(int(serial))
+    assert len(serials) > 500
+    assert all(found == list(range(1, len(found) + 1)) for found in serials.values())
+    over_night = [one for one in dossiers if one.script.created_at.date() != (one.received_at or NOW).date()]
+    assert over_night, "some come on one day and are received on the next"
+
+
+def test_dossiers_of_a_moving_world_are_numbered_like_all_others() -> None:
+    world = World(7, NOW, pace=4)
+    today = f"-{NOW.astimezone(ZONE):%y%m%d}-"
+    seen: dict[int, str] = {}
+    for minutes in (0, 1, 5, 30):
+        codes = {one.script.dossier_id: one.script.code for one in world.dossiers_at(NOW + timedelta(minutes=minutes))}
+        assert all(codes[key] == code for key, code in seen.items()), "a number never changes"
+        seen |= codes
+    numbered = [code for code in seen.values() if today in code]
+    assert len(set(numbered)) == len(numbered) > 50
+
+
+def test_promises_keep_to_the_calendar_that_is_shipped() -> None:
+    calendar = validate(CalendarSpec, shipped_calendar("vn")).compile()
+    first = NOW.date() - timedelta(days=500)
+    days = [first + timedelta(days=n) for n in range(900)]
+    assert [day for day in days if calendar.is_workday(day) != is_working(day)] == []
 
 
 def test_some_applicants_file_again_after_a_return(world: World) -> None:

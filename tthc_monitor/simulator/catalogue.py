@@ -147,6 +147,9 @@ DAYS_OFF: Final = frozenset(
 )
 """Weekdays on which the simulated offices are closed."""
 
+DAYS_WORKED: Final = frozenset({date(2025, 4, 26), date(2026, 1, 10), date(2026, 8, 22)})
+"""Saturdays on which they are open, worked in the place of a weekday."""
+
 
 def procedures_of(unit: Unit) -> tuple[Procedure, ...]:
     """The procedures a unit resolves."""

@@ -1,7 +1,7 @@
 """Office time of the simulated province as one number, so that scripts are plain sums.
 
-The coordinate counts office minutes: 450 a working day, 07:30-11:30 and 13:30-17:00 Viet Nam time, Monday to Friday.
-This is scenery for the demo; lateness is judged elsewhere.
+The coordinate counts office minutes: 450 a working day, 07:30-11:30 and 13:30-17:00 Viet Nam time, Monday to Friday
+and the Saturdays worked in the place of another day. This is scenery for the demo; lateness is judged elsewhere.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from bisect import bisect_left
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from tthc_monitor.simulator.catalogue import DAYS_OFF
+from tthc_monitor.simulator.catalogue import DAYS_OFF, DAYS_WORKED
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 DAY_MINUTES = 450
@@ -19,7 +19,7 @@ _MORNING = 240
 
 def is_working(day: date) -> bool:
     """Whether the offices are open on a day."""
-    return day.weekday() < 5 and day not in DAYS_OFF
+    return day in DAYS_WORKED or (day.weekday() < 5 and day not in DAYS_OFF)
 
 
 class OfficeTime:

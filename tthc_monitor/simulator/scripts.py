@@ -29,7 +29,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Script:
-    """What never changes about a dossier, and its events in order."""
+    """What never changes about a dossier, and its events in order. ``code`` is empty until it is numbered."""
 
     dossier_id: int
     reference: str
@@ -95,7 +95,6 @@ class Facts:
     """What is drawn before the story: who, what, where, and the office minute at which it starts."""
 
     dossier_id: int
-    code: str
     unit: Unit
     procedure: Procedure
     applicant: int
@@ -138,7 +137,7 @@ def draw(facts: Facts, plot: str, rng: random.Random, instant: Callable[[float],
     return Script(
         dossier_id=facts.dossier_id,
         reference=str(uuid.UUID(int=rng.getrandbits(128), version=4)),
-        code=facts.code,
+        code="",
         unit=facts.unit,
         procedure=facts.procedure,
         applicant=facts.applicant,
@@ -194,10 +193,11 @@ class _Story:
             due += gone
             self.move(asked + gone, "1210", "200", lock="", due_at=due)
         if plot == "paying":
-            asked, paused = received + work * 0.5, rng.uniform(0.5, 4) * DAY_MINUTES
-            due += paused
-            self.move(asked, "1220", "202", lock="PAUSE")
-            self.move(asked + paused, "1230", "200", lock="", due_at=due)
+            # The clock goes on: only the law of some sectors stops it for a payment.
+            work, paused = work * 0.5, limit * rng.uniform(0.1, 0.5)
+            asked = received + work * 0.5
+            self.move(asked, "1220", "202")
+            self.move(asked + paused, "1230", "200")
         end = received + paused + work
         if plot == "late":
             end = due + limit * rng.uniform(0.03, 1.2) + rng.uniform(5, 400)

@@ -1,7 +1,8 @@
 """The simulated province as a pure function of seed and time.
 
 The dossiers of a working day are drawn from the seed and the date alone, so two worlds of one seed agree on every day
-they share. With a ``pace`` something also happens every few seconds after ``origin``, at any hour, for a demo that
+they share. A dossier's number holds the day of its reception and its place among the receptions of its unit that day
+(TT 03/2025/TT-VPCP Art. 13.3); so that it is known once the dossier exists, days are drawn ahead. With a ``pace`` something also happens every few seconds after ``origin``, at any hour, for a demo that
 visibly moves.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import random
 import threading
 from bisect import bisect_right
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
@@ -22,6 +24,11 @@ HISTORY_DAYS: Final = 120
 HORIZON_DAYS: Final = 800
 LIVE_TICKS: Final = 5_000
 """A paced world returns to office hours after so many events."""
+
+_BEFORE: Final = timedelta(days=60)
+"""Dossiers filed so long before the history may be received in it: the longest a repeat filing waits, and holidays."""
+_AHEAD: Final = timedelta(days=21)
+"""What exists is received within so many days, holidays included."""
 
 _FIRST_ID_DAY: Final = date(2020, 1, 1)
 _ENDED: Final = frozenset({"135", "300", "310", "400", "405", "410"})
@@ -54,11 +61,14 @@ class World:
         self.pace = pace
         today = origin.astimezone(ZONE).date()
         self._first_day = today - timedelta(days=history_days)
-        self._office = OfficeTime(self._first_day - timedelta(days=1), history_days + HORIZON_DAYS)
+        first_drawn = self._first_day - _BEFORE
+        self._office = OfficeTime(
+            first_drawn - timedelta(days=1), (_BEFORE + _AHEAD).days + history_days + HORIZON_DAYS
+        )
         self._per_day = dossiers / history_days * 7 / 5
         self._scripts: list[Script] = []
         self._timeline: list[tuple[datetime, int]] = []
-        self._next_day = self._first_day
+        self._next_day = first_drawn
         self._position = 0
         self._states: dict[int, Dossier] = {}
         self._lock = threading.Lock()
@@ -81,15 +91,17 @@ class World:
             return [self._states[number] for number in sorted(self._states)]
 
     def _extend_to(self, day: date) -> None:
-        if day < self._next_day:
+        if day + _AHEAD < self._next_day:
             return
-        while self._next_day <= day:
+        while self._next_day <= day + _AHEAD:
             if is_working(self._next_day):
-                self._scripts.extend(self._draw_day(self._next_day))
+                drawn = self._draw_day(self._next_day)
+                self._scripts.extend(script for script in drawn if _numbered_on(script) >= self._first_day)
             self._next_day += timedelta(days=1)
         self._index()
 
     def _index(self) -> None:
+        self._scripts = _numbered(self._scripts)
         self._scripts.sort(key=lambda script: (script.created_at, script.dossier_id))
         self._timeline = sorted(
             (event.at, number) for number, script in enumerate(self._scripts) for event in script.events
@@ -106,14 +118,13 @@ class World:
             script, plot = self._draw(day, number, start + minute, rng)
             scripts.append(script)
             if plot in ("returned", "withdrawn") and rng.random() < 0.4:
-                scripts.append(self._file_again(script, day, number, start + minute, rng))
+                scripts.append(self._file_again(script, start + minute, rng))
         return scripts
 
-    def _file_again(self, script: Script, day: date, number: int, start: float, rng: random.Random) -> Script:
+    def _file_again(self, script: Script, start: float, rng: random.Random) -> Script:
         """The same applicant asks for the same a few days after the first try ended."""
         later = start + (script.procedure.days + rng.uniform(1, 4)) * DAY_MINUTES
-        code = f"{script.unit.code}-{day:%y%m%d}-{number + 5001:04d}"
-        facts = Facts(script.dossier_id + 500_000_000, code, script.unit, script.procedure, script.applicant, later)
+        facts = Facts(script.dossier_id + 500_000_000, script.unit, script.procedure, script.applicant, later)
         return draw(facts, "on_time", rng, self._office.instant)
 
     def _draw(self, day: date, number: int, start: float, rng: random.Random) -> tuple[Script, str]:
@@ -121,7 +132,6 @@ class World:
         dossier_id = (day - _FIRST_ID_DAY).days * 10_000 + number
         facts = Facts(
             dossier_id=dossier_id,
-            code=f"{unit.code}-{day:%y%m%d}-{number + 1:04d}",
             unit=unit,
             procedure=rng.choice(procedures_of(unit)),
             applicant=rng.randrange(4_000),
@@ -165,7 +175,6 @@ class World:
         return replace(
             script,
             dossier_id=(serial + 100_000_000) * 10_000 + tick,
-            code=f"{script.unit.code}-{at.astimezone(ZONE):%y%m%d}-T{tick:04d}",
             parent_id=0,
             submitted_at=at,
             events=events,
@@ -178,3 +187,30 @@ def _ended_at(script: Script, at: datetime) -> Script:
     if kept[-1].step in _ENDED:
         return script
     return replace(script, events=(*kept, Event(at, "1300", "300", kept[-1].step, {"released_at": at, "lock": ""})))
+
+
+def _numbered_on(script: Script) -> date:
+    """The day whose number a dossier gets: that of its reception, of one never received that on which it came."""
+    return (_received_at(script) or script.created_at).astimezone(ZONE).date()
+
+
+def _received_at(script: Script) -> datetime | None:
+    return next((event.at for event in script.events if "received_at" in event.sets), None)
+
+
+def _numbered(scripts: list[Script]) -> list[Script]:
+    """The scripts with their numbers: one series for each unit and day, in the order of reception, without gaps.
+
+    A dossier that is never received has none.
+    """
+    found: list[Script] = []
+    serials: Counter[tuple[str, date]] = Counter()
+    for script in sorted(scripts, key=lambda one: (_received_at(one) or one.created_at, one.dossier_id)):
+        if _received_at(script) is None:
+            found.append(script)
+            continue
+        day = _numbered_on(script)
+        serials[script.unit.code, day] += 1
+        number = serials[script.unit.code, day]
+        found.append(replace(script, code=f"{script.unit.code}-{day:%y%m%d}-{number:04d}"))
+    return found

@@ -1,7 +1,8 @@
-"""The demonstration: a simulated one-stop system, the whole service against it, and where to look."""
+"""One round of the demonstration, and what follows it until it is stopped."""
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import tempfile
 import threading
@@ -16,6 +17,8 @@ import yaml
 from sqlalchemy import text
 
 from tthc_monitor import jobs, outbox
+from tthc_monitor.demo import staging
+from tthc_monitor.domain.calendar_decreed import decreed_until
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.domain.periods import calendar_month
 from tthc_monitor.installation import Installation, open_installation, system_clock
@@ -34,6 +37,7 @@ _SEED = 2026
 _SECONDS_BETWEEN_EVENTS = 4.0
 _SOURCE = "tinh-mau"
 _AUDITOR = "kiem_toan"
+_APPLICANT_KEY = "applicant.key"
 QUERY = (
     "SELECT d.unit_name, count(*) FROM audit.verdicts_now v JOIN audit.dossiers d USING (dossier_id) "
     "WHERE v.verdict = 'open_overdue' GROUP BY 1 ORDER BY 2 DESC"
@@ -74,13 +78,24 @@ def run_demo(*, once: bool, out: Path | None, data_dir: Path | None, port: int, 
                 installation = stack.enter_context(open_installation(settings, fast_and_unsafe=data_dir is None))
             outputs = _first_round(installation, shown, _out_folder(out, folder))
         if once:
-            _print_once(outputs)
+            _print_once(outputs, settings.document.file if data_dir is not None else None)
         else:
             _go_on(installation, outputs, stop)
 
 
 def _first_round(installation: Installation, shown: Steps, out: Path) -> Outputs:
     source = installation.settings.source(_SOURCE)
+    with shown.step("staging a dossier for every rule") as step:
+        told = staging.stories(installation.settings.rules.packs)
+        staging.import_catalogues(installation, told)
+        played = staging.play(installation, told)
+        step.rows(len(told) - len(played.left_out), len(told))
+    if played.left_out:
+        console.print(
+            f"left out, for their stories are not over yet by this computer's clock: {', '.join(played.left_out)}",
+            soft_wrap=True,
+            highlight=False,
+        )
     with shown.step("pulling dossiers over HTTP and judging them") as step:
         jobs.pull_source(installation, source, step.rows)
     outputs = Outputs(out / "metrics.txt", out / "digest.html", out / "report.xlsx")
@@ -90,7 +105,9 @@ def _first_round(installation: Installation, shown: Steps, out: Path) -> Outputs
 
 
 def _write_outputs(installation: Installation, outputs: Outputs) -> None:
-    outputs.metrics.write_bytes(exposition(installation.engine))
+    outputs.metrics.write_bytes(
+        exposition(installation.engine, decreed_until=decreed_until(installation.settings.calendar))
+    )
     mail = outbox.digest_mail(outbox.digest_facts(installation), ())
     outputs.digest.write_text(mail.html, encoding="utf-8")
     local = installation.now().astimezone(ZoneInfo(installation.settings.zone))
@@ -98,16 +115,28 @@ def _write_outputs(installation: Installation, outputs: Outputs) -> None:
     outbox.monthly_report(installation, period, outputs.report.parent).replace(outputs.report)
 
 
-def _print_once(outputs: Outputs) -> None:
+def _print_once(outputs: Outputs, kept: Path | str | None) -> None:
     for name, path in (("metrics", outputs.metrics), ("digest", outputs.digest), ("report", outputs.report)):
         console.print(f"{name:8} {path}", soft_wrap=True, highlight=False)
+    if kept is not None:
+        console.print(f"explain  {_explain(kept)}", soft_wrap=True, highlight=False)
+
+
+def _explain(configuration: Path | str) -> str:
+    """How to look at the dossier of one rule: its key in the source is the rule's code."""
+    return f"tthc-monitor --config {configuration} rules explain overdue"
 
 
 def _go_on(installation: Installation, outputs: Outputs, stop: threading.Event) -> None:
     with transaction(installation.engine) as connection:
         auditor = create_auditor(connection, installation.engine.url, _AUDITOR)
     serve = installation.settings.serve
-    app = make_app(installation.engine, zone=installation.settings.zone, max_series=serve.max_series)
+    app = make_app(
+        installation.engine,
+        zone=installation.settings.zone,
+        max_series=serve.max_series,
+        decreed_until=decreed_until(installation.settings.calendar),
+    )
     with WebServer(app, serve.host, serve.port) as web:
         scheduler = start_scheduler(installation)
         try:
@@ -120,9 +149,8 @@ def _go_on(installation: Installation, outputs: Outputs, stop: threading.Event) 
 
 def _print_summary(installation: Installation, outputs: Outputs, url: str, auditor: str) -> None:
     with transaction(installation.engine) as connection:
-        counts: dict[str, int] = dict(
-            connection.execute(text("SELECT verdict, count(*) FROM audit.verdicts_now GROUP BY 1")).tuples().all()
-        )
+        rows = connection.execute(text("SELECT verdict, count(*) AS number FROM audit.verdicts_now GROUP BY 1"))
+        counts: dict[str, int] = {row.verdict: row.number for row in rows}
     lines = [
         f"[bold]{sum(counts.values())} dossiers of the made-up “Tỉnh Mẫu” judged[/bold]: "
         + ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())),
@@ -135,6 +163,8 @@ def _print_summary(installation: Installation, outputs: Outputs, url: str, audit
         "          try it in any PostgreSQL client:",
         f"          [italic]{QUERY};[/italic]",
         f"[bold]settings[/bold]  {installation.settings.document.file}",
+        "[bold]explain[/bold]   one dossier for every rule, by the rule's code (tthc-monitor rules list):",
+        f"          [italic]{_explain(installation.settings.document.file)}[/italic]",
         "",
         "It goes on pulling every 10 seconds. Stop it with Ctrl-C.",
     ]
@@ -175,7 +205,10 @@ def _origin(folder: Path) -> datetime:
 
 
 def _write_settings(folder: Path, simulated: SimulatedServer, port: int) -> Path:
-    path = folder / "tthc-monitor.yaml"
+    path, key = folder / "tthc-monitor.yaml", folder / _APPLICANT_KEY
+    if not key.exists():
+        key.touch(mode=0o600)
+        key.write_text(secrets.token_hex(32), encoding="ascii")
     source = {
         "name": _SOURCE,
         "kind": "opencps",
@@ -191,7 +224,8 @@ def _write_settings(folder: Path, simulated: SimulatedServer, port: int) -> Path
         "data_dir": ".",
         "calendar": "vn",
         "serve": {"port": port},
-        "sources": [source],
+        "applicant_key_file": _APPLICANT_KEY,
+        "sources": [source, *staging.source_settings()],
         "report": {"office": "Văn phòng Ủy ban nhân dân Tỉnh Mẫu (dữ liệu mô phỏng)"},
     }
     path.touch(mode=0o600)
