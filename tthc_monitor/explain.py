@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 from sqlalchemy import Connection, text
@@ -18,6 +18,7 @@ from sqlalchemy import Connection, text
 from rules.grounds import Grounds, with_derived
 from rules.judge import answers
 from rules.kinds.promise import due_instant
+from rules.model import AgainstDue
 from rules.registry import KINDS
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.domain.facts import facts_frame
@@ -28,9 +29,11 @@ from tthc_monitor.store import judgements
 
 _WAITING = int(Status.SUPPLEMENT_REQUESTED)
 _SHOWN = (
-    "status", "source_status", "unit_code", "received_at", "competent_received_at", "due_original", "due_current",
-    "finished_at", "delivered_at", "supplement_requested_at", "supplement_completed_at", "supplement_count",
-    "step_code", "step_name", "apology_at", "stop_requested_at",
+    "status", "source_status", "unit_code", "submitted_at", "received_at", "competent_received_at", "transferred_at",
+    "due_original", "due_current", "result_at", "finished_at", "delivered_at", "published_at",
+    "supplement_requested_at", "supplement_completed_at", "supplement_count", "step_code", "step_name",
+    "step_unit_code", "step_due_at", "consulted_unit_code", "consulted_due_at", "consulted_answered_at",
+    "apology_at", "stop_requested_at",
 )  # fmt: skip
 
 
@@ -81,6 +84,7 @@ class Explanation:
     findings: Sequence[Finding]
     unanswered: Mapping[str, str]
     records: Sequence[Record]
+    names: Mapping[str, str]
 
     @property
     def late_seconds(self) -> float | None:
@@ -108,9 +112,10 @@ def explain(connection: Connection, grounds: Grounds, name: str, as_of: datetime
     wire = judgements.load_facts(connection, f"SELECT dossier_id FROM tthc.dossiers WHERE dossier_id = {number}")
     calendar = grounds.calendars.of_unit(dossier["unit_code"])
     facts = with_derived(facts_frame(wire), calendar, grounds.limits)
-    due = due_instant(facts, calendar, facts["due_current"], "stopped").iloc[0]
+    clock = _official_clock(grounds)
+    due = due_instant(facts, calendar, facts["due_current"], clock).iloc[0]
     row = {str(name): None if pd.isna(value) else value for name, value in facts.iloc[0].to_dict().items()}
-    records = _records(connection, number)
+    records, findings = _records(connection, number), _findings(connection, number)
     verdict: str = connection.execute(
         text("SELECT verdict FROM audit.verdicts_as_of(:at) WHERE dossier_id = :number"),
         {"at": as_of, "number": number},
@@ -121,16 +126,43 @@ def explain(connection: Connection, grounds: Grounds, name: str, as_of: datetime
         dossier,
         verdict,
         _aware(due),
-        _ledger(grounds, dossier, row, records, _aware(due), as_of),
+        _ledger(grounds, dossier, row, records if clock == "stopped" else None, _aware(due), as_of),
         lawful_steps(row, calendar, grounds.limits),
-        _findings(connection, number),
+        findings,
         {
             rule.code: rule.title
             for rule in grounds.rules
             if KINDS[rule.kind].groups is None and answers(facts, calendar, rule).iloc[0] == "cannot_tell"
         },
         records,
+        _names(connection, findings, records),
     )
+
+
+def _names(connection: Connection, findings: Sequence[Finding], records: Sequence[Record]) -> dict[str, str]:
+    """Names of the units named in evidence and records, by code; codes of other dossiers, as ``dossier 12``."""
+    told = [value for finding in findings for value in finding.evidence.values() if isinstance(value, str)]
+    told += [value for one in records for name, value in one.changed.items() if name.endswith("unit_code") and value]
+    units = connection.execute(
+        text("SELECT unit_code, name FROM audit.units WHERE unit_code = ANY(:codes) AND name IS NOT NULL"),
+        {"codes": told},
+    )
+    others = [
+        int(finding.evidence["refiled_dossier_id"]) for finding in findings if "refiled_dossier_id" in finding.evidence
+    ]
+    dossiers = connection.execute(
+        text(
+            "SELECT 'dossier ' || dossier_id, coalesce(code, source_key) FROM audit.dossiers WHERE dossier_id = ANY(:ids)"
+        ),
+        {"ids": others},
+    )
+    return {str(key): str(value) for key, value in (*units, *dossiers)}
+
+
+def _official_clock(grounds: Grounds) -> Literal["stopped", "running"]:
+    """Whether the office's clock stands still while the applicant is awaited, as the official rule has it."""
+    official = next((rule for rule in grounds.rules if rule.verdict == "open_overdue"), None)
+    return official.clock_while_waiting if isinstance(official, AgainstDue) else "stopped"
 
 
 def _find(connection: Connection, name: str) -> Mapping[str, Any]:
@@ -150,21 +182,23 @@ def _ledger(
     grounds: Grounds,
     dossier: Mapping[str, Any],
     row: Mapping[str, Any],
-    records: Sequence[Record],
+    records: Sequence[Record] | None,
     due: datetime | None,
     as_of: datetime,
 ) -> TimeLedger | None:
+    """From the reception, or from a promise before it, to the end; ``records`` None: no wait stops the clock."""
     received, ended = row["received_at"], row["ended_at"] or row["end_seen_at"]
     if received is None or received >= as_of:
         return None
     until = min(ended or as_of, as_of)
     if until <= received:
         return None
-    waits = _waits(row, records)
+    waits = [] if records is None else _waits(row, records)
     # After the due instant nothing excuses: a request made then stops no clock.
     waits = [Wait(wait.start, wait.end, wait.reason) for wait in waits if due is None or wait.start < due]
     unit = dossier["unit_code"]
-    return time_ledger(grounds.calendar, grounds.calendars.of_unit(unit), unit, received, until, waits)
+    start = received if due is None else min(received, due)
+    return time_ledger(grounds.calendar, grounds.calendars.of_unit(unit), unit, start, until, waits)
 
 
 def _waits(row: Mapping[str, Any], records: Sequence[Record]) -> list[Wait]:

@@ -6,10 +6,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, is_dataclass, replace
 from datetime import date, datetime
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from tthc_monitor.domain.statuses import STATUS_LABELS
+from tthc_monitor.explanation_words import (
+    FIELDS,
+    SEVERITY_WORDS,
+    VERDICT_WORDS,
+    WEEKDAYS,
+    duration,
+    evidence_words,
+    instant_words,
+    until_words,
+    value_words,
+)
 from tthc_monitor.outputs import wording
 
 if TYPE_CHECKING:
@@ -17,127 +27,8 @@ if TYPE_CHECKING:
     from tthc_monitor.domain.time_ledger import Line, TimeLedger
     from tthc_monitor.explain import Explanation, Finding
 
-VERDICT_WORDS: Final[Mapping[str, str]] = {
-    "late": "ĐÃ KẾT THÚC, TRỄ HẠN",
-    "on_time": "ĐÃ KẾT THÚC, ĐÚNG HẠN",
-    "open_overdue": "ĐANG XỬ LÝ, QUÁ HẠN",
-    "open_in_time": "ĐANG XỬ LÝ, CÒN TRONG HẠN",
-    "cannot_tell": "CHƯA XÁC ĐỊNH ĐƯỢC",
-    "not_received": "CHƯA ĐƯỢC TIẾP NHẬN",
-}
-SEVERITY_WORDS: Final = {"info": "thông tin", "warning": "cảnh báo", "critical": "nghiêm trọng"}
-_WEEKDAYS: Final = ("Thứ Hai", "Thứ Ba", "Thứ Tư", "Thứ Năm", "Thứ Sáu", "Thứ Bảy", "Chủ nhật")
-_FIELDS: Final = {
-    "status": "trạng thái",
-    "source_status": "trạng thái ở hệ thống nguồn",
-    "unit_code": "đơn vị",
-    "received_at": "ngày tiếp nhận",
-    "competent_received_at": "cơ quan có thẩm quyền nhận",
-    "due_original": "hẹn trả lần đầu",
-    "due_current": "ngày hẹn trả",
-    "finished_at": "kết thúc xử lý",
-    "delivered_at": "trả kết quả",
-    "supplement_requested_at": "yêu cầu bổ sung",
-    "supplement_completed_at": "bổ sung xong",
-    "supplement_count": "số lần yêu cầu bổ sung",
-    "step_code": "mã bước",
-    "step_name": "bước xử lý",
-    "apology_at": "thư xin lỗi",
-    "stop_requested_at": "đề nghị dừng",
-}
-_EVIDENCE: Final = {
-    "acknowledged_at": "trả lời tiếp nhận",
-    "after_working_days": "bậc trễ (ngày làm việc)",
-    "against": "so với",
-    "allowed_until": "chậm nhất phải làm",
-    "apology_at": "văn bản xin lỗi",
-    "burst_count": "số hồ sơ kết thúc cùng lúc",
-    "burst_from": "kết thúc cùng lúc từ",
-    "burst_to": "kết thúc cùng lúc đến",
-    "clock_started_at": "bắt đầu tính thời hạn",
-    "closed_at": "bị đóng lúc",
-    "consulted_answered_at": "cơ quan phối hợp trả lời",
-    "consulted_due_at": "hạn của cơ quan phối hợp",
-    "consulted_late_working_seconds": "cơ quan phối hợp chậm (giờ làm việc)",
-    "counted": "cách tính",
-    "counted_from_at": "tính từ",
-    "cutoff": "mốc chuyển trong ngày",
-    "days": "lệch (ngày)",
-    "days_beyond": "dài hơn (ngày)",
-    "direction": "hướng lệch",
-    "done_at": "đã làm lúc",
-    "due_at": "hạn",
-    "due_current": "ngày hẹn hiện tại",
-    "due_lawful": "hạn theo quy định",
-    "due_moved_at": "thấy ngày hẹn đã đổi",
-    "due_original": "ngày hẹn đầu tiên",
-    "due_previous": "ngày hẹn trước khi đổi",
-    "due_unmoved_at": "lần cuối thấy ngày hẹn chưa đổi",
-    "end_seen_at": "lần đầu thấy đã kết thúc",
-    "ended_at": "kết thúc",
-    "ended_that_day": "số hồ sơ kết thúc trong ngày",
-    "excused": "số lần đổi do chờ người nộp",
-    "first_step_at": "bước đầu đóng lúc",
-    "idle_working_seconds": "thời gian không có bước nào (giờ làm việc)",
-    "last_step_at": "bước cuối đóng lúc",
-    "late_seconds": "trễ (theo đồng hồ)",
-    "late_working_seconds": "trễ (giờ làm việc)",
-    "latest_request_at": "yêu cầu gần nhất",
-    "lawful_due_at": "hạn theo quy định",
-    "missing": "thiếu",
-    "missing_from": "thiếu từ số",
-    "missing_to": "thiếu đến số",
-    "moves": "số lần đổi ngày hẹn",
-    "number_date": "ngày trong mã hồ sơ",
-    "number_serial": "số thứ tự trong mã hồ sơ",
-    "open_seen_at": "lần cuối thấy đang xử lý",
-    "promised_at": "ngày hẹn",
-    "reappointments": "số lần hẹn lại do nguồn ghi",
-    "received_at": "tiếp nhận",
-    "refiled_at": "nộp lại lúc",
-    "refiled_dossier_id": "hồ sơ nộp lại số",
-    "requested_at": "yêu cầu bổ sung",
-    "requests": "số lần yêu cầu bổ sung",
-    "result_at": "ngày văn bản kết quả",
-    "sent_back_at": "trả lại lúc",
-    "source_says": "hệ thống nguồn ghi",
-    "status": "trạng thái",
-    "step_due_at": "hạn của bước",
-    "step_started_at": "bước bắt đầu",
-    "step_unit_code": "đơn vị giữ bước",
-    "steps_done": "số bước",
-    "steps_seconds": "các bước kéo dài",
-    "submitted_at": "nộp",
-    "subtracted_seconds": "thời gian đã trừ",
-    "transferred_at": "chuyển",
-    "underway_seen_at": "lần đầu thấy đang xử lý",
-    "unit": "đơn vị",
-    "vanished_seen_at": "không còn thấy từ",
-    "we_say": "tính ra",
-    "what": "việc",
-    "within_working_hours": "nhắc trước (giờ làm việc)",
-    "working_days": "thời hạn (ngày làm việc)",
-    "working_hours": "thời hạn (giờ làm việc)",
-}
-"""Evidence in the words of an official; every name that a kind of rule gives stands here."""
-_WORDS: Final = {
-    "on_time": "đúng hạn",
-    "late": "trễ hạn",
-    "due_original": "ngày hẹn đầu tiên",
-    "due_current": "ngày hẹn trả",
-    "due_lawful": "hạn theo quy định",
-    "end": "thời điểm kết thúc",
-    "wait": "thời gian chờ công dân",
-    "returned": "trả lại, từ chối",
-    "supplement_requested": "yêu cầu bổ sung",
-    "received_later": "tiếp nhận muộn hơn",
-    "received_earlier": "tiếp nhận sớm hơn",
-    "promise": "theo ngày hẹn trả",
-    "lawful_limit": "theo thời hạn của thủ tục",
-    "limit": "thời hạn của thủ tục",
-    "status": "trạng thái đã đối chiếu",
-    "second_supplement": "yêu cầu bổ sung quá một lần",
-}
+_ALIKE = 6
+"""Days in a row with the same hours beyond which only the first two and the last are written out."""
 
 
 def as_json(explanation: Explanation) -> dict[str, Any]:
@@ -162,10 +53,10 @@ def _plain(value: Any) -> Any:
 
 
 def as_text(explanation: Explanation) -> str:
-    """The explanation in Vietnamese, in six parts."""
+    """The explanation in Vietnamese: the conclusion, and five numbered parts."""
     parts = (
         _head(explanation),
-        _reckoning(explanation),
+        _milestones(explanation),
         _ledger(explanation),
         _lawful(explanation),
         _findings(explanation),
@@ -176,33 +67,55 @@ def as_text(explanation: Explanation) -> str:
 
 def _head(told: Explanation) -> list[str]:
     dossier = told.dossier
-    words = VERDICT_WORDS[told.verdict]
-    late = told.late_seconds
-    if late is not None:
-        words += f" {duration(late)} làm việc"
+    petition = dossier["kind"] == "petition"
     name = dossier["procedure_name"] or "(chưa rõ tên thủ tục)"
-    return [
-        f"HỒ SƠ {dossier['code'] or dossier['source_key']}",
-        f"Thủ tục:     {name} ({dossier['procedure_code'] or 'không có mã'})",
+    lines = [f"{'PHẢN ÁNH, KIẾN NGHỊ' if petition else 'HỒ SƠ'} {dossier['code'] or dossier['source_key']}"]
+    if not petition or dossier["procedure_code"]:
+        lines.append(f"Thủ tục:     {name} ({dossier['procedure_code'] or 'không có mã'})")
+    lines += [
         f"Đơn vị:      {wording.unit_label(dossier['unit_code'], dossier['unit_name'])}",
         f"Trạng thái:  {dossier['status_name'] or dossier['source_status'] or 'chưa rõ'}",
         f"Nguồn:       {dossier['source']}, khóa {dossier['source_key']}",
-        "",
-        f"KẾT LUẬN tại {wording.instant(told.as_of, told.zone)}: {words}",
     ]
+    gone = next((one for one in told.findings if one.rule_code == "vanished"), None)
+    if gone is not None:
+        lines.append(f"Lưu ý:       nguồn không còn liệt kê từ {instant_words(gone.starts_at, told.zone)}")
+    return [*lines, "", f"KẾT LUẬN tại {wording.instant(told.as_of, told.zone)}: {_verdict(told)}"]
 
 
-def _reckoning(told: Explanation) -> list[str]:
+def _verdict(told: Explanation) -> str:
+    if told.verdict == "not_received" and told.dossier["ended_at"] is not None:
+        return "ĐÃ KẾT THÚC, KHÔNG GHI NGÀY TIẾP NHẬN"
+    words = VERDICT_WORDS[told.verdict]
+    if told.verdict == "cannot_tell":
+        why = [one.title for one in told.findings if one.verdict == "cannot_tell" and _is_on(one, told.as_of)]
+        return words + (f", vì: {'; '.join(why)}" if why else ", vì vừa ghi nhận, chưa đánh giá")
+    late = told.late_seconds
+    if late:
+        return f"{words} {duration(late)} làm việc"
+    if late is not None and told.due_at is not None:
+        until = min(told.dossier["ended_at"] or told.as_of, told.as_of)
+        return f"{words} {duration((until - told.due_at).total_seconds())}, ngoài giờ làm việc"
+    return words
+
+
+def _is_on(finding: Finding, at: datetime) -> bool:
+    return finding.starts_at <= at and (finding.ends_at is None or finding.ends_at > at)
+
+
+def _milestones(told: Explanation) -> list[str]:
     dossier = told.dossier
     lines = ["1. CÁC MỐC THỜI GIAN"]
-    for label, value in (
-        ("Tiếp nhận", dossier["received_at"]),
-        ("Hẹn trả lần đầu", dossier["due_original"]),
-        ("Ngày hẹn trả hiện tại", dossier["due_current"]),
-        ("Hạn dùng để kết luận", told.due_at),
-        ("Kết thúc xử lý", dossier["ended_at"]),
+    for label, value, words in (
+        ("Nộp", dossier["submitted_at"], instant_words),
+        ("Tiếp nhận", dossier["received_at"], instant_words),
+        ("Hẹn trả lần đầu", dossier["due_original"], instant_words),
+        ("Ngày hẹn trả hiện tại", dossier["due_current"], instant_words),
+        ("Hạn dùng để kết luận", told.due_at, instant_words),
+        ("Kết thúc xử lý", dossier["ended_at"], instant_words),
     ):
-        lines.append(f"   {label + ':':24} {_at(value, told.zone)}")
+        if value is not None or label in ("Tiếp nhận", "Ngày hẹn trả hiện tại"):
+            lines.append(f"   {label + ':':24} {words(value, told.zone)}")
     if told.due_at is not None and told.due_at != dossier["due_current"]:
         lines.append("   (Hạn dùng để kết luận đã cộng thời gian chờ công dân bổ sung hồ sơ.)")
     return lines
@@ -216,21 +129,39 @@ def _ledger(told: Explanation) -> list[str]:
     total = 0.0
     before, after = _parted(ledger.lines, told.due_at)
     for part in (before, after):
+        rows: list[tuple[str, str]] = []
         for (day, kind, reason), group in groupby(part, lambda line: (line.start.date(), line.kind, line.reason)):
             pieces = list(group)
             seconds = sum(piece.seconds for piece in pieces)
             total += seconds if kind == "counted" else 0
             hours = ", ".join(_hours(piece) for piece in pieces)
-            told_as = (
-                f"{duration(seconds):>20}  cộng dồn {duration(total)}" if kind == "counted" else f"KHÔNG TÍNH: {reason}"
-            )
-            lines.append(f"   {_WEEKDAYS[day.weekday()]:8} {wording.day(day)}  {hours:34} {told_as}")
+            counted = f"{duration(seconds):>20}  cộng dồn {duration(total)}"
+            told_as = counted if kind == "counted" else f"KHÔNG TÍNH: {reason}"
+            rows.append((hours, f"   {WEEKDAYS[day.weekday()]:8} {wording.day(day)}  {hours:34} {told_as}"))
+        lines += _shortened(rows)
         if part is before and told.due_at is not None:
-            lines.append(f"   ------ hạn: {_at(told.due_at, told.zone)} ------")
-    lines.append(f"   Tổng thời gian tính: {duration(ledger.counted_seconds)}" + _sums(told, ledger))
+            lines.append(_due_line(told, told.due_at, ledger))
+    lines.append(f"   Tổng thời gian tính: {duration(ledger.counted_seconds)}{_sums(told, ledger)}")
     lines += ["   Ngày nghỉ, ngày làm bù trong khoảng này:"] if ledger.special_days else []
-    lines += [f"   - {_special(day)}" for day in ledger.special_days]
-    return lines
+    return lines + [f"   - {_special(day)}" for day in ledger.special_days]
+
+
+def _shortened(rows: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Days of the same hours, many in a row, by the first two and the last."""
+    for _, group in groupby(rows, lambda row: row[0]):
+        lines = [line for _, line in group]
+        if len(lines) > _ALIKE:
+            yield from lines[:2]
+            yield f"   …        ({len(lines) - 3} ngày làm việc như trên)"
+            yield lines[-1]
+        else:
+            yield from lines
+
+
+def _due_line(told: Explanation, due: datetime, ledger: TimeLedger) -> str:
+    if due >= ledger.end:
+        return f"   (chưa đến hạn, hạn là {until_words(due, told.zone)})"
+    return f"   ------ hạn: {until_words(due, told.zone)} ------"
 
 
 def _parted(lines: Sequence[Line], due: datetime | None) -> tuple[list[Line], list[Line]]:
@@ -267,58 +198,64 @@ def _special(day: Crossing) -> str:
         return f"{day.days} ngày nghỉ hằng tuần"
     what = {"off": "nghỉ", "worked": "làm việc", "hours": "giờ làm việc riêng"}[day.kind]
     hours = f" {', '.join('–'.join(pair) for pair in day.hours)}" if day.hours else ""
+    when = f"{WEEKDAYS[day.first_day.weekday()]} {wording.day(day.first_day)}"
     basis = f"; căn cứ: {day.document}" if day.document else ""
-    return f"{_WEEKDAYS[day.first_day.weekday()]} {wording.day(day.first_day)}: {what}{hours} – {day.name or 'không ghi lý do'}{basis}"
+    return f"{when}: {what}{hours} – {day.name or 'không ghi lý do'}{basis}"
 
 
 def _lawful(told: Explanation) -> list[str]:
     lines = ["3. THỜI HẠN THEO QUY ĐỊNH"]
     if not told.lawful:
         return [*lines, "   Chưa có thời hạn nào của thủ tục này trong danh mục."]
-    days = [step for step in told.lawful if step.code == "workday"]
+    days = [
+        step.at.astimezone(ZoneInfo(told.zone)).date()
+        for step in told.lawful
+        if step.code == "workday" and step.at is not None
+    ]
+    told_days, source = False, ""
     for step in told.lawful:
-        if step.code != "workday":
-            basis = f" [{step.source}]" if step.source else ""
-            lines.append(f"   - {step.text}{basis}")
-        elif step is days[0]:
-            lines.append(
-                f"   - Các ngày được tính: {', '.join(wording.day(one.at.astimezone(ZoneInfo(told.zone)).date()) for one in days if one.at)}"
-            )
+        if step.code == "workday":
+            if not told_days and len(days) > 1:
+                lines.append(f"   - Các ngày đi qua: {', '.join(wording.day(day) for day in days)}")
+            told_days = True
+            continue
+        basis = f" [{step.source}]" if step.source and step.source != source else ""
+        source = step.source or source
+        lines.append(f"   - {step.text}{basis}")
     return lines
 
 
 def _findings(told: Explanation) -> list[str]:
-    lines = ["4. CÁC PHÁT HIỆN ĐANG CÓ HIỆU LỰC"]
+    lines = ["4. CÁC PHÁT HIỆN"]
+    for title, chosen in (
+        ("Đang có", [one for one in told.findings if _is_on(one, told.as_of)]),
+        ("Đã qua", [one for one in told.findings if one.ends_at is not None and one.ends_at <= told.as_of]),
+        ("Sẽ đến", [one for one in told.findings if one.starts_at > told.as_of]),
+    ):
+        if chosen:
+            lines.append(f"   {title}:")
+            lines += [line for finding in chosen for line in _finding(finding, told)]
     if not told.findings:
         lines.append("   Không có.")
-    for finding in told.findings:
-        lines += _finding(finding, told)
     if told.unanswered:
-        lines.append("   Chưa đủ dữ liệu để trả lời:")
-        lines += [f"   - {title} ({code})" for code, title in sorted(told.unanswered.items())]
+        titles = "; ".join(sorted(told.unanswered.values()))
+        lines.append(f"   Chưa đủ dữ liệu để trả lời {len(told.unanswered)} quy tắc: {titles}.")
     return lines
 
 
 def _finding(finding: Finding, told: Explanation) -> Iterator[str]:
-    span = f"từ {_at(finding.starts_at, told.zone)}"
-    span += f" đến {_at(finding.ends_at, told.zone)}" if finding.ends_at else ""
-    if finding.starts_at > told.as_of:
-        span += " (chưa tới)"
-    elif finding.ends_at is not None and finding.ends_at <= told.as_of:
-        span += " (đã qua)"
+    span = f"từ {instant_words(finding.starts_at, told.zone)}"
+    span += f" đến {instant_words(finding.ends_at, told.zone)}" if finding.ends_at else ""
     yield f"   • {finding.title} [{finding.rule_code}, {SEVERITY_WORDS[finding.severity]}]"
     yield f"       {span}"
     yield f"       Căn cứ: {finding.legal_basis}"
-    evidence = "; ".join(
-        f"{_EVIDENCE.get(name, name)} = {_value(name, value, told.zone)}"
-        for name, value in finding.evidence.items()
-        if value is not None
-    )
+    evidence = evidence_words(finding.rule_code, finding.evidence, told.names, told.zone)
     if evidence:
         yield f"       Chứng cứ: {evidence}"
     yield (
         f"       Quy tắc bản số {finding.rule_version_id}, lịch bản số {finding.calendar_version_id}, bộ máy bản "
-        f"{finding.engine_version}, ghi nhận số {finding.observation_id}, kết luận lúc {_at(finding.believed_from, told.zone)}"
+        f"{finding.engine_version}, ghi nhận số {finding.observation_id}, kết luận lúc "
+        f"{instant_words(finding.believed_from, told.zone)}"
     )
 
 
@@ -326,48 +263,10 @@ def _records(told: Explanation) -> list[str]:
     lines = ["5. NHỮNG LẦN GHI NHẬN HỒ SƠ THAY ĐỔI"]
     for record in told.records:
         changes = "; ".join(
-            f"{_FIELDS[name]}: {_field(name, value, told.zone)}" for name, value in record.changed.items()
+            f"{FIELDS[name]}: {value_words(name, value, told.names, told.zone)}"
+            for name, value in record.changed.items()
+            if not (name == "source_status" and value == told.dossier["status_name"])
         )
-        lines.append(
-            f"   - số {record.observation_id}, thấy lúc {_at(record.seen_at, told.zone)}: {changes or 'các trường khác'}"
-        )
+        seen = instant_words(record.seen_at, told.zone)
+        lines.append(f"   - số {record.observation_id}, thấy lúc {seen}: {changes or 'các trường khác'}")
     return lines
-
-
-def _field(name: str, value: Any, zone: str) -> str:
-    return _value(name, value, zone)
-
-
-def _value(name: str, value: Any, zone: str) -> str:
-    if value is None:
-        return "trống"
-    if isinstance(value, datetime):
-        return _at(value, zone)
-    if isinstance(value, str) and name.endswith("_at"):
-        return _at(datetime.fromisoformat(value), zone)
-    if name.endswith("_seconds"):
-        return duration(float(value))
-    if name == "status":
-        return STATUS_LABELS.get(value, "chưa được đối chiếu")
-    if isinstance(value, float):
-        return wording.decimal(value)
-    return _WORDS.get(str(value), str(value))
-
-
-def _at(value: datetime | None, zone: str) -> str:
-    if value is None:
-        return "không có"
-    local = value.astimezone(ZoneInfo(zone))
-    clock = f"{local:%H:%M:%S}" if local.second or local.microsecond else f"{local:%H:%M}"
-    return f"{clock} {_WEEKDAYS[local.weekday()]} {wording.day(local.date())}"
-
-
-def duration(seconds: float) -> str:
-    """A span: ``12 giờ 30 phút``; seconds only where there are any."""
-    whole = round(seconds)
-    hours, rest = divmod(whole, 3600)
-    minutes, left = divmod(rest, 60)
-    parts = [f"{wording.number(hours)} giờ"] if hours else []
-    parts += [f"{minutes} phút"] if minutes else []
-    parts += [f"{left} giây"] if left else []
-    return " ".join(parts) or "0 phút"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rules.model import Rule
-from tthc_monitor.explanation import SEVERITY_WORDS
+from tthc_monitor.explanation_words import SEVERITY_WORDS
 
 _ANSWERS = {
     "clear": "Không nêu",

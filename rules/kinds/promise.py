@@ -16,17 +16,37 @@ import numpy as np
 import pandas as pd
 
 from rules.kinds.intervals import answerable, utc
-from rules.kinds.waits import Instants, Wait, waits
+from rules.kinds.waits import Instants, Wait, number_of_waits, waits
 from tthc_monitor.domain.worktime import WorkCalendar
 
 
 def wait_unknown(facts: pd.DataFrame, promised: pd.Series) -> pd.Series:
-    """Whether it cannot be told if the applicant was awaited when the promise came."""
+    """Whether it cannot be told if the applicant was awaited when the promise came.
+
+    Args:
+        promised: the promise with earlier waits taken out (:func:`promise_before_latest_wait`).
+    """
     requested, answered = facts["supplement_requested_at"], facts["supplement_completed_at"]
     # Asked some time before: of a promise that passed meanwhile nobody knows how much was left.
     asked_before_we_looked = (facts["request_unknown"] == 1) & ((requested >= promised) | (answered > promised))
     answered_unseen = (facts["answer_unknown"] == 1) & (requested < promised)
-    return asked_before_we_looked | answered_unseen
+    # A request that is counted and no more: it may have been open when the promise came.
+    counted_only = (facts["supplement_count"] > number_of_waits(facts)) & ~(requested < promised)
+    return asked_before_we_looked | answered_unseen | counted_only
+
+
+def promise_before_latest_wait(facts: pd.DataFrame, calendar: WorkCalendar, promised: pd.Series) -> pd.Series:
+    """The promise with all waits but the latest taken out of it."""
+    several = facts["earlier_waits"].notna() & promised.notna()
+    if not several.any():
+        return promised
+    given = utc(promised[several])
+    moved = given
+    for wait in waits(facts[several])[:-1]:
+        moved = _moved_by(wait, moved, given, calendar)
+    result = promised.copy()
+    result[several] = pd.DatetimeIndex(moved).tz_localize("UTC")
+    return result
 
 
 def due_instant(
@@ -41,17 +61,36 @@ def due_instant(
     due = promised.where(facts["received_at"].notna())
     if clock_while_waiting == "running":
         return due
-    requested, answered = facts["supplement_requested_at"], facts["supplement_completed_at"]
-    awaited = (requested < due) & (answered.isna() | (answered > due))
-    due = due.where(~awaited & ~wait_unknown(facts, promised))
-    moved = awaited & answered.notna() & answerable(requested) & answerable(promised) & answerable(answered)
-    beyond = moved & ~answerable(answered + 2 * (promised - requested))
-    due = due.where(~beyond)
-    moved &= ~beyond
-    if moved.any():
-        left = calendar.elapsed(utc(requested[moved]), utc(promised[moved]))
-        due[moved] = pd.DatetimeIndex(calendar.add(utc(answered[moved]), left)).tz_localize("UTC")
+    given = due
+    due = promise_before_latest_wait(facts, calendar, due)
+    due = due.where(~wait_unknown(facts, due))
+    asked = due.notna() & facts["supplement_requested_at"].notna()
+    if asked.any():
+        some = facts[asked]
+        latest = Wait(utc(some["supplement_requested_at"]), utc(some["supplement_completed_at"]))
+        moved = _moved_by(latest, utc(due[asked]), utc(given[asked]), calendar)
+        due[asked] = pd.DatetimeIndex(moved).tz_localize("UTC")
     return due
+
+
+def _moved_by(wait: Wait, due: Instants, given: Instants, calendar: WorkCalendar) -> Instants:
+    """The promise after a wait in which it came: moved by the working time that was left at the request.
+
+    NaT while the wait lasts, and where the calendar has no answer; any other promise stays. One that was moved here for
+    an earlier wait is not the source's, which takes no later wait out of it: there every wait counts.
+
+    Args:
+        due: the promise with earlier waits taken out.
+        given: the promise as the source gives it.
+    """
+    open_still = np.isnat(wait.answered)
+    awaited = (wait.requested < due) & (open_still | (wait.answered > due) | (due != given))
+    result = np.where(awaited, np.datetime64("NaT"), due)
+    known = awaited & ~open_still & _computable(wait.requested, due, wait.answered)
+    if known.any():
+        left = calendar.elapsed(wait.requested[known], due[known])
+        result[known] = calendar.add(wait.answered[known], left)
+    return result
 
 
 def first_due(

@@ -9,7 +9,7 @@ import pandas as pd
 from rules.kinds.intervals import findings
 from rules.kinds.kind import Kind
 from rules.kinds.lateness import received, understood
-from rules.kinds.promise import due_instant, wait_unknown
+from rules.kinds.promise import due_instant, promise_before_latest_wait, wait_unknown
 from rules.model import AgainstDue
 from tthc_monitor.domain.worktime import WorkCalendar
 
@@ -37,8 +37,9 @@ def cannot_tell(facts: pd.DataFrame, calendar: WorkCalendar, rule: CannotTell) -
         where = received.notna() & ~understood(facts)
         return findings(facts, where, received, for_good, missing=rule.missing)
     if rule.missing == "wait":
-        where = received.notna() & wait_unknown(facts, promised) & (ended.isna() | (ended > promised))
-        return findings(facts, where, promised, for_good, missing=rule.missing, due_at=promised)
+        due = promise_before_latest_wait(facts, calendar, promised)
+        where = received.notna() & wait_unknown(facts, due) & (ended.isna() | (ended > due))
+        return findings(facts, where, due, for_good, missing=rule.missing, due_at=due)
     due = due_instant(facts, calendar, promised, rule.clock_while_waiting)
     seen = facts["end_seen_at"]
     # Seen ended before the due instant: on time whenever it ended.

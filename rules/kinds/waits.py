@@ -31,6 +31,15 @@ def waits(facts: pd.DataFrame) -> Sequence[Wait]:
     return [*(Wait(pairs[:, number, 0], pairs[:, number, 1]) for number in range(pairs.shape[1])), latest]
 
 
+def number_of_waits(facts: pd.DataFrame) -> pd.Series:
+    """How many waits are known of each row."""
+    known = facts["supplement_requested_at"].notna().astype(np.int64)
+    several = facts["earlier_waits"].notna()
+    if several.any():
+        known[several] += (~np.isnat(_earlier(facts.loc[several, "earlier_waits"])[:, :, 0])).sum(axis=1)
+    return known
+
+
 def first_request(facts: pd.DataFrame) -> pd.Series:
     """When the applicant was first asked to supplement."""
     first = facts["supplement_requested_at"]
@@ -47,10 +56,7 @@ def excused_moves(facts: pd.DataFrame) -> pd.Series:
     NĐ 61/2018/NĐ-CP Art. 19.4: after a supplement the limit runs anew, so the system moves the promise by itself; a
     financial obligation stops the clock where the law of the sector says so.
     """
-    known = facts["supplement_requested_at"].notna().astype(np.int64)
-    several = facts["earlier_waits"].notna()
-    if several.any():
-        known[several] += (~np.isnat(_earlier(facts.loc[several, "earlier_waits"])[:, :, 0])).sum(axis=1)
+    known = number_of_waits(facts)
     obligations = facts["obligation_requested_at"].notna().astype(np.int64)
     return known.clip(lower=facts["supplement_count"].astype(np.int64)) + obligations
 

@@ -15,7 +15,8 @@ from tests.postgres.test_recompute import LIMIT, grounds, judge
 from tthc_monitor.domain.calendars import CalendarSpec
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.explain import Explanation, explain
-from tthc_monitor.explanation import as_json, as_text, duration
+from tthc_monitor.explanation import as_json, as_text
+from tthc_monitor.explanation_words import duration
 
 RECEIVED = datetime(2026, 10, 5, 1, tzinfo=UTC)  # 08:00 of a Monday
 DUE = datetime(2026, 10, 15, 10, tzinfo=UTC)
@@ -61,6 +62,24 @@ def test_the_ledger_adds_up_to_the_finding(engine: Engine, fields: dict[str, Any
     assert answer.late_seconds == pytest.approx(late.evidence["late_working_seconds"], abs=1e-3)
     assert answer.due_at == datetime.fromisoformat(late.evidence["due_at"])
     assert duration(answer.late_seconds) in as_text(answer)
+
+
+def test_a_promise_before_the_reception_is_counted_from_the_promise(engine: Engine) -> None:
+    answer = told(engine, made(due_current=RECEIVED - DAY, status=9, finished_at=RECEIVED + DAY))
+    (late,) = [one for one in answer.findings if one.rule_code == "finished_late"]
+    assert answer.late_seconds == pytest.approx(late.evidence["late_working_seconds"], abs=1e-3)
+
+
+def test_the_clock_is_that_of_the_official_rule(engine: Engine) -> None:
+    running = tuple(
+        rule.model_copy(update={"clock_while_waiting": "running"}) if hasattr(rule, "clock_while_waiting") else rule
+        for rule in grounds().rules
+    )
+    waited = {"supplement_requested_at": DUE - 3 * DAY, "supplement_completed_at": DUE + 4 * DAY}
+    answer = told(engine, made(status=9, finished_at=DUE + 8 * DAY, **waited), by=grounds(rules=running))
+    assert answer.verdict == "late" and answer.due_at == DUE
+    (late,) = [one for one in answer.findings if one.rule_code == "finished_late"]
+    assert answer.late_seconds == pytest.approx(late.evidence["late_working_seconds"], abs=1e-3)
 
 
 def test_a_wait_is_told_with_the_record_it_is_known_from(engine: Engine) -> None:

@@ -8,7 +8,7 @@ from rules.loader import load_packs
 from tests.house.files import ROOT
 from tthc_monitor.domain.calendars import CalendarSpec
 from tthc_monitor.domain.yaml_text import validate
-from tthc_monitor.explanation import _EVIDENCE, _WORDS, duration
+from tthc_monitor.explanation_words import EVIDENCE, WORDS, duration
 from tthc_monitor.settings import RulesSettings, shipped_calendar
 
 CALENDAR = validate(CalendarSpec, shipped_calendar("vn")).compile()
@@ -24,8 +24,8 @@ def test_all_evidence_is_told_in_words() -> None:
                 for name in found.columns[3:]:
                     texts |= {value for value in found[name] if isinstance(value, str)}
     codes = {text for text in texts if text.replace("_", "").isalpha() and text.islower()}
-    assert names <= set(_EVIDENCE), names - set(_EVIDENCE)
-    assert codes <= set(_WORDS), codes - set(_WORDS)
+    assert names <= set(EVIDENCE), names - set(EVIDENCE)
+    assert codes <= set(WORDS), codes - set(WORDS)
     assert {"on_time", "received_later", "promise"} <= codes
 
 

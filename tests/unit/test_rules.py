@@ -268,6 +268,34 @@ def test_evidence_adds_up() -> None:
 SHIPPED = {one.kind: one for one in load_packs(("core", *shipped_packs()), Path())}
 
 
+def epoch(at: datetime) -> float:
+    return at.timestamp()
+
+
+def test_every_wait_in_which_the_promise_came_moves_it() -> None:
+    """Asked on 4/3, answered on 12/3, asked again on 13/3: the office had used up nothing that the promise of 10/3 left."""
+    first = (datetime(2026, 3, 4, 8, tzinfo=UTC), datetime(2026, 3, 12, 8, tzinfo=UTC))
+    again, answered = datetime(2026, 3, 13, 8, tzinfo=UTC), datetime(2026, 3, 16, 8, tzinfo=UTC)
+    waited = {"earlier_waits": json.dumps([[epoch(one) for one in first]]), "supplement_count": 2}
+    # From 4/3 08:00 to 10/3 12:00 are 36 working hours; 8 of them go by on 12/3, the rest from 16/3 on.
+    moved = datetime(2026, 3, 19, 12, tzinfo=UTC)
+    check(
+        rule("overdue"),
+        [
+            (waited | {"supplement_requested_at": again}, None),
+            (waited | {"supplement_requested_at": again, "supplement_completed_at": answered}, (moved, NEVER)),
+            (waited | {"supplement_requested_at": again, "supplement_completed_at": answered, "ended_at": moved}, None),
+        ],
+    )
+
+
+def test_requests_that_are_counted_but_not_known_leave_it_open_whether_the_promise_came_in_one() -> None:
+    after = {"supplement_requested_at": DUE + DAY, "supplement_completed_at": DUE + 2 * DAY}
+    unknown = after | {"supplement_count": 2}
+    assert found(rule("overdue"), unknown, after, after | {"supplement_count": 1}) == [None, (DUE, NEVER), (DUE, NEVER)]
+    assert found(rule("cannot_tell", missing="wait"), unknown, after) == [(DUE, NEVER), None]
+
+
 def test_a_due_instant_beyond_the_calendar_is_none_and_keeps_no_other_from_being_judged() -> None:
     """Forty years left at the request: the source claims nonsense, and the calendar ends before they are over."""
     absurd = {
