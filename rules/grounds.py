@@ -8,7 +8,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from rules.judge import judge
+from rules.judge import judge_each
 from rules.model import Rule
 from rules.registry import KINDS
 from tthc_monitor.domain.calendar_variants import Calendars
@@ -54,10 +54,7 @@ def judge_all(facts: pd.DataFrame, grounds: Grounds, rules: Sequence[Rule] | Non
     """
     for calendar, chosen in grounds.calendars.partition(facts["unit_code"]):
         part = with_derived(facts[chosen] if not chosen.all() else facts, calendar, grounds.limits)
-        for rule in grounds.single_rules if rules is None else rules:
-            found = judge(part, calendar, rule)
-            if not found.empty:
-                yield rule, found
+        yield from judge_each(part, calendar, grounds.single_rules if rules is None else rules)
 
 
 def judge_groups(facts: pd.DataFrame, grounds: Grounds, rules: Sequence[Rule]) -> Iterator[Finding]:
@@ -66,10 +63,7 @@ def judge_groups(facts: pd.DataFrame, grounds: Grounds, rules: Sequence[Rule]) -
     Args:
         facts: whole groups, named by an int64 column ``group``.
     """
-    for rule in rules:
-        found = judge(facts, grounds.calendars.default, rule)
-        if not found.empty:
-            yield rule, found
+    yield from judge_each(facts, grounds.calendars.default, rules)
 
 
 def with_derived(facts: pd.DataFrame, calendar: WorkCalendar, limits: Limits) -> pd.DataFrame:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from typing import Final
+
 import pandas as pd
 
 from rules.model import Rule
@@ -12,13 +15,40 @@ ENGINE_VERSION = "2"
 """Raised when the same rule, calendar and facts would give another verdict than before."""
 
 
+SCOPED_BY: Final = ("dossier_id", "kind", "procedure_code", "sector_code", "unit_code", "received_at")
+"""Facts that a scope and the effective dates of a rule look at, and which dossier it is."""
+
+
 def judge(facts: pd.DataFrame, calendar: WorkCalendar, rule: Rule) -> pd.DataFrame:
     """Findings of one rule: dossier_id, starts_at, ends_at (NaT: without end) and the evidence columns. Pure.
 
     Args:
         facts: columns of :data:`tthc_monitor.domain.facts.FACT_SCHEMA`, one row a dossier.
     """
-    return KINDS[rule.kind].judge(facts[in_scope(facts, calendar, rule)], calendar, rule)
+    return KINDS[rule.kind].judge(_scoped(facts, calendar, rule), calendar, rule)
+
+
+def judge_each(
+    facts: pd.DataFrame, calendar: WorkCalendar, rules: Iterable[Rule]
+) -> Iterator[tuple[Rule, pd.DataFrame]]:
+    """Findings of several rules, those without any left out; rules of one scope come together. Pure."""
+    # Most rules have one of a few scopes, and choosing rows costs more than many a rule does.
+    alike: dict[tuple[object, ...], list[Rule]] = {}
+    for rule in rules:
+        alike.setdefault((rule.applies_to, rule.effective_from, rule.effective_to), []).append(rule)
+    for some in alike.values():
+        scoped = _scoped(facts, calendar, some[0])
+        if scoped.empty:
+            continue
+        for rule in some:
+            found = KINDS[rule.kind].judge(scoped, calendar, rule)
+            if not found.empty:
+                yield rule, found
+
+
+def _scoped(facts: pd.DataFrame, calendar: WorkCalendar, rule: Rule) -> pd.DataFrame:
+    chosen = in_scope(facts, calendar, rule)
+    return facts if chosen.all() else facts[chosen]
 
 
 def in_scope(facts: pd.DataFrame, calendar: WorkCalendar, rule: Rule) -> pd.Series:

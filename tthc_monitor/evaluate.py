@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from itertools import groupby
 from typing import Final, Literal
 
 import polars as pl
@@ -19,15 +18,16 @@ import structlog
 from sqlalchemy import Connection, Engine, text
 
 from rules.grounds import Grounds, judge_all, judge_groups
+from rules.judge import SCOPED_BY
 from rules.model import Rule
 from rules.registry import KINDS
 from tthc_monitor.domain.facts import facts_frame
-from tthc_monitor.findings import flags_of
+from tthc_monitor.findings import DESCRIBED, flags_of
 from tthc_monitor.store import grounds as versions
 from tthc_monitor.store import groups, judgements, selection
 from tthc_monitor.store.database import transaction
 from tthc_monitor.store.flags import EVALUATION_LOCK, replace_flags
-from tthc_monitor.workload import Pass, Workload, register, workload
+from tthc_monitor.workload import Pass, Workload, anything_due, register, workload
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +35,9 @@ _DOSSIERS_OF: Final[Mapping[str, Literal["judged", "all"]]] = {"touched": "judge
 
 _WORKERS = 2
 """Chunks judged at once: while one waits for the database, another computes."""
+
+_MEMBERS = 5 * selection.CHUNK
+"""Members of groups judged at once: few of their facts are read."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,8 @@ def evaluate(
     """
     with transaction(engine) as connection:
         by, ids = register(connection, grounds, now())
-        waiting = workload(connection, grounds, by, everything=everything)
-    if not waiting.passes and order is None and not waiting.changed:
+        due = everything or order is not None or anything_due(connection, by)
+    if not due:
         return Evaluated()
     with transaction(engine) as lock:
         # Waiting for another evaluation is no fault, however long it takes.
@@ -114,15 +117,13 @@ class _Judge:
         total = Evaluated(everything=work.everything)
         with ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="judge") as pool:
             for one in work.passes:
+                # Groups first: they take long, and need nothing of what is judged dossier by dossier.
+                grouped = [pool.submit(self.groups, one, grouping, rules) for grouping, rules in _groupings(one)]
                 for judged in pool.map(lambda query, one=one: self.chunk(query, one), one.queries):
                     total += judged
                     if self.progress is not None:
                         self.progress(judged.dossiers)
-                for grouping, rules in groupby(
-                    sorted(one.group_rules, key=lambda rule: str(KINDS[rule.kind].groups)),
-                    lambda rule: str(KINDS[rule.kind].groups),
-                ):
-                    total += self.groups(one, grouping, tuple(rules))
+                total = sum((future.result() for future in grouped), total)
                 with transaction(self.engine) as connection:
                     for batch in one.finished:
                         selection.done(connection, batch)
@@ -148,8 +149,7 @@ class _Judge:
                 judgements.remember(connection, " UNION ".join(one.queries))
                 groups.touched(connection, grouping, zone)
             found = [
-                self._group_flags(connection, first, last, rules)
-                for first, last in groups.bounds(connection, selection.CHUNK)
+                self._group_flags(connection, first, last, rules) for first, last in groups.bounds(connection, _MEMBERS)
             ]
             flags = pl.concat(found) if found else flags_of([], None, self.ids)
             of = _DOSSIERS_OF[one.groups]
@@ -157,6 +157,16 @@ class _Judge:
         return Evaluated(0, opened, closed)
 
     def _group_flags(self, connection: Connection, first: int, last: int, rules: tuple[Rule, ...]) -> pl.DataFrame:
-        facts = judgements.load_members(connection, first, last)
+        reads = frozenset().union(*(KINDS[rule.kind].reads for rule in rules))
+        facts = judgements.load_members(connection, first, last, {*DESCRIBED, *SCOPED_BY, *reads})
         frame = facts_frame(facts).assign(group=facts["group"].to_numpy())
         return flags_of(judge_groups(frame, self.grounds, rules), facts, self.ids)
+
+
+def _groupings(one: Pass) -> list[tuple[str, tuple[Rule, ...]]]:
+    """The groupings of a pass, each with its rules."""
+    of = {rule.code: str(KINDS[rule.kind].groups) for rule in one.group_rules}
+    return [
+        (grouping, tuple(rule for rule in one.group_rules if of[rule.code] == grouping))
+        for grouping in sorted(set(of.values()), reverse=True)
+    ]

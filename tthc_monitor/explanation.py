@@ -137,7 +137,9 @@ def _ledger(told: Explanation) -> list[str]:
             hours = ", ".join(_hours(piece) for piece in pieces)
             counted = f"{duration(seconds):>20}  cộng dồn {duration(total)}"
             told_as = counted if kind == "counted" else f"KHÔNG TÍNH: {reason}"
-            rows.append((hours, f"   {WEEKDAYS[day.weekday()]:8} {wording.day(day)}  {hours:34} {told_as}"))
+            rows.append(
+                (f"{hours} {reason}", f"   {WEEKDAYS[day.weekday()]:8} {wording.day(day)}  {hours:34} {told_as}")
+            )
         lines += _shortened(rows)
         if part is before and told.due_at is not None:
             lines.append(_due_line(told, told.due_at, ledger))

@@ -12,7 +12,8 @@ from rules.grounds import Finding
 from rules.kinds.intervals import FINDING_COLUMNS
 from tthc_monitor.store.flags import FLAG_SCHEMA
 
-_DESCRIBED = ("dossier_id", "observation_id", "unit_code", "procedure_code")
+DESCRIBED = ("dossier_id", "observation_id", "unit_code", "procedure_code")
+"""Facts that a flag carries."""
 
 
 def flags_of(findings: Iterable[Finding], facts: pl.DataFrame | None, version_ids: Mapping[str, int]) -> pl.DataFrame:
@@ -22,15 +23,15 @@ def flags_of(findings: Iterable[Finding], facts: pl.DataFrame | None, version_id
         facts: of the dossiers that were judged; None only when there are no findings.
         version_ids: version number of each rule by its code.
     """
-    found = [pl.DataFrame(schema=dict(FLAG_SCHEMA))]
-    described = None if facts is None else facts.select(_DESCRIBED)
-    for rule, frame in findings:
-        assert described is not None
-        flags = _to_polars(frame).with_columns(
-            pl.lit(version_ids[rule.code], dtype=pl.Int32()).alias("rule_version_id")
-        )
-        found.append(flags.join(described, on="dossier_id", how="left").select(list(FLAG_SCHEMA)))
-    return pl.concat(found)
+    found = [
+        _to_polars(frame).with_columns(pl.lit(version_ids[rule.code], dtype=pl.Int32()).alias("rule_version_id"))
+        for rule, frame in findings
+    ]
+    if not found:
+        return pl.DataFrame(schema=dict(FLAG_SCHEMA))
+    assert facts is not None
+    described = facts.select(DESCRIBED)
+    return pl.concat(found).join(described, on="dossier_id", how="left").select(list(FLAG_SCHEMA))
 
 
 def _to_polars(findings: pd.DataFrame) -> pl.DataFrame:

@@ -129,11 +129,16 @@ def _run(
                 work, spool, run_id=run_id, source_id=source.source_id, seen_at=seen_at, cursor=cursor, asked=asked
             )
             totals.dossiers_new, totals.dossiers_changed = appended.new, appended.changed
-            if connector.lists_all_open:
-                mark_vanished(work, source.source_id, seen_at, all_read=not totals.rows_rejected)
+            listed_all = connector.lists_all_open
+            if listed_all:
+                doubt = mark_vanished(work, source.source_id, seen_at, source.name, all_read=not totals.rows_rejected)
+                if doubt is not None:
+                    listed_all = False
+                    rejects.kept.append(doubt)
+                    bound.warning("open_dossiers_not_listed", reason=doubt.reason)
             runs.keep_rejects(work, run_id, rejects.kept)
             runs.forget_old_rejects(work, source)
-            runs.close_run(work, run_id, now(), totals, None, asked.at if connector.lists_all_open else None)
+            runs.close_run(work, run_id, now(), totals, None, asked.at if listed_all else None)
             work.commit()
     except BaseException as error:
         if work.invalidated:

@@ -7,10 +7,11 @@ procedure. What touches none of these cannot change them, so it is not judged ag
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Literal
 
@@ -25,7 +26,7 @@ from tthc_monitor.domain.lawful_due import Limits
 from tthc_monitor.domain.limit_definition import limit_definition, limits_defined
 from tthc_monitor.store import grounds as versions
 from tthc_monitor.store import selection
-from tthc_monitor.store.calendars import keep_segments
+from tthc_monitor.store.calendars import calendars_without_segments, keep_segments
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,24 @@ def register(connection: Connection, grounds: Grounds, at: datetime) -> tuple[ve
         at,
     )
     keep_segments(connection, calendar, grounds.calendars)
+    for version, held in calendars_without_segments(connection):
+        # Flags of an older version of the program stand by a calendar that it did not keep compiled.
+        with suppress(ValueError):
+            keep_segments(connection, version, CalendarSpec.model_validate(held).compile_all())
     limits = versions.register_limits(connection, grounds.limits.fingerprint, limit_definition(grounds.limits), at)
     by = versions.JudgedBy(
         ruleset_fingerprint(grounds.rules), tuple(sorted(ids.values())), calendar, limits, ENGINE_VERSION
     )
     return by, ids
+
+
+def anything_due(connection: Connection, by: versions.JudgedBy) -> bool:
+    """Whether anything has to be judged, or was judged by other grounds; costs the same however much there is."""
+    return bool(
+        versions.judged_by_since(connection) - {by}
+        or selection.pending_batches(connection)
+        or selection.of_waiting(connection)
+    )
 
 
 def workload(connection: Connection, grounds: Grounds, by: versions.JudgedBy, *, everything: bool) -> Workload:
@@ -105,7 +119,10 @@ def workload(connection: Connection, grounds: Grounds, by: versions.JudgedBy, *,
             passes.append(Pass(queries, applied, change.codes & codes, groups, "all"))
         queries = selection.where(connection, change.conditions)
         if queries:
-            passes.append(Pass(queries, single, codes, grouped, "touched"))
+            passes.append(Pass(queries, single, codes, (), "touched"))
+        if change.groups:
+            # Groups go by the calendar of the office at large, whatever calendar their members' units have.
+            passes.append(Pass([], (), frozenset(), grouped, "all"))
     if everything:
         every = Pass(list(selection.of_all(connection)), single, codes, grouped, "all", batches, settled=True)
         return Workload(
@@ -116,19 +133,42 @@ def workload(connection: Connection, grounds: Grounds, by: versions.JudgedBy, *,
         )
     if waiting := selection.of_waiting(connection):
         passes.append(Pass(waiting, single, codes, (), "touched", settled=True))
-    for batch in batches:
-        which: Literal["touched", "all"] = "touched" if batch.rows <= selection.CHUNK else "all"
-        passes.append(Pass(list(selection.of_batch(batch)), single, codes, grouped, which, [batch]))
+    large = [batch for batch in batches if batch.rows > selection.CHUNK]
+    for batch in large:
+        # All groups are judged once, with the last large batch; until then none of them is done.
+        last = batch is large[-1]
+        queries = list(selection.of_batch(batch))
+        passes.append(Pass(queries, single, codes, grouped if last else (), "all", large if last else ()))
+    passes += [
+        Pass([selection.of_batches(several)], single, codes, grouped, "touched", several)
+        for several in _together([batch for batch in batches if batch not in large])
+    ]
     return Workload(", ".join(reasons) or "changed dossiers", passes, changed=bool(others))
+
+
+def _together(batches: Sequence[selection.PendingBatch]) -> Iterator[Sequence[selection.PendingBatch]]:
+    """Small batches that one chunk holds: many sources bring many of them."""
+    held: list[selection.PendingBatch] = []
+    for batch in batches:
+        if held and sum(one.rows for one in held) + batch.rows > selection.CHUNK:
+            yield held
+            held = []
+        held.append(batch)
+    if held:
+        yield held
 
 
 @dataclass(frozen=True)
 class Change:
-    """How two sets of grounds differ: which rules, and which dossiers the rest can touch (SQL conditions)."""
+    """How two sets of grounds differ: which rules, and which dossiers the rest can touch (SQL conditions).
+
+    ``groups``: whether rules about groups are concerned, which go by the calendar of the office at large and by no limit.
+    """
 
     codes: AbstractSet[str]
     conditions: Sequence[str]
     reasons: Sequence[str]
+    groups: bool
 
 
 def difference(before: Grounds, after: Grounds) -> Change | None:
@@ -144,9 +184,10 @@ def _difference(codes: AbstractSet[str], calendar: CalendarSpec, limits: Limits,
     procedures = after.limits.procedures_differing(limits)
     if old.zone != new.zone or procedures is None:
         return None
+    changes = old.changes(new)
     days = [
-        selection.lived_through(change.first_day, change.last_day, new.zone, change.codes, change.but)
-        for change in old.changes(new)
+        selection.lived_through(change.first_day, change.last_day, new.zone, change.codes, change.but, reach(after))
+        for change in changes
     ]
     conditions = [*days, *([selection.in_procedures(sorted(procedures))] if procedures else [])]
     reasons = [
@@ -154,7 +195,7 @@ def _difference(codes: AbstractSet[str], calendar: CalendarSpec, limits: Limits,
         *(["changed calendar"] if days else []),
         *(["changed time limits"] if procedures else []),
     ]
-    return Change(codes, conditions, reasons)
+    return Change(codes, conditions, reasons, any(change.codes is None for change in changes))
 
 
 def _change(connection: Connection, grounds: Grounds, by: versions.JudgedBy, other: versions.JudgedBy) -> Change | None:
@@ -173,6 +214,20 @@ def _change(connection: Connection, grounds: Grounds, by: versions.JudgedBy, oth
     except ValueError:
         return None  # written by a version of the program whose definitions this one does not read
     return _difference(codes, calendar, limits, grounds)
+
+
+def reach(grounds: Grounds) -> timedelta:
+    """How long after a dossier's last instant a finding about it may begin: by the longest term that a rule sets.
+
+    Twice as many days as it has working days, and a month for Tết and other holidays.
+    """
+    terms = [
+        float(value)
+        for rule in grounds.rules
+        for name, value in rule
+        if name.endswith("working_days") and isinstance(value, int | float)
+    ]
+    return timedelta(days=30 + 2 * max([15.0, *terms]))
 
 
 def _fingerprint(calendar: CalendarSpec) -> str:

@@ -40,6 +40,7 @@ HISTORY = {
     "due_unmoved_at": "timestamptz",
     "due_moved_at": "timestamptz",
     "due_moves": "smallint NOT NULL DEFAULT 0",
+    "supplement_unseen_at": "timestamptz",
     "supplement_spells": "smallint NOT NULL DEFAULT 0",
     "earlier_waits": "tstzmultirange NOT NULL DEFAULT '{}'",
     "obligation_seen_at": "timestamptz",
@@ -61,10 +62,12 @@ COMMENT ON COLUMN tthc.dossiers.asked_at IS
 COMMENT ON COLUMN tthc.dossiers.underway_seen_at IS
     'when we first saw the dossier past registration: with a reception, or in a status other than 1';
 COMMENT ON COLUMN tthc.dossiers.open_seen_at IS 'of an ended dossier: the last instant at which we know it was open';
-COMMENT ON COLUMN tthc.dossiers.due_previous IS 'the promise before its latest move';
+COMMENT ON COLUMN tthc.dossiers.due_previous IS 'the promise before its latest move; while there is none, the one taken away';
 COMMENT ON COLUMN tthc.dossiers.due_unmoved_at IS 'the last instant at which we know the promise had not moved yet';
 COMMENT ON COLUMN tthc.dossiers.due_moved_at IS 'when we first saw the promise moved';
-COMMENT ON COLUMN tthc.dossiers.due_moves IS 'moves of the promise that we saw';
+COMMENT ON COLUMN tthc.dossiers.due_moves IS 'moves of the promise that we saw; one taken away counts as long as it is not put back as it was';
+COMMENT ON COLUMN tthc.dossiers.supplement_unseen_at IS
+    'the last instant at which we know that the latest spell of status 5 (supplement) had not begun';
 COMMENT ON COLUMN tthc.dossiers.supplement_spells IS 'requests for supplements that we saw, by status or by claim';
 COMMENT ON COLUMN tthc.dossiers.earlier_waits IS 'answered waits for supplements before the latest request';
 COMMENT ON COLUMN tthc.dossiers.obligation_seen_at IS
@@ -79,7 +82,7 @@ COMMENT ON COLUMN tthc.sources.provides IS 'optional columns that the source fil
 MISSING = """
 CREATE TABLE tthc.missing (dossier_id bigint PRIMARY KEY, first_missed_at timestamptz NOT NULL);
 COMMENT ON TABLE tthc.missing IS
-    'open dossiers that a source which lists all it has open did not list; missed again, a dossier has vanished';
+    'open dossiers that a source which lists all it has open did not list; missed again, a dossier has vanished if nothing else explains it';
 CREATE TABLE tthc.pending_dossiers (dossier_id bigint PRIMARY KEY);
 COMMENT ON TABLE tthc.pending_dossiers IS
     'dossiers to judge though no observation was added: the source no longer lists them, or lists them again';
@@ -125,12 +128,21 @@ CREATE TEMP TABLE told ON COMMIT DROP AS
 WITH seen AS (
     SELECT o.dossier_id, o.observation_id, o.seen_at, o.status, o.received_at, o.due_current, o.supplement_requested_at,
            (o.status IN (3, 7, 8, 9, 10)) IS TRUE OR coalesce(o.finished_at, o.delivered_at) IS NOT NULL AS has_ended,
-           lag(o.observation_id) OVER history AS before, lag(o.seen_at) OVER history AS before_at,
-           lag(o.status) OVER history AS status_before, lag(o.due_current) OVER history AS due_before
+           lag(o.status) OVER history AS status_before, lag(o.due_current) OVER history AS due_before,
+           lag(o.observation_id) OVER history AS before,
+           max(o.observation_id) FILTER (WHERE o.due_current IS NOT NULL) OVER (PARTITION BY o.dossier_id) AS promised
     FROM tthc.observations o WINDOW history AS (PARTITION BY o.dossier_id ORDER BY o.observation_id)
+), promise AS (
+    SELECT dossier_id, observation_id, seen_at, due_current,
+           lag(due_current) OVER (PARTITION BY dossier_id ORDER BY observation_id) AS due_before
+    FROM seen WHERE due_current IS NOT NULL
+), moved AS (
+    SELECT dossier_id, observation_id, seen_at, due_before FROM promise WHERE due_current <> due_before
+    UNION ALL -- taken away, and not given again
+    SELECT dossier_id, observation_id, seen_at, due_before FROM seen WHERE due_current IS NULL AND before = promised
 ), move AS (
-    SELECT DISTINCT ON (dossier_id) dossier_id, due_before, before_at, seen_at, count(*) OVER (PARTITION BY dossier_id)
-    FROM seen WHERE due_current <> due_before ORDER BY dossier_id, observation_id DESC
+    SELECT DISTINCT ON (dossier_id) dossier_id, due_before, seen_at, count(*) OVER (PARTITION BY dossier_id)
+    FROM moved ORDER BY dossier_id, observation_id DESC
 )
 SELECT s.dossier_id, m.due_before AS due_previous, m.seen_at AS due_moved_at,
        least(coalesce(m.count, 0), 32767)::smallint AS due_moves,

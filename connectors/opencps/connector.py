@@ -23,6 +23,7 @@ from connectors.opencps.rows import APPLICANT_HASH_COLUMN, HISTORY_COLUMNS, ROW_
 from connectors.opencps.state import Run, scope_of
 from tthc_monitor.domain.errors import PermanentSourceError
 from tthc_monitor.domain.records import Batch
+from tthc_monitor.domain.statuses import ENDED
 
 NOT_AUTHENTICATED: Final = frozenset({203, 401})
 NO_HISTORY: Final = frozenset({403, 404})
@@ -41,6 +42,7 @@ class OpencpsConnector:
         self._surroundings = surroundings
         self._zone = ZoneInfo(options.zone)
         self._reader = RowReader(options)
+        self._statuses = options.all_statuses()
         self._scope = scope_of(options, surroundings.applicant_key)
 
     @property
@@ -206,12 +208,18 @@ class OpencpsConnector:
     def _history_due(self, run: Run, key: str, row: Mapping[str, Any]) -> bool:
         acted = self._local(row.get("lastActionDate"))
         run.saw_action(acted)
-        if acted is None or run.may_have_changed(acted) or not run.knows(key):
+        if acted is None or run.may_have_changed(acted):
             return True
+        if not run.knows(key):
+            return not (self._has_ended(row) and run.keep_early(key))
         known = run.known(key)
         if known is None:
             return run.is_wide
         return (text(row.get("stepCode")) in self._options.waiting_steps) != known.waits
+
+    def _has_ended(self, row: Mapping[str, Any]) -> bool:
+        codes = (text(row.get("dossierSubStatus")), text(row.get("dossierStatus")))
+        return next((self._statuses[code] for code in codes if code in self._statuses), None) in ENDED
 
     def _local(self, value: Any) -> datetime | None:
         try:

@@ -16,7 +16,8 @@ class History:
     ``supplements`` / ``requested_ms`` / ``completed_ms``
         number of supplement requests, the latest one and its completion.
     ``steps`` / ``first_ms`` / ``last_ms``
-        moves after the reception: how many, the first and the last.
+        moves after the reception: how many, the first and the last. ``steps`` is None when an earlier version, which
+        did not look for them, read the history.
     ``entered_ms``
         when the dossier came to the step it is at.
     """
@@ -24,7 +25,7 @@ class History:
     supplements: int = 0
     requested_ms: int | None = None
     completed_ms: int | None = None
-    steps: int = 0
+    steps: int | None = 0
     first_ms: int | None = None
     last_ms: int | None = None
     entered_ms: int | None = None

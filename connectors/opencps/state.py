@@ -1,8 +1,11 @@
 """What one run knows: the cursor it started from, what it has seen, and the cursor it leaves.
 
 The cursor is an instant, a day, and what the histories told of those dossiers that may be listed again without a new
-action: a history that is not in it is asked for again. A cursor written under other settings, or by a version that read
-less, is set aside, so that a changed mapping reaches every record.
+action: a history that is not in it is asked for again. A cursor written under other settings is set aside, so that a
+changed mapping reaches every record.
+
+A cursor of version 1 knows of no steps. The run goes on from it, back over the whole window, and asks anew for the
+histories of open dossiers; ended ones stay as they were read, so that an upgrade changes nothing about them.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from connectors.opencps.options import OpencpsOptions
 from connectors.opencps.rows import applicant_hash
 
 VERSION: Final = 2
+_EARLY: Final = 1
 _NOT_CONTENT: Final = {
     *("url", "username", "password", "password_file", "password_env", "ca_file", "page_size", "max_hits"),
     *("window_days", "history_workers", "timeout_seconds", "attempts"),
@@ -46,7 +50,8 @@ class Run:
         self.is_continued = self.is_first and bool(cursor)
         self._begun = _instant(cursor["begun"]) if self.is_continued else now
         self.resume_day = date.fromisoformat(cursor["resume_day"]) if self.is_continued else None
-        self.is_wide = self.is_first or self.today > date.fromisoformat(cursor["wide_on"])
+        early = cursor.get("version") == _EARLY
+        self.is_wide = self.is_first or early or self.today > date.fromisoformat(cursor["wide_on"])
         self._changed_since = None if self.is_first else _instant(cursor["changed_since"])
         self._latest_action: datetime | None = None
         self._listed: dict[str, History | None] = {}
@@ -54,14 +59,17 @@ class Run:
             key: None if value is None else History.unpacked(value)
             for key, value in cursor.get("histories", {}).items()
         }
+        self._early: dict[str, list[int | None] | None] | None = cursor["supplements"] if early else None
         self._forgotten: set[str] = set()
         self._seen: dict[str, int] = {}
 
     @classmethod
     def begin(cls, cursor: Cursor | None, scope: str, now: datetime, zone: ZoneInfo) -> Run:
         """Start from a cursor, or anew when there is none or it was written under other settings."""
-        fits = cursor is not None and cursor.get("version") == VERSION and cursor.get("scope") == scope
-        return cls(cursor if cursor is not None and fits else {}, scope, now, zone)
+        if cursor is None or cursor.get("scope") != scope:
+            return cls({}, scope, now, zone)
+        early = cursor.get("version") == _EARLY and "at" in cursor
+        return cls(cursor if early or cursor.get("version") == VERSION else {}, scope, now, zone)
 
     def changes_from(self, window_days: int) -> date:
         """First day whose receptions, releases and deliveries are listed again by a later run."""
@@ -94,6 +102,17 @@ class Run:
     def knows(self, key: str) -> bool:
         """Whether a dossier's history was asked for already; it may have been unreadable."""
         return key in self._listed or key in self._remembered
+
+    def keep_early(self, key: str) -> bool:
+        """Take a history as version 1 read it; False when the cursor is not of that version.
+
+        Version 1 wrote down only dossiers with a request for supplements, and None where the history was unreadable.
+        """
+        if self._early is None:
+            return False
+        told = self._early.get(key, [0, None, None])
+        self._listed[key] = None if told is None else History(*told, steps=None)  # type: ignore[misc,arg-type]
+        return True
 
     def known(self, key: str) -> History | None:
         """What is known of a dossier's history; None when it could not be read."""

@@ -234,6 +234,7 @@ KINDS = {
         lambda facts, _: facts["ended_at"].notna(),
         groups="closing_day",
         smallest_group=lambda rule: int(rule.min_count),
+        reads=frozenset({"ended_at", "due_current"}),
     ),
     "refiled": Kind(
         Refiled,
@@ -241,6 +242,9 @@ KINDS = {
         lambda facts, rule: facts["status"].isin(rule.statuses) & ended(facts),
         lambda facts, _: provides(facts, "applicant_hash"),
         groups="filing",
+        reads=frozenset(
+            {"submitted_at", "received_at", "first_seen_at", "ended_at", "end_seen_at", "status", "due_current"}
+        ),
     ),
     "number_gap": Kind(
         NumberGap,
@@ -248,5 +252,6 @@ KINDS = {
         told=lambda facts, _: (facts["number_serial"] >= 1) & facts["number_day"].notna(),
         groups="number_day",
         smallest_group=lambda _rule: 1,
+        reads=frozenset({"number_day", "number_serial", "received_at", "ended_at", "due_current"}),
     ),
 }

@@ -40,6 +40,8 @@ class Kind:
         told: (facts, rule) to the rows whose facts suffice; where it applies and they do not, it cannot tell.
         groups: what makes a group; None when a dossier is judged by itself.
         smallest_group: for a rule, the size below which a group cannot be flagged.
+        reads: facts that ``judge`` of a kind with ``groups`` reads. It gets these and those of a scope, no others:
+            whole groups may be nearly all dossiers there are.
     """
 
     model: type[Rule]
@@ -48,3 +50,4 @@ class Kind:
     told: Callable[[pd.DataFrame, Any], pd.Series] = everywhere
     groups: GroupedBy | None = None
     smallest_group: Callable[[Any], int] = lambda _rule: 2
+    reads: frozenset[str] = frozenset()

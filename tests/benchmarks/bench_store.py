@@ -24,12 +24,14 @@ import structlog
 from sqlalchemy import Engine, text
 
 from connectors.base import ConnectorOptions, Cursor, Page
+from rules.grounds import Grounds
 from rules.loader import load_packs
-from rules.model import Rule
 from tests.benchmarks.harness import Measurement, Run, at_most, at_most_times, benchmark
 from tthc_monitor import ingest
 from tthc_monitor.domain.calendars import CalendarSpec
+from tthc_monitor.domain.lawful_due import Limits
 from tthc_monitor.domain.records import OBSERVED_SCHEMA, Batch, conform
+from tthc_monitor.domain.time_limits import ClockPolicy
 from tthc_monitor.domain.yaml_text import validate
 from tthc_monitor.evaluate import Evaluated, evaluate
 from tthc_monitor.settings import shipped_calendar
@@ -85,6 +87,8 @@ class MadeUp:
     """A connector that gives made-up pages."""
 
     Options = ConnectorOptions
+    provides = frozenset({"submitted_at"})
+    lists_all_open = True
 
     def __init__(self, name: str = "", options: object = None, surroundings: object = None, *, rows: int = 0) -> None:
         self.rows, self.moved = rows, 0
@@ -129,8 +133,10 @@ def clock() -> datetime:
 
 
 @cache
-def judged_by() -> tuple[tuple[Rule, ...], CalendarSpec]:
-    return load_packs(["core"], Path()), validate(CalendarSpec, shipped_calendar("vn"))
+def judged_by() -> Grounds:
+    return Grounds(
+        load_packs(["core"], Path()), validate(CalendarSpec, shipped_calendar("vn")), Limits([], ClockPolicy())
+    )
 
 
 def pull(engine: Engine, connector: MadeUp) -> None:
@@ -138,8 +144,7 @@ def pull(engine: Engine, connector: MadeUp) -> None:
 
 
 def judge(engine: Engine) -> Evaluated:
-    rules, calendar = judged_by()
-    return evaluate(engine, rules, calendar, now=clock)
+    return evaluate(engine, judged_by(), now=clock)
 
 
 def quiet() -> None:

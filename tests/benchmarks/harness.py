@@ -54,11 +54,12 @@ class Budget:
     rate: float | None = None
     seconds: float | None = None
     times: float | None = None
+    unit: str = "s"
 
     def __str__(self) -> str:
         if self.times is not None:
             return f"<= {self.times:g} x the second"
-        return f">= {quantity(self.rate)} rows/s" if self.rate is not None else f"<= {self.seconds:g} s"
+        return f">= {quantity(self.rate)} rows/s" if self.rate is not None else f"<= {self.seconds:g} {self.unit}"
 
     def met(self, measurements: Sequence[Measurement], scale: float) -> bool | None:
         """Whether it is met; None when it cannot be judged at this scale."""
@@ -75,9 +76,9 @@ def at_least(rate: float) -> Budget:
     return Budget(rate=rate)
 
 
-def at_most(seconds: float) -> Budget:
-    """A budget in seconds for the whole, judged at scale 1."""
-    return Budget(seconds=seconds)
+def at_most(seconds: float, unit: str = "s") -> Budget:
+    """A budget in seconds (or MB, as the measurement says) for the whole, judged at scale 1."""
+    return Budget(seconds=seconds, unit=unit)
 
 
 def at_most_times(times: float) -> Budget:

@@ -461,7 +461,7 @@ def test_the_size_of_chunks_does_not_matter(engine: Engine, monkeypatch: pytest.
     parts: list[int] = []
     split = judge(engine, progress=parts.append)
     assert flags(engine) == expected
-    assert (split.dossiers, split.opened - split.closed) == (whole.dossiers, whole.opened - whole.closed)
+    assert split.opened - split.closed == whole.opened - whole.closed
     assert sum(parts) == split.dossiers and max(parts) <= chunk
     again = judge(engine, everything=True)
     assert (again.opened, again.closed) == (0, 0)
@@ -540,13 +540,24 @@ def test_rules_changed_back_after_a_killed_evaluation_leave_nothing_of_the_other
     assert flags(engine) == before
 
 
-def test_rules_changed_after_a_killed_first_evaluation_judge_every_dossier(engine: Engine) -> None:
+def test_rules_changed_after_a_killed_first_evaluation_judge_every_dossier(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selection, "CHUNK", 1)
     take(engine, made("a"), name="mot")
     take(engine, made("b"), name="hai")
     with pytest.raises(Killed):
         judge(engine, at=RECEIVED, progress=kill_after(1))
     judge(engine, rules=changed("due_soon", within_working_hours=16.0))
     assert len({start for _, start, _ in of_rule(engine, "due_soon")}) == 1
+
+
+def test_small_batches_of_many_sources_are_judged_together(engine: Engine) -> None:
+    for number in range(8):
+        take(engine, made(f"k{number}"), name=f"nguon{number}")
+    told: list[int] = []
+    assert judge(engine, progress=told.append).dossiers == 8
+    assert told == [8]
 
 
 # -- what has not been judged ---------------------------------------------------------------------------------------

@@ -141,6 +141,26 @@ def test_a_changed_rule_judges_by_that_rule_alone(engine: Engine) -> None:
     assert query(engine, "SELECT DISTINCT rule_code FROM audit.flags WHERE believed_to IS NOT NULL") == ["soon"]
 
 
+def test_groups_go_by_the_calendar_at_large_even_where_a_unit_has_its_own(engine: Engine) -> None:
+    """A day off for all, on which one unit works by a calendar of its own: the gap in its numbers settles later."""
+    text = "{code: gap, kind: number_gap, title: t, severity: info, legal_basis: b, min_missing: 1, settle_working_days: 2}"
+    gap = parse_pack(f"pack: own\nrules:\n  - {text}\n", "own.yaml")
+    numbered = [
+        record(f"n{serial}", code=f"H99.1-260309-000{serial}", unit_code="H99.1", received_at=START + 7 * DAY)
+        for serial in (1, 2, 4)
+    ]
+    take(engine, *numbered, at=START + 7 * DAY)
+    own_hours = calendar(unit_off=("2026-03-30",))
+    judge(engine, grounds((*CORE, *gap), own_hours))
+    before = standing(engine)
+    both = own_hours.model_copy(update={"days_off": calendar(off=("2026-03-10",)).days_off})
+    judge(engine, grounds((*CORE, *gap), both), at=NOW + DAY)
+    after = standing(engine)
+    again = judge(engine, grounds((*CORE, *gap), both), at=NOW + 2 * DAY, everything=True)
+    assert (again.opened, again.closed) == (0, 0)
+    assert [row[1] for row in before] == [row[1] for row in after] and before != after
+
+
 days = st.dates(date(2026, 2, 20), date(2026, 6, 30)).map(date.isoformat)
 amounts = st.sampled_from([1, 3, 5, 8, 20])
 

@@ -37,6 +37,7 @@ FACT_SCHEMA: Final[Mapping[str, pl.DataType]] = {
     "result_at": INSTANT,
     "published_at": INSTANT,
     "supplement_requested_at": INSTANT,
+    "supplement_requested_after": INSTANT,
     "supplement_completed_at": INSTANT,
     "supplement_count": pl.Int16(),
     "request_unknown": pl.Int8(),
@@ -67,6 +68,7 @@ FACT_SCHEMA: Final[Mapping[str, pl.DataType]] = {
     "due_unmoved_at": INSTANT,
     "due_moved_at": INSTANT,
     "due_moves": pl.Int16(),
+    "due_watched": pl.Int8(),
     "vanished_seen_at": INSTANT,
     "provides": pl.Int64(),
 }
@@ -80,6 +82,9 @@ FACT_SCHEMA: Final[Mapping[str, pl.DataType]] = {
     the national code; 0 when the source has a status that nobody mapped, -1 when it has none.
 ``supplement_requested_at`` / ``supplement_completed_at``
     as claimed, else when we saw the status come and go. A completion lies after its request, or is null.
+``supplement_requested_after``
+    the request was not before this: the request itself where it is claimed, else when we last saw the dossier not
+    waiting; null when it was waiting at first sight. Only what lies after a limit by this is proved late.
 ``supplement_count``
     requests for supplements: as claimed, or the spells we saw if these were more; -1 when nothing tells.
 ``request_unknown``
@@ -104,6 +109,8 @@ FACT_SCHEMA: Final[Mapping[str, pl.DataType]] = {
 ``due_previous`` / ``due_unmoved_at`` / ``due_moved_at`` / ``due_moves``
     the promise before its latest move, when we last saw it unmoved, when we first saw it moved, and how many moves of
     the promise we saw. Null and 0 when it never moved.
+``due_watched``
+    1 when ``due_original`` is the first promise for certain: claimed as such, or seen within a day of the reception.
 ``vanished_seen_at``
     when the source, asked for it, no longer had the dossier; null while it has.
 ``provides``
@@ -112,7 +119,7 @@ FACT_SCHEMA: Final[Mapping[str, pl.DataType]] = {
 
 INSTANT_FACTS: Final = frozenset(name for name, dtype in FACT_SCHEMA.items() if isinstance(dtype, pl.Datetime))
 
-_NONE_IS_ZERO: Final = frozenset({"due_moves", "provides", "source_verdict", "request_unknown", "answer_unknown"})
+_NONE_IS_ZERO: Final = frozenset({"due_moves", "due_watched", "provides", "source_verdict", "request_unknown", "answer_unknown"})
 
 FACT_DEFAULTS: Final[Mapping[str, int | None]] = {
     name: None
@@ -142,9 +149,11 @@ def provides_bits(columns: Iterable[str]) -> int:
 
 
 def facts_frame(frame: pl.DataFrame) -> pd.DataFrame:
-    """The pandas form of a polars frame with the columns of :data:`FACT_SCHEMA`; derived facts are NaT still."""
+    """The pandas form of a polars frame with columns of :data:`FACT_SCHEMA`; derived facts are NaT still."""
     columns: dict[str, object] = {}
     for name, dtype in FACT_SCHEMA.items():
+        if name not in frame.columns:
+            continue
         series = frame.get_column(name)
         if isinstance(dtype, pl.Datetime):
             columns[name] = pd.DatetimeIndex(series.to_numpy()).tz_localize("UTC")

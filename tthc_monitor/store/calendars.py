@@ -63,6 +63,15 @@ def calendar_in_force(connection: Connection) -> Mapping[str, Any] | None:
     return definition
 
 
+def calendars_without_segments(connection: Connection) -> list[tuple[int, Mapping[str, Any]]]:
+    """Calendar versions that are not kept compiled, with what each says."""
+    query = """
+        SELECT v.calendar_version_id, v.definition FROM tthc.calendar_versions v
+        WHERE NOT EXISTS (SELECT FROM tthc.calendar_variants k WHERE k.calendar_version_id = v.calendar_version_id)
+    """
+    return [(version, definition) for version, definition in connection.execute(text(query))]
+
+
 def _compiled(connection: Connection, calendar: WorkCalendar) -> int:
     first, last = calendar.bounds
     fresh: int | None = connection.scalar(

@@ -10,6 +10,7 @@ import polars as pl
 from sqlalchemy import Connection, text
 
 from tthc_monitor.store.copy import copy_in
+from tthc_monitor.store.judgements import judged_range
 
 EVALUATION_LOCK = 7_411_004
 """Advisory lock of evaluations: two at once would each close the other's flags."""
@@ -27,9 +28,12 @@ FLAG_SCHEMA: Mapping[str, pl.DataType] = {
 """New flags; a null ``ends_at`` means without end."""
 
 _SAME = (
-    "h.dossier_id = n.dossier_id AND h.believed_to IS NULL AND h.rule_version_id = n.rule_version_id "
+    "h.dossier_id = n.dossier_id AND h.rule_version_id = n.rule_version_id "
     "AND h.starts_at = n.starts_at AND h.ends_at = n.ends_at AND h.evidence = n.evidence "
-    "AND h.unit_code IS NOT DISTINCT FROM n.unit_code AND h.procedure_code IS NOT DISTINCT FROM n.procedure_code"
+    # A full join takes equalities only.
+    "AND (h.unit_code IS NULL) = (n.unit_code IS NULL) AND coalesce(h.unit_code, '') = coalesce(n.unit_code, '') "
+    "AND (h.procedure_code IS NULL) = (n.procedure_code IS NULL) "
+    "AND coalesce(h.procedure_code, '') = coalesce(n.procedure_code, '')"
 )
 
 
@@ -58,29 +62,42 @@ def replace_flags(
         pl.lit(at).dt.convert_time_zone("UTC").alias("believed_from"),
     )
     owned = _versions(connection, codes)
-    held_by = "FROM judged j JOIN tthc.flags h USING (dossier_id)" if of == "judged" else "FROM tthc.flags h"
-    mine = "h.believed_to IS NULL AND h.rule_version_id = ANY(:owned)"
-    if not connection.scalar(text(f"SELECT EXISTS (SELECT {held_by} WHERE {mine})"), {"owned": owned}):
+    held = "FROM tthc.flags h WHERE h.believed_to IS NULL AND h.rule_version_id = ANY(:owned)"
+    if of == "judged":
+        low, high = judged_range(connection)
+        # The range keeps the server from walking an index from its beginning.
+        held += (
+            f" AND h.dossier_id BETWEEN {low} AND {high}"
+            " AND EXISTS (SELECT FROM judged j WHERE j.dossier_id = h.dossier_id)"
+        )
+    if not connection.scalar(text(f"SELECT EXISTS (SELECT {held})"), {"owned": owned}):
         copy_in(connection, "tthc.flags", rows)
         return rows.height, 0
     columns = ", ".join(rows.columns)
-    connection.execute(text("DROP TABLE IF EXISTS fresh"))
-    connection.execute(text(f"CREATE TEMP TABLE fresh ON COMMIT DROP AS SELECT {columns} FROM tthc.flags WITH NO DATA"))
-    copy_in(connection, "fresh", rows)
-    connection.execute(text("CREATE INDEX ON fresh (dossier_id)"))
-    connection.execute(text("ANALYZE fresh"))
-    join = "FROM judged j WHERE h.dossier_id = j.dossier_id AND" if of == "judged" else "WHERE"
+    connection.execute(text("DROP TABLE IF EXISTS fresh, differing"))
+    connection.execute(
+        text(f"CREATE TEMP TABLE fresh ON COMMIT DROP AS SELECT {columns}, 0 AS number FROM tthc.flags WITH NO DATA")
+    )
+    copy_in(connection, "fresh", rows.with_row_index("number"))
+    connection.execute(
+        text(
+            "CREATE TEMP TABLE differing ON COMMIT DROP AS SELECT h.dossier_id, h.flag_id, n.number "
+            f"FROM (SELECT h.* {held}) h FULL JOIN fresh n ON {_SAME} WHERE h.flag_id IS NULL OR n.number IS NULL"
+        ),
+        {"owned": owned},
+    )
+    connection.execute(text("ANALYZE differing"))
     closed = connection.execute(
         text(
-            f"UPDATE tthc.flags h SET believed_to = :at {join} {mine} "
-            f"AND NOT EXISTS (SELECT FROM fresh n WHERE {_SAME})"
+            "UPDATE tthc.flags h SET believed_to = :at FROM differing d "
+            "WHERE h.dossier_id = d.dossier_id AND h.flag_id = d.flag_id AND h.believed_to IS NULL"
         ),
-        {"at": at, "owned": owned},
+        {"at": at},
     ).rowcount
     opened = connection.execute(
         text(
-            f"INSERT INTO tthc.flags ({columns}) SELECT {columns} FROM fresh n "
-            f"WHERE NOT EXISTS (SELECT FROM tthc.flags h WHERE {_SAME})"
+            f"INSERT INTO tthc.flags ({columns}) SELECT {columns} FROM fresh "
+            "WHERE number IN (SELECT number FROM differing)"
         )
     ).rowcount
     return opened, closed

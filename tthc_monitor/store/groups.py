@@ -52,8 +52,9 @@ def touched(connection: Connection, grouping: str, zone: str) -> int:
     connection.execute(text("ANALYZE touched_groups"))
     connection.execute(
         text(
-            f"INSERT INTO members SELECT k.number, d.dossier_id FROM touched_groups k "
-            f"JOIN tthc.dossiers d ON {_RANGES[grouping]}"
+            # Group by group, through the index: the server takes groups for larger than they are, and would read all.
+            "INSERT INTO members SELECT k.number, d.dossier_id FROM touched_groups k CROSS JOIN LATERAL "
+            f"(SELECT d.dossier_id FROM tthc.dossiers d WHERE {_RANGES[grouping]} OFFSET 0) d"
         )
     )
     connection.execute(text("INSERT INTO judged SELECT dossier_id FROM members EXCEPT SELECT dossier_id FROM judged"))
@@ -70,10 +71,9 @@ def all_of(connection: Connection, grouping: str, zone: str, smallest: int) -> i
     _create(connection)
     connection.execute(
         text(
-            "INSERT INTO members SELECT number, dossier_id FROM ("
-            f"SELECT dense_rank() OVER (ORDER BY {', '.join(keys)}) AS number, "
-            f"count(*) OVER (PARTITION BY {', '.join(keys)}) AS size, dossier_id "
-            f"FROM tthc.dossiers WHERE {within}) ranked WHERE size >= :smallest"
+            "INSERT INTO members SELECT number, unnest(ids) FROM ("
+            "SELECT row_number() OVER () AS number, array_agg(dossier_id) AS ids "
+            f"FROM tthc.dossiers WHERE {within} GROUP BY {', '.join(keys)} HAVING count(*) >= :smallest) large"
         ),
         {"zone": zone, "smallest": smallest},
     )

@@ -24,7 +24,13 @@ _SEEN_UNCHANGED = """
     greatest(d.asked_at, CASE WHEN d.end_seen_at IS NULL
                                    AND NOT EXISTS (SELECT FROM tthc.missing m WHERE m.dossier_id = d.dossier_id)
                               THEN CAST(:unchanged AS timestamptz) END)"""
-_DUE_MOVES = "o.due_current <> d.due_current"
+
+# While a promise is taken away, ``due_previous`` is the one taken. A new one in its place completes that move; the same
+# one put back undoes it. The first promise of all is no move.
+_DUE_MOVES = "(d.due_current IS NOT NULL AND o.due_current IS DISTINCT FROM d.due_current)"
+_DUE_REPLACED = "(d.due_current IS NULL AND o.due_current <> d.due_previous)"
+_DUE_PUT_BACK = "(d.due_current IS NULL AND o.due_current = d.due_previous)"
+_NEVER_MOVED = f"({_DUE_PUT_BACK} AND d.due_moves <= 1)"
 
 _SPELL_BEGINS = f"(o.status = {_SUPPLEMENT} AND d.status IS DISTINCT FROM {_SUPPLEMENT})"
 # A later claim with the same completion behind it is a correction of the same request.
@@ -67,11 +73,16 @@ _FOLD = f"""
         end_seen_at = CASE WHEN {_HAS_ENDED} THEN coalesce(d.end_seen_at, o.seen_at) END,
         open_seen_at = CASE WHEN {_HAS_ENDED}
                             THEN CASE WHEN d.end_seen_at IS NULL THEN {_SEEN_UNCHANGED} ELSE d.open_seen_at END END,
-        due_previous = CASE WHEN {_DUE_MOVES} THEN d.due_current ELSE d.due_previous END,
-        due_unmoved_at = CASE WHEN {_DUE_MOVES} THEN {_SEEN_UNCHANGED} ELSE d.due_unmoved_at END,
-        due_moved_at = CASE WHEN {_DUE_MOVES} THEN o.seen_at ELSE d.due_moved_at END,
-        due_moves = CASE WHEN {_DUE_MOVES} THEN {_COUNTED.format("d.due_moves")} ELSE d.due_moves END,
+        due_previous = CASE WHEN {_DUE_MOVES} THEN d.due_current WHEN {_NEVER_MOVED} THEN NULL ELSE d.due_previous END,
+        due_unmoved_at = CASE WHEN {_DUE_MOVES} THEN {_SEEN_UNCHANGED} WHEN {_NEVER_MOVED} THEN NULL
+                              ELSE d.due_unmoved_at END,
+        due_moved_at = CASE WHEN {_DUE_MOVES} OR {_DUE_REPLACED} THEN o.seen_at WHEN {_NEVER_MOVED} THEN NULL
+                            ELSE d.due_moved_at END,
+        due_moves = CASE WHEN {_DUE_MOVES} THEN {_COUNTED.format("d.due_moves")}
+                         WHEN {_DUE_PUT_BACK} THEN greatest(d.due_moves - 1, 0) ELSE d.due_moves END,
         {_seen("supplement", Status.SUPPLEMENT_REQUESTED)},
+        supplement_unseen_at = CASE WHEN {_SPELL_BEGINS} THEN CASE WHEN d.status IS NOT NULL THEN {_SEEN_UNCHANGED} END
+                                    ELSE d.supplement_unseen_at END,
         supplement_spells = CASE WHEN {_NEW_REQUEST} THEN {_COUNTED.format("d.supplement_spells")}
                                  WHEN {_ASKED} THEN greatest(d.supplement_spells, 1) ELSE d.supplement_spells END,
         earlier_waits = CASE

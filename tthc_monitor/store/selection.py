@@ -13,8 +13,8 @@ from sqlalchemy import Connection, text
 
 CHUNK = 100_000
 
-_LATE_FINDINGS = timedelta(days=60)
-"""Findings about an ended dossier may begin after its end (an answer not published in time), but not so much later."""
+_SPARSE = 4
+"""Of so many dossiers at most one is touched: it costs less to name those than to look for them once more."""
 
 _INSTANTS = (
     "submitted_at", "postmarked_at", "received_at", "competent_received_at", "transferred_at", "due_first",
@@ -52,11 +52,26 @@ def done(connection: Connection, batch: PendingBatch) -> None:
 def of_batch(batch: PendingBatch) -> Iterator[str]:
     """The dossiers of a batch."""
     for first in range(batch.first_observation_id, batch.last_observation_id + 1, CHUNK):
-        last = min(first + CHUNK - 1, batch.last_observation_id)
-        yield (
-            "SELECT DISTINCT dossier_id FROM tthc.observations "
-            f"WHERE observation_id BETWEEN {int(first)} AND {int(last)}"
-        )
+        yield _observed([(first, min(first + CHUNK - 1, batch.last_observation_id))])
+
+
+def of_batches(batches: Sequence[PendingBatch]) -> str:
+    """The dossiers of several small batches together."""
+    return _observed([(batch.first_observation_id, batch.last_observation_id) for batch in batches])
+
+
+def _observed(ranges: Sequence[tuple[int, int]]) -> str:
+    joined: list[tuple[int, int]] = []
+    for first, last in sorted(ranges):
+        if joined and joined[-1][1] + 1 == first:
+            joined[-1] = (joined[-1][0], last)
+        else:
+            joined.append((first, last))
+    parts = " UNION ".join(
+        f"SELECT dossier_id FROM tthc.observations WHERE observation_id BETWEEN {int(first)} AND {int(last)}"
+        for first, last in joined
+    )
+    return f"SELECT DISTINCT dossier_id FROM ({parts}) observed"
 
 
 def of_all(connection: Connection) -> Iterator[str]:
@@ -84,17 +99,20 @@ def where(connection: Connection, conditions: Sequence[str]) -> list[str]:
     if not conditions:
         return []
     condition = " OR ".join(f"({one})" for one in conditions)
-    # The bounds of each chunk only: a change may touch ten dossiers or all of them.
-    bounds = connection.execute(
+    # A change may touch ten dossiers or all of them: few among many are named, else the bounds of each chunk will do.
+    chunks = connection.execute(
         text(
-            f"SELECT min(dossier_id), max(dossier_id) FROM (SELECT dossier_id, (row_number() OVER "
+            f"SELECT min(dossier_id), max(dossier_id), CASE WHEN count(*) * {_SPARSE} < max(dossier_id) - min(dossier_id) "
+            "THEN string_agg(CAST(dossier_id AS text), ',') END FROM (SELECT dossier_id, (row_number() OVER "
             f"(ORDER BY dossier_id) - 1) / {CHUNK} AS chunk FROM tthc.dossiers WHERE {condition}) touched "
             "GROUP BY chunk ORDER BY chunk"
         )
     )
     return [
-        f"SELECT dossier_id FROM tthc.dossiers WHERE dossier_id BETWEEN {first} AND {last} AND ({condition})"
-        for first, last in bounds
+        f"SELECT unnest(CAST('{{{ids}}}' AS bigint[])) AS dossier_id"
+        if ids
+        else f"SELECT dossier_id FROM tthc.dossiers WHERE dossier_id BETWEEN {first} AND {last} AND ({condition})"
+        for first, last, ids in chunks
     ]
 
 
@@ -103,18 +121,21 @@ def in_procedures(codes: Sequence[str]) -> str:
     return f"procedure_code = ANY({_texts(codes)})"
 
 
-def lived_through(first: date, last: date, zone: str, units: Sequence[str] | None, other_units: Sequence[str]) -> str:
+def lived_through(
+    first: date, last: date, zone: str, units: Sequence[str] | None, other_units: Sequence[str], reach: timedelta
+) -> str:
     """Dossiers whose findings may rest on the working time of these days.
 
     An open dossier's findings reach into the future; an ended one's do not lie far behind its last instant.
 
     Args:
         units: whose calendar it is; None: all but ``other_units``.
+        reach: how long after its last instant a finding about an ended dossier may begin.
     """
     after = f"(timestamp '{last + timedelta(days=1)}' AT TIME ZONE '{zone}')"
     begun = f"least({', '.join(_INSTANTS)}) < {after}"
     ended = "end_seen_at IS NOT NULL"
-    over = f"greatest({', '.join(_INSTANTS)}) < timestamp '{first - _LATE_FINDINGS}' AT TIME ZONE '{zone}'"
+    over = f"greatest({', '.join(_INSTANTS)}) < timestamp '{first - reach}' AT TIME ZONE '{zone}'"
     if units is not None:
         concerned = f"unit_code = ANY({_texts(units)})"
     elif other_units:

@@ -1,0 +1,96 @@
+"""What an evaluation looks at: no dossier when nothing changed, and of a change only what it can touch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+from rules.grounds import Grounds
+from rules.loader import load_packs
+from tests.postgres.test_ledger import START, query, record, take
+from tests.postgres.test_recompute import NOW, calendar, judge
+from tthc_monitor.domain.lawful_due import Limits
+from tthc_monitor.domain.time_limits import ClockPolicy
+from tthc_monitor.settings import RulesSettings
+from tthc_monitor.store import selection
+
+PACKS = load_packs(RulesSettings().packs, Path())
+GROUPS = "CREATE TEMP TABLE members"
+BULK = re.compile(r"\btthc\.(dossiers|observations|flags)\b")
+DUE = START + timedelta(days=7)
+
+
+def grounds(**units_off: Any) -> Grounds:
+    return Grounds(PACKS, calendar(**units_off), Limits([], ClockPolicy()))
+
+
+@contextmanager
+def statements(engine: Engine) -> Iterator[list[str]]:
+    """What is asked of the server meanwhile."""
+    seen: list[str] = []
+
+    def keep(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        seen.append(statement)
+
+    event.listen(engine, "before_cursor_execute", keep)
+    try:
+        yield seen
+    finally:
+        event.remove(engine, "before_cursor_execute", keep)
+
+
+def three(engine: Engine) -> None:
+    units = {"a": "H99.1", "b": "H99.2", "c": None}
+    rows = [record(key, unit_code=unit, code=f"H99.1-260302-000{key}") for key, unit in units.items()]
+    take(engine, *({**row, "due_current": DUE} for row in rows))
+
+
+def test_time_that_passes_costs_nothing(engine: Engine) -> None:
+    three(engine)
+    assert judge(engine, grounds()).dossiers == 3
+    with statements(engine) as seen:
+        assert judge(engine, grounds(), NOW + timedelta(days=30)).dossiers == 0
+    assert seen
+    assert [one for one in seen if BULK.search(one)] == []
+
+
+def test_a_calendar_of_one_unit_concerns_its_dossiers_and_no_groups(engine: Engine) -> None:
+    three(engine)
+    judge(engine, grounds())
+    with statements(engine) as seen:
+        assert judge(engine, grounds(unit_off=("2026-03-05",))).dossiers == 1
+    assert not any(one.startswith(GROUPS) for one in seen)
+    with statements(engine) as seen:
+        assert judge(engine, grounds(unit_off=("2026-03-05",), off=("2026-03-06",))).dossiers == 3
+    assert any(one.startswith(GROUPS) for one in seen)
+
+
+def test_all_groups_are_judged_once_however_many_large_batches_wait(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selection, "CHUNK", 1)
+    three(engine)
+    take(engine, *(record(key, unit_code="H99.2") for key in "xy"), name="other")
+    with statements(engine) as seen:
+        assert judge(engine, grounds()).dossiers == 5
+    groupings = {"closing_day", "filing", "number_day"}
+    assert sum(one.startswith(GROUPS) for one in seen) == len(groupings)
+    assert query(engine, "SELECT count(*) FROM tthc.pending_evaluations") == [0]
+
+
+def test_dossiers_touched_here_and_there_are_named(engine: Engine) -> None:
+    take(engine, *(record(str(number), unit_code="A" if number in (0, 39) else "B") for number in range(40)))
+    with engine.connect() as connection:
+        [few] = selection.where(connection, ["unit_code = 'A'"])
+        [most] = selection.where(connection, ["unit_code = 'B'"])
+        for chosen, size in ((few, 2), (most, 38)):
+            assert len(connection.exec_driver_sql(chosen).all()) == size
+    assert "unit_code" not in few
+    assert "unit_code" in most
