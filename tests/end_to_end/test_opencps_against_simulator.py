@@ -17,6 +17,7 @@ from connectors.opencps import OpencpsConnector, OpencpsOptions
 from connectors.opencps.options import DEFAULT_STATUSES
 from connectors.opencps.rows import applicant_hash
 from tthc_monitor.domain.errors import PermanentSourceError, TransientSourceError
+from tthc_monitor.domain.statuses import ENDED
 from tthc_monitor.simulator.opencps_api import FAKE_MARKS
 from tthc_monitor.simulator.scripts import Dossier
 from tthc_monitor.simulator.server import Faults, SimulatedServer
@@ -257,6 +258,62 @@ def test_a_cursor_of_other_settings_starts_anew(server: SimulatedServer) -> None
     records: Records = {}
     pull(connect(server, statuses={"paying": 4}), cursor, records)
     assert len(records) == len(server.world.dossiers_at(NOW))
+
+
+STEPS = dict.fromkeys(("steps_done", "first_step_at", "last_step_at", "step_started_at"))
+
+
+def early(cursor: Cursor) -> Cursor:
+    """A cursor as version 1 wrote it, which knew of no steps and left out histories without a request."""
+    known = {key: told and told[:3] for key, told in cursor["histories"].items()}
+    kept = {name: value for name, value in cursor.items() if name != "histories"}
+    return {**kept, "version": 1, "supplements": {key: told for key, told in known.items() if told != [0, None, None]}}
+
+
+def test_an_upgrade_changes_nothing_about_ended_dossiers(
+    new_server: Callable[[World, Clock], SimulatedServer],
+) -> None:
+    clock = Clock(NOW)
+    server = new_server(World(7, NOW, dossiers=500), clock)
+    over = [one for one in server.world.dossiers_at(NOW) if DEFAULT_STATUSES[one.status] in ENDED]
+    server.faults.without_history = {one.script.dossier_id for one in over[::9]}
+    connector = connect(server)
+    before: Records = {}
+    cursor = pull(connector, None, before)
+    before = {key: {**record, **STEPS} for key, record in before.items()}
+    asked = server.api.requests
+    since = datetime.fromisoformat(cursor["changed_since"])
+    ended = {f"55001/{one.script.dossier_id}" for one in over if max(move.at for move in one.moves) < since}
+    cursor = early(cursor)
+    for pause in (timedelta(0), timedelta(days=1)):
+        clock.now += pause
+        after: Records = {}
+        cursor = pull(connector, cursor, after)
+        still = {
+            f"55001/{one.script.dossier_id}"
+            for one in server.world.dossiers_at(clock.now)
+            if max(move.at for move in one.moves) < since
+        }
+        same = [key for key in after if key in ended & still]
+        assert {key: after[key] for key in same} == {key: before[key] for key in same}
+        counts = {after[key]["supplement_count"] for key in same}
+        assert {None, 0, 1} <= counts, "unreadable ones, ones without a request and ones with"
+        expected = {told["source_key"]: told for told in map(truth, server.world.dossiers_at(clock.now))}
+        for key in after.keys() - {f"55001/{one.script.dossier_id}" for one in over}:
+            assert {name: after[key][name] for name in expected[key]} == expected[key]
+        assert server.api.requests - asked < len(after) - len(same) + 60, "histories only of the others, and some pages"
+        asked = server.api.requests
+    assert cursor["version"] == 2
+
+
+def test_a_first_pull_that_version_1_did_not_finish_begins_anew(server: SimulatedServer) -> None:
+    cursor = pull(connect(server), None, {})
+    unfinished = {name: cursor[name] for name in ("scope",)} | {
+        "version": 1, "begun": cursor["at"], "resume_day": NOW.date().isoformat(), "supplements": {},
+    }  # fmt: skip
+    records: Records = {}
+    pull(connect(server), unfinished, records)
+    assert_true(records, server, NOW)
 
 
 def test_agencies_and_history_can_be_left_out(server: SimulatedServer) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+import runpy
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -22,6 +24,10 @@ from tthc_monitor.ingest import Assertions, pull
 from tthc_monitor.store.database import transaction
 from tthc_monitor.store.judgements import load_facts
 from tthc_monitor.store.ledger import content_hashes, prepare
+
+BACKFILL: str = runpy.run_path(
+    str(Path(__file__).parents[2] / "alembic" / "versions" / "0004_observed_and_history.py")
+)["BACKFILL"]
 
 
 def on(day: float) -> datetime:
@@ -157,15 +163,64 @@ def test_two_moves_of_the_promise(engine: Engine) -> None:
     assert (held["due_previous"], days(held["due_unmoved_at"]), days(held["due_moved_at"]), held["due_moves"]) == (
         on(5), 2, 3, 1,
     )  # fmt: skip
-    # A promise taken away and given again did not move from one instant to another.
     for day, state in enumerate(({}, first, third), start=4):
         take(engine, record("a", **state), at=on(day))
     held = dossier(engine, "a")
     assert (held["due_previous"], days(held["due_unmoved_at"]), days(held["due_moved_at"]), held["due_moves"]) == (
-        on(5), 5, 6, 2,
+        on(5), 5, 6, 3,
     )  # fmt: skip
     row = facts(engine)["a"]
-    assert (row["due_original"], row["due_current"], row["due_previous"], row["due_moves"]) == (on(5), on(7), on(5), 2)
+    assert (row["due_original"], row["due_current"], row["due_previous"], row["due_moves"]) == (on(5), on(7), on(5), 3)
+
+
+PROMISES: list[tuple[str, list[float | None], tuple[float | None, ...]]] = [
+    # the promise day by day; held: the one before, last seen unmoved, first seen moved, moves
+    ("none", [None, None], (None, None, None, 0)),
+    ("the first, later", [None, None, 5], (None, None, None, 0)),
+    ("kept", [5, 5, 5], (None, None, None, 0)),
+    ("moved", [5, 5, 9], (5, 1, 2, 1)),
+    ("taken away", [5, 5, None], (5, 1, 2, 1)),
+    ("taken away for long", [5, None, None, None], (5, 0, 1, 1)),
+    ("taken away, another later: one move", [5, 5, None, None, 9], (5, 1, 4, 1)),
+    ("taken away, put back as it was: none", [5, None, None, 5], (None, None, None, 0)),
+    ("taken away and put back, then moved", [5, None, 5, 9], (5, 2, 3, 1)),
+    ("taken away twice, put back once", [5, None, 5, None], (5, 2, 3, 1)),
+    ("the first, later, and taken away", [None, 5, None], (5, 1, 2, 1)),
+    ("moved, taken away, another", [5, 9, None, 7], (9, 1, 3, 2)),
+    ("moved, taken away", [5, 9, None], (9, 1, 2, 2)),
+    ("moved, taken away, the one before the move", [5, 9, None, 5], (9, 1, 3, 2)),
+    ("another and another", [5, None, 9, None, 7], (9, 2, 4, 2)),
+]
+
+
+@pytest.mark.parametrize(("promises", "expected"), [case[1:] for case in PROMISES], ids=[case[0] for case in PROMISES])
+def test_a_promise_taken_away_is_moved(
+    engine: Engine, promises: list[float | None], expected: tuple[float | None, ...]
+) -> None:
+    states = [{"due_current": None if promise is None else on(promise)} for promise in promises]
+    # What else changes must not matter.
+    held = tell(engine, *[{**state, "step_code": str(day)} for day, state in enumerate(states)])
+    columns = ("due_previous", "due_unmoved_at", "due_moved_at")
+    assert (*(days(held[name]) for name in columns), held["due_moves"]) == expected
+    row = facts(engine)["a"]
+    assert (*(days(row[name]) for name in columns), row["due_moves"]) == expected
+    assert row["due_current"] == states[-1]["due_current"]
+    with transaction(engine) as connection:
+        connection.execute(
+            text(
+                "UPDATE tthc.dossiers SET due_previous = NULL, due_unmoved_at = NULL, due_moved_at = NULL, due_moves = 0"
+            )
+        )
+        connection.execute(text(BACKFILL))
+    held = dossier(engine, "a")
+    assert (days(held["due_previous"]), days(held["due_moved_at"]), held["due_moves"]) == (
+        expected[0], expected[2], expected[3],
+    )  # fmt: skip
+
+
+def test_a_promise_put_back_leaves_the_moves_before_it(engine: Engine) -> None:
+    held = tell(engine, *({"due_current": on(due) if due else None} for due in (5, 9, None, 9)))
+    assert (held["due_previous"], held["due_moves"]) == (on(9), 1), "which one it was moved from is not held any more"
 
 
 def test_an_ended_dossier_is_not_listed_so_its_promise_was_last_seen_when_it_ended(engine: Engine) -> None:
@@ -217,6 +272,49 @@ def test_requests_for_supplements_are_counted_once_each(
     tell(engine, *states)
     row = facts(engine)["a"]
     assert (row["supplement_count"], waits(row)) == (count, earlier)
+
+
+@pytest.mark.parametrize(
+    ("states", "after"),
+    [
+        ([{}, {}, {}, WAIT], 2),
+        # Seen waiting at first sight, or in a status that nobody mapped: it may have waited before.
+        ([WAIT], None),
+        ([WAIT, {}, {}, WAIT], 2),
+        ([{"status": None, "source_status": "lạ"}, WAIT], None),
+        # A claim tells itself.
+        ([{}, ask(-3, status=5)], -3),
+        ([{}, WAIT, ask(0.5, 1.5)], 0.5),
+        # An ended dossier is not listed: it was last seen not waiting when it ended.
+        ([{}, {"status": 9}, {"status": 9}, {"status": 9}, WAIT], 1),
+        ([{}, {}], None),
+        # Of the latest spell, and kept while it lasts and after.
+        ([{}, WAIT, WAIT | {"step_code": "x"}, {}, {}], 0),
+    ],
+)
+def test_a_request_lies_after_the_last_sight_without_it(
+    engine: Engine, states: list[dict[str, Any]], after: float | None
+) -> None:
+    tell(engine, *states)
+    assert days(facts(engine)["a"]["supplement_requested_after"]) == after
+
+
+@pytest.mark.parametrize(
+    ("state", "watched"),
+    [
+        ({"received_at": on(-1)}, 1),
+        ({"received_at": on(-1) - timedelta(seconds=1)}, 0),
+        ({"received_at": on(3)}, 1),
+        ({"received_at": None}, 0),
+        ({"received_at": on(-9), "due_original": on(5)}, 1),
+        ({"received_at": None, "due_original": on(5)}, 1),
+    ],
+)
+def test_the_first_promise_is_certain_when_claimed_or_seen_at_once(
+    engine: Engine, state: dict[str, Any], watched: int
+) -> None:
+    tell(engine, {"due_current": on(5), **state})
+    assert facts(engine)["a"]["due_watched"] == watched
 
 
 @pytest.mark.parametrize(
@@ -341,6 +439,56 @@ def test_nothing_vanishes_while_records_are_rejected_or_the_source_lists_only_ne
     assert query(engine, "SELECT count(vanished_seen_at) FROM tthc.dossiers") == [0]
 
 
+def vanished(engine: Engine) -> list[str]:
+    return query(engine, "SELECT source_key FROM tthc.dossiers WHERE vanished_seen_at IS NOT NULL ORDER BY 1")
+
+
+def test_a_dossier_whose_number_lives_on_under_another_key_has_not_vanished(engine: Engine) -> None:
+    take(engine, record("a", code="mot"), record("b", code="hai"), record("c", code="ba"), record("x", code="tu"))
+    take(engine, record("x", code="tu"), record("hai", code="hai"), at=on(1))
+    take(engine, record("x", code="tu"), record("hai", code="hai"), at=on(2))
+    assert vanished(engine) == ["a", "c"]
+    # Its new key may come late, and its end under that key is no reason to miss the old one.
+    take(engine, record("x", code="tu"), record("hai", code="hai", status=9), record("mot", code="mot"), at=on(3))
+    assert vanished(engine) == ["c"]
+    take(engine, record("x", code="tu"), record("mot", code="mot"), at=on(4))
+    assert vanished(engine) == ["c"]
+    take(engine, record("x", code="tu"), at=on(5))
+    take(engine, record("x", code="tu"), at=on(6))
+    assert "mot" in vanished(engine), "gone under its new key too"
+
+
+def test_a_dossier_in_a_status_nobody_mapped_was_perhaps_not_asked_for(engine: Engine) -> None:
+    strange = record("a", status=None, source_status="lạ")
+    take(engine, strange, record("b"), record("x"))
+    for day in (1, 2, 3):
+        take(engine, record("x"), at=on(day))
+    assert vanished(engine) == ["b"]
+    take(engine, record("a", status=9), record("x"), at=on(4))
+    assert days(dossier(engine, "a")["open_seen_at"]) == 0, "no pull since had seen it open"
+
+
+@pytest.mark.parametrize(("held", "missing", "believed"), [(100, 21, False), (100, 20, True), (105, 21, True)])
+def test_when_too_many_are_missing_at_once_the_pull_is_not_believed(
+    engine: Engine, held: int, missing: int, believed: bool
+) -> None:
+    rows = [record(str(number)) for number in range(held)]
+    take(engine, *rows)
+    for day in (1, 2):
+        take(engine, *rows[missing:], at=on(day))
+    assert len(vanished(engine)) == (missing if believed else 0)
+    reasons = query(engine, "SELECT reason FROM tthc.rejects")
+    assert len(reasons) == (0 if believed else 2)
+    assert all(f"{missing} of {held} open dossiers were not listed" in reason for reason in reasons)
+    # A dossier that such a pull did not list was not seen open by it.
+    take(engine, *rows[1:], record("0", status=9), at=on(3))
+    assert days(dossier(engine, "0")["open_seen_at"]) == 0
+    # Those that vanished long ago are no reason to doubt every pull after.
+    take(engine, *rows[1:-1], at=on(4))
+    take(engine, *rows[1:-1], at=on(5))
+    assert vanished(engine) == [str(held - 1)]
+
+
 # -- any sequence ---------------------------------------------------------------------------------------------------
 
 STATES = st.fixed_dictionaries(
@@ -356,7 +504,7 @@ STATES = st.fixed_dictionaries(
 HISTORIES = st.lists(STATES, min_size=1, max_size=5)
 HELD = (
     "underway_seen_at", "end_seen_at", "open_seen_at", "due_previous", "due_unmoved_at", "due_moved_at", "due_moves",
-    "supplement_seen_at", "supplement_left_at", "supplement_spells", "obligation_seen_at", "obligation_left_at",
+    "supplement_seen_at", "supplement_left_at", "supplement_unseen_at", "supplement_spells", "obligation_seen_at", "obligation_left_at",
     "status_seen_at", "changed_at", "first_seen_at",
 )  # fmt: skip
 
@@ -375,14 +523,16 @@ def folded(states: list[dict[str, Any]]) -> dict[str, Any]:
         unchanged = held["changed_at"] if held["end_seen_at"] else on(day - 1)
         if held["underway_seen_at"] is None and (state["received_at"] or state["status"] not in (1, None)):
             held["underway_seen_at"] = now
-        if (
-            before is not None
-            and was["due_current"]
-            and state["due_current"]
-            and was["due_current"] != state["due_current"]
-        ):
+        if was["due_current"] and was["due_current"] != state["due_current"]:
             held |= {"due_previous": was["due_current"], "due_unmoved_at": unchanged, "due_moved_at": now}
             held["due_moves"] += 1
+        elif not was["due_current"] and state["due_current"] and held["due_previous"]:
+            if state["due_current"] != held["due_previous"]:
+                held["due_moved_at"] = now
+            else:
+                held["due_moves"] -= 1
+                if not held["due_moves"]:
+                    held |= dict.fromkeys(("due_previous", "due_unmoved_at", "due_moved_at"))
         if not ended:
             held["open_seen_at"] = held["end_seen_at"] = None
         elif held["end_seen_at"] is None:
@@ -404,6 +554,8 @@ def folded(states: list[dict[str, Any]]) -> dict[str, Any]:
                 held[f"{what}_left_at"] = None
                 if was["status"] != status:
                     held[f"{what}_seen_at"] = now
+                    if what == "supplement" and before is not None:
+                        held["supplement_unseen_at"] = None if was["status"] is None else unchanged
             elif was["status"] == status and not ended:
                 held[f"{what}_left_at"] = now
         if before is None:
