@@ -56,8 +56,10 @@ def facts(*rows: dict[str, Any], **usual: Any) -> pd.DataFrame:
     """A facts frame; texts in instant columns are local times. A row's ``group`` becomes the column of its group."""
     full = []
     for number, row in enumerate(rows, start=1):
-        one = {"kind": "dossier", "status": 4, "provides": ALL, "dossier_id": number, **usual, **row}
+        one = {"kind": "dossier", "status": 4, "provides": ALL, "due_watched": 1, "dossier_id": number, **usual, **row}
         one["observation_id"] = one["dossier_id"]
+        if not one.get("request_unknown"):
+            one.setdefault("supplement_requested_after", one.get("supplement_requested_at"))
         for name, value in one.items():
             if isinstance(value, str) and name in DERIVED_FACTS | FACT_SCHEMA.keys() and _is_instant(name):
                 one[name] = at(value, ZoneInfo("UTC") if name == "number_day" else ZONE)

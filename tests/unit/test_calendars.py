@@ -327,6 +327,7 @@ def crossed(unit: str | None, start: str, end: str) -> list[tuple[object, ...]]:
     ("unit", "start", "end", "expected"),
     [
         (None, "2026-01-05T00:00", "2026-01-05T00:00:00.000001", [("off", 5, 1, "Nghỉ hoán đổi", "CV 1", False)]),
+        (None, "2026-01-05T12:00", "2026-01-05T12:00", []),
         (None, "2026-01-04T23:59", "2026-01-05T00:00", [("weekly_rest", 4, 1, None, None, False)]),
         (None, "2026-01-05T00:00", "2026-01-05T00:00", []),
         (None, "2026-01-06T00:00", "2026-01-05T00:00", []),
@@ -348,6 +349,23 @@ def crossed(unit: str | None, start: str, end: str) -> list[tuple[object, ...]]:
 )  # fmt: skip
 def test_days_between_two_instants(unit: str | None, start: str, end: str, expected: list[tuple[object, ...]]) -> None:
     assert crossed(unit, start, end) == expected
+
+
+def test_the_document_of_a_unit_is_not_told_of_the_offices_days() -> None:
+    spec = CalendarSpec.model_validate(
+        {
+            "name": "x",
+            "zone": "UTC",
+            "week": {"tue": [["08:00", "12:00"]]},
+            "days_off": [{"date": "2026-01-06", "name": "Tết"}],
+            "units": [
+                {"codes": ["H99"], "name": "lũ", "document": "CV 9", "days_off": [{"date": "2026-01-13", "name": "lũ"}]}
+            ],
+        }
+    )
+    found = days_crossed(spec, "H99", datetime(2026, 1, 6, tzinfo=UTC), datetime(2026, 1, 14, tzinfo=UTC))
+    told = [(one.first_day.day, one.document) for one in found if one.kind == "off"]
+    assert told == [(6, None), (13, "CV 9")]
 
 
 def test_a_day_off_on_a_day_of_rest_is_told_and_marked_as_of_no_effect() -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.lawful import at, catalogue, days, limit, maybe, result
+from tests.unit.lawful import at, catalogue, days, facts, limit, maybe, result, shipped_calendar
+from tthc_monitor.domain.lawful_due import lawful_due
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,8 @@ def test_the_clock_starts_in_working_time(received: str, started: str) -> None:
         ({"cutoff": "15:00"}, "2026-10-05 06:00", "2026-10-05 07:30"),
         ({"cutoff": "15:00"}, "2026-02-13 15:00", "2026-02-23 07:30"),
         ({"cutoff": "15:00"}, "2026-01-09 15:00", "2026-01-10 07:30"),
+        ({"cutoff": "15:30"}, "2026-10-05 15:29:59", "2026-10-05 15:29:59"),
+        ({"cutoff": "15:30"}, "2026-10-05 15:30", "2026-10-06 07:30"),
         # NĐ 297/2025 Art. 6: received within the hour before closing counts from the next working day.
         ({"cutoff": "last_hour"}, "2026-10-05 15:59:59", "2026-10-05 15:59:59"),
         ({"cutoff": "last_hour"}, "2026-10-05 16:00", "2026-10-06 07:30"),
@@ -70,6 +73,20 @@ def test_the_clock_starts_in_working_time(received: str, started: str) -> None:
 def test_outside_hours_and_cut_offs(policy: dict[str, Any], received: str, started: str) -> None:
     row = result({"received_at": at(received)}, catalogue(limit(**days(5, **policy))))
     assert row["clock_started_at"] == at(started)
+
+
+@pytest.mark.parametrize("policy", [{"cutoff": "15:00"}, {"cutoff": "last_hour"}, {"outside_hours": "next_day"}])
+def test_dossiers_of_one_batch_start_each_for_itself(policy: dict[str, Any]) -> None:
+    rows = [{"received_at": at(text)} for text in ("2026-10-05 09:00", "2026-10-05 17:30", "2026-10-10 09:00")]
+    started = lawful_due(facts(rows), shipped_calendar(), catalogue(limit(**days(5, **policy))))["clock_started_at"]
+    assert started.tolist() == [at("2026-10-05 09:00"), at("2026-10-06 07:30"), at("2026-10-12 07:30")]
+
+
+def test_the_last_hour_of_one_dossier_is_no_matter_of_another_on_a_day_off() -> None:
+    rows = [{"received_at": at(text)} for text in ("2026-10-05 16:30", "2026-10-10 16:30", "2026-10-06 09:00")]
+    limits = catalogue(limit(**days(5, cutoff="last_hour")))
+    started = lawful_due(facts(rows), shipped_calendar(), limits)["clock_started_at"]
+    assert started.tolist() == [at("2026-10-06 07:30"), at("2026-10-12 07:30"), at("2026-10-06 09:00")]
 
 
 # NĐ 118/2025 Art. 17.3 as amended by NĐ 309/2026 Art. 8, in force 05/08/2026.

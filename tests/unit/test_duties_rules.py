@@ -57,6 +57,15 @@ APOLOGY: Table = [
     # Nhiều lần hẹn lại: chỉ biết văn bản sau cùng.
     (promised(**{**MOVED, "due_moves": 2}, apology_at="2026-10-21 09:00"), "cannot_tell"),
     (promised(**{**MOVED, "due_moves": 2}), (DUE, NEVER)),
+    # Nghĩa vụ tài chính chưa xong khi đến hạn: có lĩnh vực không tính thời gian này (NĐ 151/2025/NĐ-CP).
+    (promised(status=6, obligation_requested_at="2026-10-12 09:00"), "cannot_tell"),
+    (promised(status=6), "cannot_tell"),
+    (promised(obligation_requested_at="2026-10-12 09:00", obligation_completed_at="2026-10-16 09:00"), "cannot_tell"),
+    (promised(obligation_requested_at="2026-10-12 09:00", obligation_completed_at=DUE), (DUE, NEVER)),
+    (promised(status=6, obligation_requested_at=DUE), (DUE, NEVER)),
+    # Không chắc ngày hẹn đầu tiên.
+    (promised(**MOVED, apology_at="2026-10-16 09:00", due_watched=0), "cannot_tell"),
+    (promised(due_watched=0), (DUE, NEVER)),
     # Nhận và trả trong ngày, hoặc nhận khi ngày cuối để xin lỗi đã qua.
     (promised(received_at="2026-10-15 08:00", apology_at="2026-10-15 16:00"), "clear"),
     (promised(received_at="2026-10-15 08:00"), (DUE, NEVER)),
@@ -77,6 +86,9 @@ REAPPOINTED: Table = [
     # Sửa rồi trả về ngày cũ; dời sau khi đã kết thúc.
     (promised(**{**TWICE, "due_current": DUE}), "clear"),
     (promised(**TWICE, status=9, ended_at="2026-10-20 08:00"), "clear"),
+    # Dời khi đã thấy kết thúc, hoặc thấy cùng lúc: không biết việc nào trước.
+    (promised(**TWICE, status=9, end_seen_at="2026-10-21 07:00"), "clear"),
+    (promised(**TWICE, status=9, end_seen_at="2026-10-21 07:00:01"), ("2026-10-21 07:00", NEVER)),
     # Hệ thống nguồn tự đếm.
     (promised(reappointment_count=1, apology_at="2026-10-14 09:00"), "clear"),
     (promised(reappointment_count=2, apology_at="2026-10-21 09:00"), ("2026-10-21 09:00", NEVER)),
@@ -99,6 +111,8 @@ UNEXPLAINED: Table = [
     (promised(**MOVED, provides=[]), "cannot_tell"),
     (promised(**MOVED, **WAIT, provides=[]), "clear"),
     (promised(**MOVED, status=9, ended_at="2026-10-13 09:00"), "clear"),
+    (promised(**MOVED, status=9, end_seen_at="2026-10-14 07:00"), "clear"),
+    (promised(**MOVED, status=9, end_seen_at="2026-10-14 08:00"), ("2026-10-16 00:00", NEVER)),
     (promised(**{**MOVED, "due_moves": 2}), ("2026-10-16 00:00", NEVER)),
     (promised(**{**MOVED, "due_moves": 2}, apology_at="2026-10-20 09:00"), "cannot_tell"),
     # Dời trước khi thấy hồ sơ lần đầu.
@@ -142,6 +156,14 @@ def test_the_day_of_the_apology_is_a_setting() -> None:
 
 def test_counts_and_days_are_settings() -> None:
     assert found(rule("reappointed_again", allowed=2), promised(**TWICE)) == [None]
+    # Set back to the first date, and one new date by the source's own count: no second one.
+    back = {
+        "due_moves": 2,
+        "due_moved_at": "2026-10-14 07:00",
+        "reappointment_count": 1,
+        "apology_at": "2026-10-13 09:00",
+    }
+    assert found(rule("reappointed_again"), promised(**back)) == [None]
     assert found(rule("reappointed_again", allowed=0), promised(**MOVED)) == [("2026-10-14 07:00", NEVER)]
     none = rule("due_moved_without_apology", within_working_days=0)
     assert found(none, promised(**MOVED)) == [("2026-10-15 00:00", NEVER)]

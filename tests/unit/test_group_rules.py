@@ -165,24 +165,29 @@ def test_closed_and_filed_again_and_again() -> None:
 
 
 def numbered(*serials: int, **usual: Any) -> list[dict[str, Any]]:
-    return [{"number_day": "2026-10-05", "number_serial": serial, "group": 1, **usual} for serial in serials]
+    seen = {"number_day": "2026-10-05", "first_seen_at": "2026-10-05 20:00", "group": 1}
+    return [{**seen, "number_serial": serial, **usual} for serial in serials]
 
 
 @pytest.mark.parametrize(
     ("serials", "expected"),
     [
         ([1, 2, 3], []),
-        ([4], [0]),
-        ([3], []),
-        ([1, 5], [1]),
-        ([1, 4], []),
-        ([9, 1, 5], [0, 2]),
-        ([1, 5, 5, 6], [1, 2]),
-        ([-1, 4], [1]),
-        ([201], [0]),
-        ([202], []),
-        ([1, 202], [1]),
-        ([1, 203], []),
+        ([4, 5, 6, 7], [0]),
+        ([3, 4, 5, 6], []),
+        ([1, 2, 3, 7], [3]),
+        ([1, 2, 3, 6], []),
+        ([9, 1, 2, 3, 4, 8], [5]),
+        ([1, 2, 3, 7, 7, 8], [3, 4]),
+        ([-1, 4, 5, 6, 7], [1]),
+        ([*range(1, 250), 450], [249]),
+        ([*range(1, 250), 451], []),
+        # Of most of the day's numbers we have none; one number several times is one.
+        ([4], []),
+        ([4, 5, 6], []),
+        ([1, 2, 6], []),
+        ([1, 1, 2, 6], []),
+        ([*range(1, 10), 92637], []),
     ],
 )
 def test_serials_missing_of_a_day(serials: list[int], expected: list[int]) -> None:
@@ -190,21 +195,50 @@ def test_serials_missing_of_a_day(serials: list[int], expected: list[int]) -> No
 
 
 def test_a_gap_says_which_numbers_are_missing_and_waits_for_stragglers() -> None:
-    (found,) = judge(facts(*numbered(2, 9, received_at="2026-10-05 09:00")), calendar(), GAP).to_dict("records")
-    assert (found["missing"], found["missing_from"], found["missing_to"], found["number_serial"]) == (6, 3, 8, 9)
+    rows = numbered(*range(1, 8), 14, received_at="2026-10-05 09:00")
+    (found,) = judge(facts(*rows), calendar(), GAP).to_dict("records")
+    assert [found[f"missing_{name}"] for name in ("count", "from", "to")] == [6, 8, 13]
+    assert found["number_serial"] == 14
     assert found["starts_at"] == at("2026-10-08 00:00")
     for received, since in (("2026-10-05 09:00", "2026-10-08 00:00"), ("2026-11-02 09:00", "2026-11-02 09:00")):
-        assert spans(GAP, facts(*numbered(4, received_at=received))) == [(since, None)]
-    assert spans(changed(GAP, settle_working_days=0), facts(*numbered(4))) == [("2026-10-06 00:00", None)]
-    assert flagged(changed(GAP, min_missing=4), numbered(4)) == []
-    assert flagged(changed(GAP, max_missing=10, min_missing=1), numbered(2, 14)) == [0]
+        assert spans(GAP, facts(*numbered(4, 5, 6, 7, received_at=received)))[0] == (since, None)
+    at_once = changed(GAP, settle_working_days=0)
+    assert spans(at_once, facts(*numbered(4, 5, 6, 7)))[0] == ("2026-10-06 00:00", None)
+    assert flagged(changed(GAP, min_missing=4), numbered(4, 5, 6, 7)) == []
+    assert flagged(changed(GAP, max_missing=10, min_missing=1), numbered(*range(2, 20), 31)) == [0]
+
+
+@pytest.mark.parametrize(
+    ("seen", "watched"),
+    [
+        (["2026-10-06 23:59:59", "2026-11-01"], True),
+        (["2026-10-07 00:00", "2026-11-01"], False),
+        (["2026-11-01", "2026-10-05 08:00"], True),
+        ([None, "2026-10-05 08:00"], True),
+        ([None, None], False),
+    ],
+)
+def test_only_days_that_were_watched_from_the_start_are_judged(seen: list[str | None], watched: bool) -> None:
+    first, last = seen
+    rows = numbered(1, 2, 3, first_seen_at=first) + numbered(7, first_seen_at=last)
+    assert flagged(GAP, rows) == ([3] if watched else [])
+
+
+def test_numbers_out_of_scope_are_not_missing_and_nobody_out_of_scope_is_flagged() -> None:
+    rows = numbered(1, 2, 3, 4, 8)
+    assert flagged(GAP, rows) == [4]
+    assert flagged(GAP, rows + numbered(6, kind="petition")) == []
+    assert flagged(GAP, numbered(1, 2, 3, 4) + numbered(8, kind="petition")) == []
+    without = changed(GAP, applies_to={"except_procedures": ["1.000001"]})
+    assert flagged(without, rows + numbered(6, procedure_code="1.000001")) == []
 
 
 # -- against a plain reading -------------------------------------------------------------------------------------------
 
 MINUTE = st.integers(0, 90).map(lambda minute: at("2026-10-30 15:30") + timedelta(minutes=minute))
 DAY = st.integers(0, 20).map(lambda day: at("2026-10-05 08:00") + timedelta(days=day))
-GROUP = st.integers(-2, 2)
+GROUP = st.integers(-1, 1)
+LATE = "2026-10-09 08:00"
 
 
 def plain_bulk(rows: list[dict[str, Any]]) -> set[int]:
@@ -239,11 +273,14 @@ def plain_refiled(rows: list[dict[str, Any]]) -> set[int]:
 
 
 def plain_gap(rows: list[dict[str, Any]]) -> set[int]:
-    """The three numbers before it are on nobody of its group."""
+    """The three numbers before it are on nobody of its group, which was seen in time and has more than it lacks."""
     out = set()
     for number, row in enumerate(rows):
         serial = row["number_serial"]
-        taken = {other["number_serial"] for other in rows if other["group"] == row["group"]}
+        group = [other for other in rows if other["group"] == row["group"]]
+        taken = {other["number_serial"] for other in group}
+        if max(taken) - len(taken) >= len(taken) or all(other["first_seen_at"] == LATE for other in group):
+            continue
         if serial >= 4 and not taken & {serial - 1, serial - 2, serial - 3}:
             out.add(number)
     return out
@@ -254,7 +291,12 @@ FILING_ROW = st.fixed_dictionaries(
     {"status": st.sampled_from((4, 7, 8, 9)), "submitted_at": DAY, "group": GROUP}, optional={"ended_at": DAY}
 )
 NUMBER_ROW = st.fixed_dictionaries(
-    {"number_day": st.just("2026-10-05"), "number_serial": st.integers(1, 25), "group": GROUP}
+    {
+        "number_day": st.just("2026-10-05"),
+        "first_seen_at": st.sampled_from(("2026-10-05 20:00", LATE)),
+        "number_serial": st.integers(1, 16),
+        "group": GROUP,
+    }
 )
 PLAIN: list[tuple[Rule, Any, Callable[[list[dict[str, Any]]], set[int]]]] = [
     (changed(BULK, min_count=4, times_expected=1), BULK_ROW, plain_bulk),

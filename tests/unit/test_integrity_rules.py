@@ -56,25 +56,25 @@ MOVED = {
         ({"supplement_requested_at": "2026-10-14 09:00", "supplement_completed_at": "2026-10-19 09:00"}, False),
         # Answered in time: the promise stood.
         ({"supplement_requested_at": "2026-10-12 09:00", "supplement_completed_at": "2026-10-14 09:00"}, True),
-        # Answered after it, and the working hour that was left at the request had passed again at 17:00.
+        # Answered after it: the limit runs anew, however long the new promise was waited for.
         (
             {
                 "supplement_requested_at": "2026-10-16 15:00",
                 "supplement_completed_at": "2026-10-20 16:00",
-                "due_unmoved_at": "2026-10-20 17:00",
-                "due_moved_at": "2026-10-21 08:00",
+                "due_unmoved_at": "2026-10-26 17:00",
+                "due_moved_at": "2026-10-27 08:00",
             },
             False,
         ),
-        (
-            {
-                "supplement_requested_at": "2026-10-16 15:00",
-                "supplement_completed_at": "2026-10-20 16:00",
-                "due_unmoved_at": "2026-10-20 17:00:01",
-                "due_moved_at": "2026-10-21 08:00",
-            },
-            True,
-        ),
+        # Not waiting after the promise, as we saw, and waiting at the next look.
+        ({"supplement_requested_after": "2026-10-16 16:01", "supplement_requested_at": "2026-10-17"}, True),
+        ({"supplement_requested_after": "2026-10-16 15:59", "supplement_requested_at": "2026-10-17"}, False),
+        # NĐ 151/2025: the time to pay does not count; paid by then, the promise stood.
+        ({"obligation_requested_at": "2026-10-14 09:00"}, False),
+        ({"obligation_requested_at": "2026-10-14", "obligation_completed_at": "2026-10-16 16:00:01"}, False),
+        ({"obligation_requested_at": "2026-10-14", "obligation_completed_at": DUE}, True),
+        ({"obligation_requested_at": DUE}, True),
+        ({"status": 6}, False),
         ({"supplement_requested_at": "2026-10-14", "answer_unknown": 1}, False),
     ],
 )
@@ -102,6 +102,9 @@ CLOSED = {"status": 9, "open_seen_at": "2026-10-16 15:15", "end_seen_at": "2026-
 def test_an_end_claimed_before_we_saw_it_open(tolerance: int, ended_at: str | None, flagged: bool) -> None:
     rule = changed(RULES["finish_backdated"], tolerance_minutes=tolerance)
     assert span(rule, **CLOSED, ended_at=ended_at) == (("2026-10-17 06:00", None) if flagged else None)
+    # What the applicant withdrew, or had stopped, ends at the date of the request.
+    for status in (7, 8):
+        assert answer(rule, **{**CLOSED, "status": status}, ended_at=ended_at) == "not_applicable"
 
 
 @pytest.mark.parametrize(
@@ -120,13 +123,46 @@ def test_the_day_in_the_number(number_day: str | None, received_at: str | None, 
     row = {"number_day": number_day, "received_at": received_at}
     later, differs = RULES["reception_later_than_number"], RULES["number_date_differs"]
     assert (span(later, **row) is not None) == (days is not None and days > 0)
-    assert (span(differs, **row) is not None) == (days is not None)
+    assert (span(differs, **row) is not None) == (days is not None and days < 0)
     if days is not None:
-        found = evidence(differs, **row)
+        rule = later if days > 0 else differs
+        found = evidence(rule, **row)
         assert (found["number_date"], found["days"], found["starts_at"]) == (number_day, days, received_at)
         assert found["direction"] == ("received_later" if days > 0 else "received_earlier")
-        assert span(changed(differs, tolerance_days=abs(days)), **row) is None
-        assert span(changed(differs, tolerance_days=abs(days) - 1), **row) is not None
+        assert span(changed(rule, tolerance_days=abs(days)), **row) is None
+        assert span(changed(rule, tolerance_days=abs(days) - 1), **row) is not None
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        # Numbered as it came, Monday 16:00; 8 working hours (NQ 66.7/2025) are over on Tuesday at 16:30.
+        ({"submitted_at": "2026-10-05 16:00", "received_at": "2026-10-06 16:30"}, "clear"),
+        ({"submitted_at": "2026-10-05 16:00", "received_at": "2026-10-06 16:30:01"}, "flagged"),
+        ({"submitted_at": "2026-10-04 23:00", "received_at": "2026-10-06 08:00"}, "flagged"),
+        # A date without a time counts from the end of that day.
+        ({"submitted_at": "2026-10-05", "received_at": "2026-10-07 08:00"}, "clear"),
+        ({"supplement_requested_at": "2026-10-05 09:00", "received_at": "2026-10-08 08:00"}, "not_applicable"),
+        ({"supplement_requested_at": "2026-10-09 09:00", "received_at": "2026-10-08 08:00"}, "flagged"),
+    ],
+)
+def test_a_number_may_be_given_at_the_filing(row: dict[str, Any], expected: str) -> None:
+    assert answer(RULES["reception_later_than_number"], number_day="2026-10-05", **row) == expected
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({}, "flagged"),
+        ({"submitted_at": "2026-10-08 09:00"}, "clear"),
+        ({"submitted_at": "2026-10-05 07:00"}, "flagged"),
+        ({"supplement_requested_at": "2026-10-06"}, "not_applicable"),
+        ({"supplement_count": 1}, "not_applicable"),
+    ],
+)
+def test_a_number_of_a_day_after_the_reception(row: dict[str, Any], expected: str) -> None:
+    usual = {"number_day": "2026-10-08", "received_at": "2026-10-05 08:00"}
+    assert answer(RULES["number_date_differs"], **usual, **row) == expected
 
 
 @pytest.mark.parametrize(
@@ -139,6 +175,17 @@ def test_the_day_in_the_number(number_day: str | None, received_at: str | None, 
         ({"received_at": "2026-10-09 08:00", "supplement_requested_at": "2026-10-12"}, True),
         ({"received_at": "2026-10-09 08:00", "supplement_requested_at": "2026-10-12", "supplement_count": 2}, False),
         ({"received_at": "2026-10-09 08:00", "underway_seen_at": None}, False),
+        # NĐ 118/2025 Điều 18 khoản 2: seen after 15:00, until the first working hour of the next working day.
+        ({"underway_seen_at": "2026-10-05 15:00", "received_at": "2026-10-06 08:30"}, False),
+        ({"underway_seen_at": "2026-10-05 15:00", "received_at": "2026-10-06 08:30:01"}, True),
+        ({"underway_seen_at": "2026-10-05 14:59:59", "received_at": "2026-10-06 08:00"}, True),
+        ({"underway_seen_at": "2026-10-09 16:00", "received_at": "2026-10-12 08:30"}, False),
+        ({"underway_seen_at": "2026-10-10 09:00", "received_at": "2026-10-12 08:30"}, False),
+        ({"underway_seen_at": "2026-10-10 09:00", "received_at": "2026-10-12 08:31"}, True),
+        # Waiting for a payment before the reception is not under way.
+        ({"received_at": "2026-10-09 08:00", "obligation_requested_at": "2026-10-05 07:00"}, False),
+        ({"received_at": "2026-10-09 08:00", "obligation_requested_at": "2026-10-12 07:00"}, True),
+        ({"received_at": "2026-10-09 08:00", "status": 6}, False),
     ],
 )
 def test_a_reception_after_we_saw_work_on_it(row: dict[str, Any], flagged: bool) -> None:
@@ -189,6 +236,21 @@ QUICK = {
         ({"status": 4, "ended_at": None}, False),
         ({"status": 9, "ended_at": None, "end_seen_at": "2026-10-10"}, True),
         ({"first_step_at": "2026-10-09 16:56"}, False),
+        # The applicant's time is not idle: seven working hours without it are 08:00 to 17:00 on the first day.
+        ({"supplement_requested_at": "2026-10-05 17:00", "supplement_completed_at": "2026-10-09 16:50"}, True),
+        ({"supplement_requested_at": "2026-10-05 16:59:59", "supplement_completed_at": "2026-10-09 16:50"}, False),
+        ({"supplement_requested_at": "2026-10-05 09:00"}, False),
+        (
+            {"supplement_requested_after": "2026-10-05 09:00", "supplement_requested_at": "2026-10-09 16:00"},
+            False,
+        ),
+        ({"supplement_requested_at": "2026-10-09 16:00", "request_unknown": 1}, False),
+        ({"obligation_requested_at": "2026-10-05 09:00", "obligation_completed_at": "2026-10-09 16:50"}, False),
+        # Ended because the applicant asked for it.
+        ({"status": 7}, False),
+        ({"status": 8, "stop_requested_at": "2026-10-09 16:00"}, False),
+        ({"status": 8, "provides": 0}, False),
+        ({"status": 8}, True),
     ],
 )
 def test_all_steps_in_minutes_after_a_long_silence(row: dict[str, Any], flagged: bool) -> None:
@@ -206,6 +268,7 @@ LAWFUL = {**USUAL, "due_original": "2026-10-17 00:00", "due_lawful": DUE}
         ({"due_original": "2026-10-16 23:59:59.999999"}, False),
         ({"due_original": "2026-10-10"}, False),
         ({"due_original": None}, False),
+        ({"due_watched": 0}, False),
         ({"due_lawful": None}, False),
         ({"supplement_requested_at": "2026-10-06"}, False),
         ({"supplement_count": 1}, False),
@@ -283,6 +346,8 @@ def test_abolished_procedures_may_be_left_out_of_stopping() -> None:
         ("due_moved_after_due", {**MOVED, "status": 9, "end_seen_at": "2026-10-18"}, "cannot_tell"),
         ("due_moved_after_due", {**MOVED, "status": 9, "end_seen_at": DUE}, "clear"),
         ("due_moved_after_due", {**MOVED, "supplement_requested_at": "2026-10-14", "answer_unknown": 1}, "cannot_tell"),
+        ("due_moved_after_due", {**MOVED, "obligation_requested_at": "2026-10-14"}, "cannot_tell"),
+        ("promise_over_limit", {**LAWFUL, "due_watched": 0}, "cannot_tell"),
         ("finish_backdated", {**CLOSED, "ended_at": None}, "cannot_tell"),
         ("reception_after_first_sight", {"underway_seen_at": "2026-10-05"}, "cannot_tell"),
         ("steps_within_minutes", {**QUICK, "steps_done": 2, "first_step_at": None}, "clear"),
@@ -332,6 +397,7 @@ NUMBERS = {
     "steps_done": range(-1, 5),
     "source_verdict": range(3),
     "due_moves": range(2),
+    "due_watched": (0, 1),
     "provides": (0, 2**40 - 1),
 }
 ROW = st.fixed_dictionaries(
@@ -365,5 +431,5 @@ def test_a_row_is_judged_alike_in_any_batch_and_order(rows: list[dict[str, Any]]
         assert np.all(whole["ends_at"].isna() | (whole["starts_at"] < whole["ends_at"]))
 
 
-PARTLY_TOLD = ("petition_handled_late",)
+PARTLY_TOLD = ("petition_handled_late", "petition_supplement_late")
 """Rules that may flag from what we saw where, without a calendar, it cannot be told that the facts suffice."""

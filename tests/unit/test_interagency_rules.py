@@ -44,6 +44,9 @@ HOUR = 3600.0
             {"step_due_at": "2026-10-20 10:00", "status": 9, "ended_at": "2026-10-20 10:00:01"},
             ("2026-10-20 10:00", None),
         ),
+        # The step was closed in time, the dossier was not.
+        ({"last_step_at": "2026-10-14 16:00", "status": 9, "ended_at": "2026-10-20"}, None),
+        ({"last_step_at": "2026-10-14 16:00:01", "status": 9, "ended_at": "2026-10-20"}, (DUE, None)),
         # The resolving unit itself, a part of it, and one whose code only begins alike.
         ({"step_unit_code": "H99.05"}, None),
         ({"step_unit_code": "H99.05.01"}, None),
@@ -93,6 +96,13 @@ def test_a_step_names_its_unit_and_both_deadlines() -> None:
         ({"consulted_due_at": None}, False),
         ({"provides": 0}, False),
         ({"provides": 0, "consulted_answered_at": "2026-10-12 08:00"}, True),
+        # The applicant was waited for when the deadline came.
+        ({"supplement_requested_at": "2026-10-09 16:59"}, False),
+        ({"supplement_requested_at": "2026-10-08", "supplement_completed_at": "2026-10-09 17:00"}, True),
+        ({"supplement_requested_at": "2026-10-08", "supplement_completed_at": "2026-10-09 17:01"}, False),
+        ({"supplement_requested_at": "2026-10-12"}, True),
+        ({"supplement_requested_after": "2026-10-09", "supplement_requested_at": "2026-10-12"}, False),
+        ({"supplement_requested_at": "2026-10-12", "request_unknown": 1}, False),
     ],
 )
 def test_a_consulted_unit_answers_by_the_deadline_in_the_request(row: dict[str, Any], late: bool) -> None:
@@ -106,6 +116,8 @@ def test_a_consulted_unit_answers_by_the_deadline_in_the_request(row: dict[str, 
         ({"consulted_answered_at": "2026-10-13 17:00"}, 15 * HOUR),
         ({"status": 9, "ended_at": "2026-10-12 11:30"}, 4 * HOUR),
         ({"status": 9, "ended_at": "2026-10-12 11:30", "consulted_answered_at": "2026-10-13 17:00"}, 4 * HOUR),
+        # Asked to supplement meanwhile: the applicant is waited for from then on.
+        ({"supplement_requested_at": "2026-10-12 09:30", "consulted_answered_at": "2026-10-13 17:00"}, 2 * HOUR),
     ],
 )
 def test_the_consulted_unit_is_late_until_it_answers_or_the_dossier_ends(row: dict[str, Any], seconds: Any) -> None:
@@ -168,6 +180,7 @@ def test_both_latenesses_are_in_the_evidence() -> None:
         (CONSULTED, {**USUAL, "provides": 0}, "cannot_tell"),
         (CONSULTED, {**ASKED, "status": 9, "end_seen_at": "2026-10-20"}, "cannot_tell"),
         (CONSULTED, {**ASKED, "status": 9, "end_seen_at": "2026-10-08"}, "clear"),
+        (CONSULTED, {**ASKED, "supplement_requested_at": "2026-10-08"}, "cannot_tell"),
         (CONSULTED, {**ASKED, "consulted_answered_at": "2026-10-08", "status": 0}, "clear"),
         (CONSULTED, {**ASKED, "consulted_answered_at": "2026-10-09 17:00", "status": 0}, "clear"),
         (CONSULTED, {**USUAL, "consulted_at": "2026-10-06"}, "cannot_tell"),

@@ -174,6 +174,10 @@ def test_calendar_days(received: str, amount: float, end: str) -> None:
         # 146.1 half a month is fifteen days.
         ("2026-10-05 10:15", 1.5, "2026-11-21 00:00"),
         ("2027-01-29 10:15", 0.99, "2027-03-02 00:00"),
+        ("2026-12-07 10:15", 1.5, "2027-01-23 00:00"),
+        # Of a begun day the whole counts, and no part of a month is longer than the month.
+        ("2026-10-05 10:15", 0.55, "2026-10-23 00:00"),
+        ("2024-01-31 10:15", 0.99, "2024-03-01 00:00"),
     ],
 )
 def test_months(received: str, amount: float, end: str) -> None:
@@ -193,6 +197,7 @@ def test_days_that_end_at_closing_or_count_the_first() -> None:
     ("fields", "end"),
     [
         ({"amount": 5, "unit": "working_day", "extra_working_days": 10}, "2026-10-26 10:15"),
+        (days(5, working_day="end_of_day") | {"extra_working_days": 1}, "2026-10-13 17:00"),
         ({"amount": 1, "unit": "month", "extra_working_days": 10}, "2026-11-20 00:00"),
         ({"amount": 5, "unit": "calendar_day", "extra_working_days": 10}, "2026-10-27 00:00"),
         ({"unit": "same_day", "extra_working_days": 1}, "2026-10-06 17:00"),

@@ -45,11 +45,25 @@ FIRST = {"supplement_count": 2, "earlier_waits": earlier(("2026-10-06 08:00", "2
         (waiting("2026-10-08 09:00", "2026-10-14 15:00", **FIRST), "2026-10-21 15:00"),
         (waiting("2026-10-14 08:59:59", "2026-10-14 15:00", **FIRST), "2026-10-21 15:00"),
         (waiting("2026-10-14 09:00", "2026-10-14 15:00", **FIRST), "2026-10-14 09:00"),
+        # The third of three, each within the limit that the one before began.
+        (
+            waiting(
+                "2026-10-14 09:00",
+                "2026-10-15 10:00",
+                supplement_count=3,
+                earlier_waits=earlier(
+                    ("2026-10-06 08:00", "2026-10-07 09:00"), ("2026-10-09 09:00", "2026-10-12 09:00")
+                ),
+            ),
+            "2026-10-22 10:00",
+        ),
         # What was asked and answered before the reception is no matter.
         (waiting("2026-09-28 09:00", "2026-09-30 09:00"), "2026-10-12 10:15"),
         # Not known.
         (waiting("2026-10-08 09:00", None, answer_unknown=1), None),
         (waiting("2026-10-12 10:15", None, answer_unknown=1), "2026-10-12 10:15"),
+        (waiting("2026-10-08 09:00", "2026-10-14 15:00", answer_unknown=1), None),
+        ({"received_at": at("2026-10-05 10:15"), "request_unknown": 1}, None),
         (waiting("2026-10-08 09:00", "2026-10-14 15:00", request_unknown=1), "2026-10-21 15:00"),
         (waiting("2026-10-12 10:15", "2026-10-14 15:00", request_unknown=1), None),
         (waiting("2026-10-08 09:00", "2026-10-14 15:00", supplement_count=2), "2026-10-21 15:00"),
@@ -161,6 +175,16 @@ def test_pauses_of_other_units(fields: dict[str, Any], row: tuple[str, str | Non
         ({"amount": 8, "unit": "working_hour"}, ("2026-10-05 11:00", "2026-10-06 11:00"), "2026-10-07 10:45"),
         ({"amount": 10, "unit": "calendar_day"}, ("2026-10-07 09:00", "2026-10-12 16:00"), "2026-10-20 00:00"),
         ({"amount": 10, "unit": "calendar_day"}, ("2026-10-07 09:00", "2026-10-08 16:00"), "2026-10-16 00:00"),
+        ({"amount": 10, "unit": "calendar_day"}, ("2026-10-07 09:00", "2026-10-09 08:00"), "2026-10-17 00:00"),
+        # The extra day of a remote area is given once.
+        (
+            {"amount": 10, "unit": "calendar_day", "extra_working_days": 1},
+            ("2026-10-07 09:00", "2026-10-09 08:00"),
+            "2026-10-20 00:00",
+        ),
+        # A wait of one day and one second, of 8 hours a day.
+        (days(5), ("2026-10-07 09:00", "2026-10-08 09:30"), "2026-10-12 10:15"),
+        (days(5), ("2026-10-07 09:00", "2026-10-08 09:30:01"), "2026-10-12 10:15:01"),
     ],
 )
 def test_legacy(fields: dict[str, Any], row: tuple[str, str | None], end: str | None) -> None:
@@ -172,3 +196,21 @@ def test_legacy_does_not_guess_a_wait_it_does_not_know() -> None:
     for unknown in ({"request_unknown": 1}, {"supplement_count": 2}):
         row = waiting("2026-10-07 09:00", "2026-10-09 09:00", **unknown)
         assert due_of(row, days(5, clock_model="legacy")) is None
+
+
+def test_a_day_within_two_waits_is_counted_once() -> None:
+    both = ClockPolicy(clock_model="pause", pauses=("supplement", "financial_obligation"))
+    row = waiting(
+        "2026-10-07 09:00",
+        "2026-10-09 16:00",
+        obligation_requested_at=at("2026-10-08 09:00"),
+        obligation_completed_at=at("2026-10-12 09:00"),
+    )
+    assert due_of(row, {"amount": 10, "unit": "calendar_day", "policy": both}) == at("2026-10-21 00:00")
+
+
+def test_a_due_instant_moved_to_the_closing_is_the_next_opening() -> None:
+    row = waiting("2026-10-07 07:30", "2026-10-07 14:15")
+    assert due_of(row, days(5, clock_model="pause")) == at("2026-10-13 07:30")
+    row = waiting("2026-10-07 07:30", "2026-10-07 14:14:59")
+    assert due_of(row, days(5, clock_model="pause")) == at("2026-10-12 16:59:59")

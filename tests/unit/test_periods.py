@@ -64,6 +64,13 @@ def test_a_wrong_month_is_refused_with_the_remedy(month: str) -> None:
             make(month, ZONE)
 
 
+def test_the_first_and_the_last_year_have_months() -> None:
+    assert calendar_month("2000-01", ZONE).first_day == date(2000, 1, 1)
+    assert calendar_month("2060-12", ZONE).last_day == date(2060, 12, 31)
+    with pytest.raises(ConfigError, match="from 2000 to 2060"):
+        calendar_month("2061-01", ZONE)
+
+
 @pytest.mark.parametrize("zone", ["Asia/Saigon2", "", "../etc/passwd", "Asia"])
 def test_a_wrong_zone_is_refused(zone: str) -> None:
     with pytest.raises(ConfigError, match="IANA"):

@@ -82,6 +82,15 @@ def test_a_refusal_is_late_from_itself_on() -> None:
             },
             ("2026-10-14 10:00", None),
         ),
+        # Nobody claims the request: late when the petition was not waiting after the days, as we saw.
+        (
+            {"supplement_requested_after": "2026-10-12 23:59:59", "supplement_requested_at": "2026-10-20 10:00"},
+            None,
+        ),
+        (
+            {"supplement_requested_after": "2026-10-13 00:00", "supplement_requested_at": "2026-10-20 10:00"},
+            ("2026-10-20 10:00", None),
+        ),
         ({"supplement_requested_at": "2026-10-20 10:00", "supplement_count": 2}, None),
         ({"supplement_requested_at": "2026-10-20 10:00", "request_unknown": 1}, None),
     ],
@@ -191,6 +200,16 @@ def test_an_answer_is_published_within_two_working_days(row: dict[str, Any], exp
         (REFUSED, {"status": 3, "ended_at": "2026-10-20", "submitted_at": None}, "cannot_tell"),
         (SUPPLEMENT, {}, "not_applicable"),
         (SUPPLEMENT, {"supplement_requested_at": "2026-10-06", "request_unknown": 1}, "cannot_tell"),
+        (
+            SUPPLEMENT,
+            {"supplement_requested_after": "2026-10-12", "supplement_requested_at": "2026-10-20"},
+            "cannot_tell",
+        ),
+        (
+            SUPPLEMENT,
+            {"supplement_requested_after": "2026-10-06", "supplement_requested_at": "2026-10-08"},
+            "clear",
+        ),
         (HANDLED, {"status": 0}, "cannot_tell"),
         (HANDLED, {"status": 9, "end_seen_at": "2026-10-20 09:00"}, "clear"),
         (HANDLED, {"status": 9, "end_seen_at": "2026-10-20 09:00:01"}, "cannot_tell"),

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from rules.judge import judge
 from rules.model import Rule
-from tests.unit.judged import NEVER, Row, Span, check, found, rule
+from tests.unit.judged import CALENDAR, NEVER, Row, Span, check, facts, found, rule
 
 RECEIVED = "2026-10-05 08:00"  # a Monday
 DUE = "2026-10-19 17:00"  # the Monday two weeks later
@@ -28,6 +29,7 @@ RETURNED: Table = [
     ({"status": 3, "ended_at": "2026-10-08 10:00"}, ("2026-10-08 10:00", NEVER)),
     ({"status": 8, "end_seen_at": "2026-10-08 10:00"}, ("2026-10-08 10:00", NEVER)),
     ({"status": 7, "ended_at": "2026-10-08 10:00"}, "clear"),
+    ({"status": 1}, "clear"),
     ({"status": 0, "ended_at": "2026-10-08 10:00"}, "cannot_tell"),
     ({"status": -1, "ended_at": "2026-10-08 10:00"}, "cannot_tell"),
 ]
@@ -39,7 +41,10 @@ AGAIN: Table = [
     (asked("2026-10-13 09:00", supplement_count=0), "clear"),
     (asked("2026-10-13 09:00"), "cannot_tell"),
     (promised(supplement_count=2), "cannot_tell"),
-    (promised(), "clear"),
+    (promised(supplement_count=1), "clear"),
+    (promised(supplement_count=0), "clear"),
+    # Hệ thống nguồn không đếm.
+    (promised(), "cannot_tell"),
     (promised(status=0), "cannot_tell"),
     # Lần thứ hai là lần thừa, không phải lần sau cùng.
     (
@@ -58,6 +63,19 @@ WINDOW: Table = [
     (asked(RECEIVED), "clear"),
     (asked("2026-10-05 07:59:59"), "not_applicable"),
     (asked("2026-10-20 09:00", request_unknown=1), "cannot_tell"),
+    # Không ai ghi lúc yêu cầu: chỉ muộn khi sau hạn vẫn thấy chưa yêu cầu.
+    (asked("2026-10-20 09:00", supplement_requested_after="2026-10-08 23:59:59"), "cannot_tell"),
+    (asked("2026-10-20 09:00", supplement_requested_after="2026-10-09 00:00"), ("2026-10-20 09:00", NEVER)),
+    (asked("2026-10-20 09:00", supplement_requested_after=None), "cannot_tell"),
+    (asked("2026-10-08 08:00", supplement_requested_after="2026-10-06 08:00"), "clear"),
+    (
+        asked(
+            "2026-10-14 09:00",
+            earlier_waits="[[1791766800, 1791853200]]",
+            supplement_requested_after="2026-10-14 08:00",
+        ),
+        "cannot_tell",
+    ),
     (promised(), "not_applicable"),
     # Nhận thứ Năm 27/8: các ngày làm việc là 28/8, 03/9, 04/9.
     ({"received_at": "2026-08-27 08:00", "supplement_requested_at": "2026-09-04 23:59:59"}, "clear"),
@@ -90,6 +108,12 @@ REFUSED_LATE: Table = [
     (promised(status=3, ended_at="2026-10-20 08:00", received_at=None), "not_applicable"),
     (promised(status=3, ended_at="2026-10-20 08:00", due_current=None), "cannot_tell"),
 ]
+
+MOVED: Row = {
+    "due_current": "2026-10-30 17:00",
+    "due_previous": DUE,
+    "due_moved_at": "2026-10-20 10:00",
+}
 
 # Trả lại, yêu cầu bổ sung vào ngày đến hạn hoặc ngày làm việc ngay trước đó.
 NEAR_DUE: Table = [
@@ -129,6 +153,9 @@ NEAR_DUE: Table = [
     (asked(DUE), ("2026-10-19 17:00", NEVER)),
     (asked("2026-10-19 17:00:01"), "clear"),
     (asked("2026-10-16 09:00", request_unknown=1), "cannot_tell"),
+    (asked("2026-10-16 09:00", supplement_requested_after="2026-10-15 23:59:59"), "cannot_tell"),
+    (asked("2026-10-16 09:00", supplement_requested_after="2026-10-16 00:00"), ("2026-10-16 09:00", NEVER)),
+    (asked("2026-10-07 09:00", supplement_requested_after="2026-10-06 09:00"), "clear"),
     # Hệ thống dời ngày hẹn sau khi bổ sung xong: ngày hẹn lúc yêu cầu là ngày cũ.
     (
         asked(
@@ -142,10 +169,32 @@ NEAR_DUE: Table = [
         ),
         ("2026-10-16 09:00", NEVER),
     ),
+    # Lần cuối thấy ngày hẹn cũ là đúng lúc yêu cầu; trước đó thì không biết ngày hẹn dời trước hay sau khi yêu cầu.
+    (
+        asked("2026-10-16 09:00", "2026-10-20 09:00", **MOVED, due_moves=1, due_unmoved_at="2026-10-16 09:00"),
+        ("2026-10-16 09:00", NEVER),
+    ),
+    (
+        asked("2026-10-16 09:00", "2026-10-20 09:00", **MOVED, due_moves=1, due_unmoved_at="2026-10-16 08:59:59"),
+        "cannot_tell",
+    ),
+    (
+        asked("2026-10-16 09:00", "2026-10-20 09:00", **MOVED, due_moves=2, due_unmoved_at="2026-10-19 07:00"),
+        "cannot_tell",
+    ),
+    (promised(status=1), "not_applicable"),
+    ({**asked("2026-10-08 09:00"), "status": 1}, "clear"),
     # Ngày hẹn khác ngày đầu, không biết lúc yêu cầu là ngày nào.
     (asked("2026-10-16 09:00", "2026-10-20 09:00", due_current="2026-10-30 17:00"), "cannot_tell"),
     # Thấy hồ sơ từ đầu, ngày hẹn chưa từng dời.
     (asked("2026-10-16 09:00", due_original=None, first_seen_at="2026-10-05 09:00"), ("2026-10-16 09:00", NEVER)),
+    (asked("2026-10-16 09:00", due_original=None, first_seen_at="2026-10-16 09:00"), ("2026-10-16 09:00", NEVER)),
+    (asked("2026-10-16 09:00", due_original=None, first_seen_at="2026-10-16 09:00:01"), "cannot_tell"),
+    # Ngày hẹn dời cùng lúc với yêu cầu: đã có khi yêu cầu.
+    (
+        asked("2026-10-29 09:00", due_current="2026-10-30 17:00", due_moves=2, due_moved_at="2026-10-29 09:00"),
+        ("2026-10-29 09:00", NEVER),
+    ),
     # Ngày hẹn đã dời trước khi yêu cầu.
     (
         asked(
@@ -192,6 +241,10 @@ def test_a_kind_finds_what_its_table_says(of: Rule, table: Table) -> None:
 def test_days_and_counts_are_settings() -> None:
     row = asked("2026-10-08 09:00", supplement_count=2)
     assert found(rule("supplement_after_window", working_days=2), row) == [("2026-10-08 09:00", NEVER)]
+    (late,) = judge(facts(of := rule("supplement_after_window", working_days=2), [row]), CALENDAR, of).to_dict(
+        "records"
+    )
+    assert f"{late['allowed_until'].tz_convert(CALENDAR.zone):%Y-%m-%d %H:%M}" == "2026-10-08 00:00"
     assert found(rule("supplement_again", allowed=2), row) == [None]
     assert found(rule("waiting_long", working_days=1), row) == [("2026-10-10 00:00", NEVER)]
     refused = promised(status=3, ended_at="2026-10-15 09:00")
@@ -200,11 +253,43 @@ def test_days_and_counts_are_settings() -> None:
     assert found(rule("returned_near_due", supplements=False), asked("2026-10-16 09:00")) == [None]
 
 
+def test_a_request_counts_once_at_least_and_lasts_to_the_answer_or_the_end() -> None:
+    of = rule("supplement_requested")
+    rows = [
+        promised(),
+        asked("2026-10-08 09:00", "2026-10-12 09:00"),
+        asked("2026-10-08 09:00", supplement_count=3, end_seen_at="2026-10-20 09:00"),
+        asked("2026-10-08 09:00"),
+    ]
+    ends = ["2026-10-12 09:00", "2026-10-20 09:00", NEVER]
+    assert found(of, *rows) == [None, *(("2026-10-08 09:00", end) for end in ends)]
+    assert judge(facts(of, rows), CALENDAR, of)["requests"].tolist() == [1, 3, 1]
+
+
+def test_evidence_says_what_was_done_near_which_promise() -> None:
+    of = rule("returned_near_due")
+    moved = asked(
+        "2026-10-16 09:00",
+        "2026-10-20 09:00",
+        due_current="2026-10-30 17:00",
+        due_previous=DUE,
+        due_moves=1,
+        due_unmoved_at="2026-10-19 07:00",
+        due_moved_at="2026-10-20 10:00",
+    )
+    refused = promised(status=3, ended_at="2026-10-16 09:00", due_original=None)
+    told = judge(facts(of, [moved, refused]), CALENDAR, of)
+    assert told["what"].tolist() == ["supplement_requested", "returned"]
+    days = [f"{at.tz_convert(CALENDAR.zone):%Y-%m-%d %H:%M}" for at in told["due_at"]]
+    assert days == [DUE, DUE]
+
+
 def test_a_stop_of_an_abolished_procedure_is_not_questioned() -> None:
     # NQ 66.18/2026/NQ-CP Điều 6: dừng việc giải quyết, hoàn trả hồ sơ.
     of = rule("returned_near_due", abolished={"1.004222": "2026-10-16"})
     stopped = promised(status=8, ended_at="2026-10-16 00:00", procedure_code="1.004222")
     assert found(of, stopped) == [None]
+    assert found(of, stopped, stopped | {"status": 3}) == [None, ("2026-10-16 00:00", NEVER)]
     assert found(of, stopped | {"procedure_code": "1.004223"}) == [("2026-10-16 00:00", NEVER)]
     later = rule("returned_near_due", abolished={"1.004222": "2026-10-17"})
     assert found(later, stopped) == [("2026-10-16 00:00", NEVER)]

@@ -77,6 +77,21 @@ def test_a_line_is_parted_where_a_wait_begins_and_ends() -> None:
     ]
 
 
+def test_counted_and_paused_time_add_up_by_themselves() -> None:
+    monday = datetime(2026, 10, 5, 7, 30, tzinfo=HANOI)
+    wait = Wait(monday + timedelta(hours=1), monday + timedelta(hours=3), "chờ")
+    ledger = time_ledger(SPEC, SPEC.compile(), None, monday, monday + timedelta(hours=4), [wait])
+    assert (ledger.counted_seconds, ledger.paused_seconds) == (7200, 7200)
+    ledger = time_ledger(SPEC, SPEC.compile(), None, monday, monday + timedelta(hours=3), [wait])
+    assert (ledger.counted_seconds, ledger.paused_seconds) == (3600, 7200)
+
+
+def test_a_span_that_only_touches_working_hours_has_no_lines() -> None:
+    closing, opening = datetime(2026, 10, 5, 11, 30, tzinfo=HANOI), datetime(2026, 10, 5, 13, 30, tzinfo=HANOI)
+    for start, end in ((closing, opening), (opening, opening), (opening, closing)):
+        assert time_ledger(SPEC, SPEC.compile(), None, start, end).lines == ()
+
+
 def test_days_off_and_worked_saturdays_are_told_with_their_documents() -> None:
     """02/01/2026 was exchanged for Saturday 10/01/2026 (CV 12729/VPCP-KGVX)."""
     ledger = time_ledger(

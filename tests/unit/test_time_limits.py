@@ -160,6 +160,48 @@ def test_a_postmark_on_the_last_day_keeps_the_temporary_limit() -> None:
     assert chosen(limits, "2027-03-03 10:00", channel="postal", postmarked_at=at("2027-03-01 07:30")) == -1
 
 
+def test_the_postmark_rule_of_another_procedure_counts_for_nothing() -> None:
+    facts = {"channel": "postal", "postmarked_at": at("2026-04-14 10:00")}
+    strict = ClockPolicy(honour_postmark=False)
+    old_only = limit(**BEFORE.model_dump(exclude={"policy"}) | {"policy": strict})
+    new_only = limit(**TEMPORARY.model_dump(exclude={"policy"}) | {"policy": strict})
+    for code in ("0.000001", "2.000001"):
+        other = {"procedure_code": code}
+        elsewhere = [
+            limit(**one.model_dump(exclude={"policy", "procedure_code"}) | other) for one in (BEFORE, TEMPORARY)
+        ]
+        strictly = [limit(**one.model_dump(exclude={"procedure_code"}) | other) for one in (old_only, new_only)]
+        assert chosen(catalogue(old_only, TEMPORARY, *elsewhere), "2026-04-17 10:00", **facts) == 0
+        assert chosen(catalogue(BEFORE, new_only, *elsewhere), "2026-04-17 10:00", **facts) == 1
+        # The last of this procedure ends by its own rule, whatever begins elsewhere on that day.
+        assert chosen(catalogue(BEFORE, *strictly), "2026-04-17 10:00", **facts) == 0
+        assert chosen(catalogue(old_only, *elsewhere), "2026-04-17 10:00", **facts) == -1
+
+
+def test_only_a_limit_that_follows_at_once_says_whether_a_postmark_keeps_this_one() -> None:
+    later = limit(amount=3, unit="working_day", valid_from="2026-04-16", policy=ClockPolicy(honour_postmark=False))
+    facts = {"channel": "postal", "postmarked_at": at("2026-04-14 10:00")}
+    assert chosen(catalogue(BEFORE, later), "2026-04-15 10:00", **facts) == 0
+    assert chosen(catalogue(BEFORE, later), "2026-04-16 10:00", **facts) == 1
+
+
+def test_a_limit_of_one_unit_elsewhere_does_not_hide_that_of_all_units() -> None:
+    elsewhere = limit(**DAYS, procedure_code="0.000001", unit_code="H01")
+    everywhere = limit(**DAYS)
+    assert chosen(catalogue(elsewhere, everywhere), "2026-10-05 10:00", unit_code="H01") == 1
+
+
+def test_a_limit_within_another_may_begin_or_end_with_it() -> None:
+    shorter = limit(amount=3, unit="working_day", valid_from="2026-01-01", valid_to="2026-04-01")
+    for longer in (
+        limit(**DAYS, valid_from="2026-01-01"),
+        limit(**DAYS, valid_from="2025-01-01", valid_to="2026-04-01"),
+    ):
+        for limits in (catalogue(shorter, longer), catalogue(longer, shorter)):
+            found = chosen(limits, "2026-03-31 10:00")
+            assert limits.limits[found] == shorter
+
+
 # -- overlaps ----------------------------------------------------------------------------------------------------------
 
 
