@@ -15,8 +15,8 @@ from tthc_monitor.domain.facts import DERIVED_FACTS, FACT_DEFAULTS, INSTANT_FACT
 from tthc_monitor.domain.records import OPTIONAL_COLUMNS
 from tthc_monitor.domain.worktime import WorkCalendar
 
-_USUAL: Mapping[str, Any] = {"kind": "dossier", "status": 4, "provides": OPTIONAL_COLUMNS}
-"""A dossier under way, of a source that fills every optional column."""
+_USUAL: Mapping[str, Any] = {"kind": "dossier", "status": 4, "provides": OPTIONAL_COLUMNS, "due_watched": 1}
+"""A dossier under way, of a source that fills every optional column and was watched from the start."""
 
 
 def check_example(rule: Rule, example: Example, calendar: WorkCalendar) -> str | None:
@@ -41,7 +41,8 @@ def check_example(rule: Rule, example: Example, calendar: WorkCalendar) -> str |
 def example_facts(rule: Rule, example: Example, zone: str) -> pd.DataFrame:
     """The facts frame of an example: its dossier first, then those beside it, all of one group.
 
-    ``provides`` is given as a list of columns.
+    ``provides`` is given as a list of columns. What a story tells of a request is what the source claims, unless
+    ``supplement_requested_after`` or ``request_unknown`` says otherwise.
 
     Raises:
         ValueError: a name that is no fact, or a value that cannot be read.
@@ -50,6 +51,8 @@ def example_facts(rule: Rule, example: Example, zone: str) -> pd.DataFrame:
     whole = [{**_USUAL, **row} for row in rows]
     for row in whole:
         row["provides"] = provides_bits(row["provides"])
+        if not row.get("request_unknown"):
+            row.setdefault("supplement_requested_after", row.get("supplement_requested_at"))
     unknown = {name for row in rows for name in row} - {*FACT_DEFAULTS, *DERIVED_FACTS}
     if unknown:
         raise ValueError(f"{', '.join(sorted(unknown))}: no such fact; use names of FACT_SCHEMA")

@@ -25,7 +25,7 @@ def judge(facts: pd.DataFrame, calendar: WorkCalendar, rule: Rule) -> pd.DataFra
     Args:
         facts: columns of :data:`tthc_monitor.domain.facts.FACT_SCHEMA`, one row a dossier.
     """
-    return KINDS[rule.kind].judge(_scoped(facts, calendar, rule), calendar, rule)
+    return _judged(facts, _scoped(facts, calendar, rule), calendar, rule)
 
 
 def judge_each(
@@ -41,9 +41,17 @@ def judge_each(
         if scoped.empty:
             continue
         for rule in some:
-            found = KINDS[rule.kind].judge(scoped, calendar, rule)
+            found = _judged(facts, scoped, calendar, rule)
             if not found.empty:
                 yield rule, found
+
+
+def _judged(facts: pd.DataFrame, scoped: pd.DataFrame, calendar: WorkCalendar, rule: Rule) -> pd.DataFrame:
+    kind = KINDS[rule.kind]
+    if not kind.findings_scoped:
+        return kind.judge(scoped, calendar, rule)
+    found = kind.judge(facts, calendar, rule)
+    return found[found["dossier_id"].isin(scoped["dossier_id"])]
 
 
 def _scoped(facts: pd.DataFrame, calendar: WorkCalendar, rule: Rule) -> pd.DataFrame:
@@ -78,6 +86,8 @@ def answers(facts: pd.DataFrame, calendar: WorkCalendar, rule: Rule) -> pd.Serie
     kind = KINDS[rule.kind]
     result = pd.Series("clear", index=facts.index)
     result[~kind.told(facts, rule)] = "cannot_tell"
+    if kind.unsure is not None:
+        result[kind.unsure(facts, calendar, rule)] = "cannot_tell"
     result[~(in_scope(facts, calendar, rule) & kind.applies(facts, rule))] = "not_applicable"
     result[facts["dossier_id"].isin(judge(facts, calendar, rule)["dossier_id"])] = "flagged"
     return result

@@ -9,7 +9,9 @@ import pandas as pd
 from rules.kinds.intervals import findings, later
 from rules.kinds.kind import Kind
 from rules.kinds.lateness import end_told, not_ended_by, promise_told, received
+from rules.kinds.payment import paying_at
 from rules.kinds.promise import due_instant, first_due, wait_unknown
+from rules.kinds.seen import step_closed_in_time
 from rules.model import AgainstDue, Rule
 from tthc_monitor.domain.facts import provides
 from tthc_monitor.domain.worktime import WorkCalendar
@@ -22,7 +24,8 @@ class LateAgainst(Rule):
 
     ``against``: the first promise (``due_original``) or what the law allows at most (``due_lawful``).
     ``after_supplement``: what the first promise becomes after a wait for the applicant, see
-    :func:`rules.kinds.promise.first_due`; the lawful instant has the waits taken out already.
+    :func:`rules.kinds.promise.first_due`; the lawful instant has the waits taken out already. Told only of a promise that
+    is the first for certain, and of the law only where waits for the applicant would be known.
     """
 
     kind: Literal["late_against"]
@@ -37,7 +40,10 @@ class ClosedLate(AgainstDue):
 
 
 class StepOverdue(AgainstDue):
-    """The step under way is past its own deadline: flagged from then until the dossier ends, or the step does."""
+    """The step under way is past its own deadline: flagged from then until the dossier ends, or the step does.
+
+    Not a step that was closed in time while the dossier stayed open; it cannot be told while the applicant had to pay.
+    """
 
     kind: Literal["step_overdue"]
 
@@ -46,8 +52,9 @@ def late_against(facts: pd.DataFrame, calendar: WorkCalendar, rule: LateAgainst)
     """NĐ 61/2018/NĐ-CP Art. 19.9 lets the system overwrite the date: the first one, and the law's, are compared too."""
     if rule.against == "due_original":
         due = first_due(facts, calendar, rule.after_supplement).where(~_moved_for_payment(facts))
+        due = due.where(facts["due_watched"] == 1)
     else:
-        due = _lawful(facts)
+        due = _lawful(facts).where(~_waits_unseen(facts))
     late = not_ended_by(facts, due)
     some, passed = facts[late], due[late]
     return findings(
@@ -89,9 +96,10 @@ def step_overdue(facts: pd.DataFrame, calendar: WorkCalendar, rule: StepOverdue)
     some = facts[facts["step_due_at"].notna()]
     due = due_instant(some, calendar, some["step_due_at"], rule.clock_while_waiting)
     began = some["step_started_at"].fillna(some["received_at"])
+    paying = paying_at(some, some["step_due_at"]) | paying_at(some, due)
     return findings(
         some,
-        not_ended_by(some, due),
+        not_ended_by(some, due) & ~paying & ~step_closed_in_time(some),
         later(due, began),
         some["ended_at"],
         due_at=due,
@@ -115,6 +123,12 @@ def _moved_for_payment(facts: pd.DataFrame) -> pd.Series:
     return demanded & (facts["due_current"] > facts["due_original"])
 
 
+def _waits_unseen(facts: pd.DataFrame) -> pd.Series:
+    """Whether the applicant may have been waited for before we first saw the dossier, and nothing would tell."""
+    silent = (facts["supplement_count"] < 0) & facts["supplement_requested_at"].isna()
+    return silent & (facts["first_seen_at"] > facts["received_at"] + pd.Timedelta(days=1))
+
+
 def _for_good(facts: pd.DataFrame) -> pd.Series:
     return pd.Series(pd.NaT, index=facts.index, dtype=facts["received_at"].dtype)
 
@@ -130,10 +144,10 @@ def _closing_applies(facts: pd.DataFrame, rule: ClosedLate) -> pd.Series:
 def _against_told(facts: pd.DataFrame, rule: LateAgainst) -> pd.Series:
     told = end_told(facts, facts[rule.against])
     if rule.against == "due_lawful":
-        return told
+        return told & (~_waits_unseen(facts) | (facts["ended_at"] <= facts["due_lawful"]))
     unsure = (facts["request_unknown"] == 1) | (facts["answer_unknown"] == 1)
     unsure = (unsure & (rule.after_supplement != "running")) | _moved_for_payment(facts)
-    return told & (~unsure | (facts["ended_at"] <= facts["due_original"]))
+    return told & (facts["due_watched"] == 1) & (~unsure | (facts["ended_at"] <= facts["due_original"]))
 
 
 def _closing_told(facts: pd.DataFrame, rule: ClosedLate) -> pd.Series:
@@ -147,7 +161,8 @@ def _step_applies(facts: pd.DataFrame, rule: StepOverdue) -> pd.Series:
 
 def _step_told(facts: pd.DataFrame, rule: StepOverdue) -> pd.Series:
     due = facts["step_due_at"]
-    unsure = wait_unknown(facts, due) & (rule.clock_while_waiting == "stopped")
+    unsure = (wait_unknown(facts, due) & (rule.clock_while_waiting == "stopped")) | paying_at(facts, due)
+    unsure &= ~step_closed_in_time(facts)
     return end_told(facts, due) & (~unsure | (facts["ended_at"] <= due))
 
 

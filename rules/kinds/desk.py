@@ -12,13 +12,14 @@ from pydantic import Field
 from rules.kinds.deadlines import Days, end_of_workday, instants_of, local_clock, scattered
 from rules.kinds.intervals import answerable, earlier, findings, utc
 from rules.kinds.kind import Kind
+from rules.kinds.requests import asked_by, earliest_first_request, first_told
 from rules.kinds.waits import first_request
 from rules.model import Rule
 from tthc_monitor.domain.facts import provides
 from tthc_monitor.domain.time_limits import Channel
 from tthc_monitor.domain.worktime import WorkCalendar
 
-_REGISTERED = (1, -1)
+_REGISTERED = 1
 _RECEIVED = 2
 Channels = Annotated[tuple[Channel, ...], Field(min_length=1)]
 
@@ -26,6 +27,7 @@ Channels = Annotated[tuple[Channel, ...], Field(min_length=1)]
 class AcknowledgedLate(Rule):
     """Neither received, nor sent back, nor refused in time: flagged from the deadline, for good.
 
+    What may have been answered in time is not flagged: a request that we only saw late may have been made before.
     ``working_hours`` count from the submission; one at 00:00 is a date without a time of day and counts from the end of
     that day. ``submitted_from``: the first local day of submissions it is about, for
     a dossier that nobody received has no date of reception.
@@ -61,11 +63,11 @@ def acknowledged_late(facts: pd.DataFrame, calendar: WorkCalendar, rule: Acknowl
     some = facts[asked_of & ~_surely_in_time(facts, rule)]
     answered, seen = _answered(some), _answered_by(some)
     submitted = some["submitted_at"]
-    limit = scattered(calendar.add(_begun(submitted, calendar), rule.working_hours * 3600), submitted.notna())
-    waits_still = answered.isna() & seen.isna() & some["status"].isin(_REGISTERED)
+    limit = answer_by(submitted, calendar, rule.working_hours)
+    waits_still = answered.isna() & seen.isna() & (some["status"] == _REGISTERED)
     return findings(
         some,
-        ((answered > limit) & ~(seen <= limit)) | waits_still,
+        ((answered > limit) & ~(seen <= limit) & ~_answered_unseen(some)) | waits_still,
         limit,
         pd.Series(pd.NaT, index=some.index, dtype=limit.dtype),
         submitted_at=submitted,
@@ -79,22 +81,18 @@ def transferred_late(facts: pd.DataFrame, calendar: WorkCalendar, rule: Transfer
     """NĐ 118/2025/NĐ-CP Art. 18.2 (as NĐ 309/2026/NĐ-CP has it): handed on within the working day; of receptions after
     15:00, at the opening of the next working day.
 
-    Not for a dossier that the receiving unit resolves itself, nor for one sent back to the applicant before the deadline.
+    Not for a dossier that the receiving unit resolves itself, nor for one sent back to the applicant, or waiting for a
+    fee, or gone, before the deadline.
     """
     rows = _handed_on(facts, rule) & facts["channel"].isin(rule.channels) & answerable(facts["received_at"])
-    some = facts[rows]
+    some = facts[rows & facts["receiving_unit_code"].notna()]
     limit = _hand_on_by(some["received_at"], calendar, rule)
-    handed, ended, requested = some["transferred_at"], some["ended_at"], first_request(some)
-    sits_still = (
-        handed.isna()
-        & ended.isna()
-        & some["end_seen_at"].isna()
-        & (some["status"] == _RECEIVED)
-        & provides(some, "transferred_at")
-    )
+    handed = some["transferred_at"]
+    excused = asked_by(some, limit) | (some["request_unknown"] == 1) | (some["ended_at"] <= limit)
+    excused |= (some["obligation_requested_at"] <= limit) | (some["vanished_seen_at"] <= limit)
     return findings(
         some,
-        ((handed > limit) | sits_still) & ~(requested <= limit) & ~(ended <= limit) & (some["request_unknown"] != 1),
+        ((handed > limit) | _sits_still(some)) & ~excused,
         limit,
         pd.Series(pd.NaT, index=some.index, dtype=limit.dtype),
         received_at=some["received_at"],
@@ -104,29 +102,45 @@ def transferred_late(facts: pd.DataFrame, calendar: WorkCalendar, rule: Transfer
     )
 
 
-def _begun(submitted: pd.Series, calendar: WorkCalendar) -> Days:
+def answer_by(submitted: pd.Series, calendar: WorkCalendar, working_hours: float) -> pd.Series:
+    """Until when a submission is to be answered; one at 00:00 counts from the end of that day.
+
+    Args:
+        submitted: instants that the calendar can answer for.
+    """
     clock = local_clock(submitted, calendar.zone)
     date_only = clock == clock.astype("datetime64[D]")
-    return np.where(date_only, utc(end_of_workday(calendar, submitted, 0)), utc(submitted))
+    begun: Days = np.where(date_only, utc(end_of_workday(calendar, submitted, 0)), utc(submitted))
+    return scattered(calendar.add(begun, working_hours * 3600), submitted.notna())
 
 
 def _answered(facts: pd.DataFrame) -> pd.Series:
-    """When the desk answered first: received, asked to supplement or to pay, or ended it; or the applicant did."""
-    asked = first_request(facts).where(facts["request_unknown"] != 1)
-    answered = earlier(facts["received_at"], asked)
-    return earlier(earlier(answered, facts["obligation_requested_at"]), facts["ended_at"])
+    """When the desk answered at the earliest: received, asked to supplement or to pay, or ended it."""
+    answered = earlier(facts["received_at"], earliest_first_request(facts))
+    return earlier(earlier(answered, _claimed_obligation(facts)), facts["ended_at"])
+
+
+def _claimed_obligation(facts: pd.DataFrame) -> pd.Series:
+    return facts["obligation_requested_at"].where(provides(facts, "obligation_requested_at"))
+
+
+def _answered_unseen(facts: pd.DataFrame) -> pd.Series:
+    """Whether it was answered at some instant that nothing tells, which may be before all that we know of."""
+    asked = facts["supplement_requested_at"].notna() & earliest_first_request(facts).isna()
+    return asked | (facts["obligation_requested_at"].notna() & _claimed_obligation(facts).isna())
 
 
 def _answered_by(facts: pd.DataFrame) -> pd.Series:
     """When we first saw that it had been answered, or was gone."""
-    asked = facts["supplement_requested_at"].where(facts["request_unknown"] == 1)
+    asked = earlier(first_request(facts), facts["obligation_requested_at"])
     seen = earlier(facts["underway_seen_at"], facts["end_seen_at"])
     return earlier(earlier(seen, facts["vanished_seen_at"]), asked)
 
 
 def _surely_in_time(facts: pd.DataFrame, rule: AcknowledgedLate) -> pd.Series:
     until = facts["submitted_at"] + pd.Timedelta(hours=rule.working_hours)
-    return (_answered(facts) <= until) | (_answered_by(facts) <= until)
+    claimed = earlier(facts["received_at"], facts["ended_at"])
+    return (claimed <= until) | (_answered_by(facts) <= until)
 
 
 def _acknowledge_applies(facts: pd.DataFrame, rule: AcknowledgedLate) -> pd.Series:
@@ -139,8 +153,10 @@ def _acknowledge_applies(facts: pd.DataFrame, rule: AcknowledgedLate) -> pd.Seri
 
 
 def _acknowledge_told(facts: pd.DataFrame, rule: AcknowledgedLate) -> pd.Series:
-    pending = _answered_by(facts).isna() & facts["status"].isin(_REGISTERED)
-    known = _answered(facts).notna() | pending | _surely_in_time(facts, rule)
+    pending = _answered_by(facts).isna() & (facts["status"] == _REGISTERED)
+    asked_later = earliest_first_request(facts) >= facts["received_at"]
+    when = first_told(facts) | facts["supplement_requested_at"].isna() | asked_later
+    known = (_answered(facts).notna() & when & ~_answered_unseen(facts)) | pending | _surely_in_time(facts, rule)
     return facts["channel"].notna() & facts["submitted_at"].notna() & known
 
 
@@ -148,6 +164,13 @@ def _handed_on(facts: pd.DataFrame, rule: TransferredLate) -> pd.Series:
     """Received at a desk, for another unit to resolve (or we do not know for whom)."""
     units = facts["receiving_unit_code"].astype("object"), facts["unit_code"].astype("object")
     return facts["received_at"].notna() & ((units[0] != units[1]) | facts["transferred_at"].notna())
+
+
+def _sits_still(facts: pd.DataFrame) -> pd.Series:
+    """Whether it is still at the desk, for another unit to resolve."""
+    over = facts[["transferred_at", "ended_at", "end_seen_at", "vanished_seen_at"]].notna().any(axis=1)
+    at_desk = (facts["status"] == _RECEIVED) & facts["unit_code"].notna()
+    return at_desk & ~over & provides(facts, "transferred_at")
 
 
 def _hand_on_by(received: pd.Series, calendar: WorkCalendar, rule: TransferredLate) -> pd.Series:
@@ -173,10 +196,11 @@ def _transfer_applies(facts: pd.DataFrame, rule: TransferredLate) -> pd.Series:
 
 
 def _transfer_told(facts: pd.DataFrame, rule: TransferredLate) -> pd.Series:
-    over = facts["ended_at"].notna() | facts["end_seen_at"].notna()
-    sits_still = (facts["status"] == _RECEIVED) & ~over & provides(facts, "transferred_at")
-    known = facts["channel"].notna() & (facts["request_unknown"] != 1)
-    return known & (facts["transferred_at"].notna() | sits_still)
+    known = facts["channel"].notna() & facts["receiving_unit_code"].notna() & (facts["request_unknown"] != 1)
+    handed = facts["transferred_at"]
+    asked_later = first_told(facts) | (earliest_first_request(facts) >= handed)
+    known &= facts["supplement_requested_at"].isna() | asked_later
+    return known & (handed.notna() | _sits_still(facts))
 
 
 KINDS = {

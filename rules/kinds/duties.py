@@ -17,6 +17,7 @@ from rules.kinds.deadlines import Days, end_of_workday, instants_of, local_days
 from rules.kinds.intervals import answerable, earlier, findings, first_known, later
 from rules.kinds.kind import Kind
 from rules.kinds.lateness import end_told, not_ended_by, received
+from rules.kinds.payment import paying_at
 from rules.kinds.promise import due_instant, wait_unknown
 from rules.kinds.waits import excused_moves
 from rules.model import AgainstDue, Rule
@@ -31,7 +32,8 @@ class ApologyMissing(AgainstDue):
     instant, for good.
 
     ``days`` says whether these are calendar days or working days. ``accept_on_due_date`` lets an apology on the due day
-    itself count, as some provinces have it.
+    itself count, as some provinces have it. It cannot be told while the applicant had to pay, nor of a first promise that
+    was put off before we looked.
     """
 
     kind: Literal["apology_missing"]
@@ -41,7 +43,11 @@ class ApologyMissing(AgainstDue):
 
 
 class ReappointedAgain(Rule):
-    """Given a new date more than ``allowed`` times: flagged from the move, or the apology, that told us so, for good."""
+    """Given a new date more than ``allowed`` times: flagged from the move, or the apology, that told us so, for good.
+
+    Procedures in phases get a promise for each phase, and no move of theirs is a new date in this sense: leave them out
+    by ``applies_to.except_procedures``.
+    """
 
     kind: Literal["reappointed_again"]
     allowed: Annotated[int, Field(ge=0, le=20)] = 1
@@ -50,6 +56,8 @@ class ReappointedAgain(Rule):
 class MovedWithoutApology(Rule):
     """The promise was put off, and no apology came by ``within_working_days`` after we saw it: flagged from the end of
     the last of these days, for good.
+
+    Procedures in phases are left out by ``applies_to.except_procedures``, as for :class:`ReappointedAgain`.
     """
 
     kind: Literal["due_moved_without_apology"]
@@ -60,7 +68,8 @@ def apology_missing(facts: pd.DataFrame, calendar: WorkCalendar, rule: ApologyMi
     """NĐ 61/2018/NĐ-CP Art. 19.9: a written apology no later than one day before the due day."""
     promised = _owed(facts)
     due = due_instant(facts, calendar, promised, rule.clock_while_waiting)
-    late = not_ended_by(facts, due) & answerable(due) & _apology_told(facts)
+    late = not_ended_by(facts, due) & answerable(due) & _apology_told(facts) & _first_known_if_owed(facts)
+    late &= ~paying_at(facts, promised) & ~paying_at(facts, due)
     some, due, promised = facts[late], due[late], promised[late]
     apologised = some["apology_at"]
     allowed = _apologise_by(due, some["received_at"], calendar, rule)
@@ -124,8 +133,15 @@ def _owed(facts: pd.DataFrame) -> pd.Series:
 
     A promise moved after a wait for the applicant was not put off by the office.
     """
-    put_off = (facts["due_original"] < facts["due_current"]) & (excused_moves(facts) == 0)
-    return facts["due_current"].where(~put_off, facts["due_original"])
+    return facts["due_current"].where(~_first_put_off(facts), facts["due_original"])
+
+
+def _first_put_off(facts: pd.DataFrame) -> pd.Series:
+    return (facts["due_original"] < facts["due_current"]) & (excused_moves(facts) == 0)
+
+
+def _first_known_if_owed(facts: pd.DataFrame) -> pd.Series:
+    return (facts["due_watched"] == 1) | ~_first_put_off(facts)
 
 
 def _apology_told(facts: pd.DataFrame) -> pd.Series:
@@ -161,14 +177,19 @@ def _workdays_before(days: Days, n: int, calendar: WorkCalendar) -> Days:
 
 def _new_dates_seen(facts: pd.DataFrame) -> pd.Series:
     """Moves of the promise while the dossier was open that no wait for the applicant explains."""
-    after_end = (facts["ended_at"] <= facts["due_moved_at"]).astype(np.int64)
-    return facts["due_moves"] - excused_moves(facts) - after_end
+    return facts["due_moves"] - excused_moves(facts) - _moved_after_end(facts).astype(np.int64)
+
+
+def _moved_after_end(facts: pd.DataFrame) -> pd.Series:
+    """Whether the latest move came after the end, as claimed or as seen; what we saw together may have been in any order."""
+    moved = facts["due_moved_at"]
+    return (facts["ended_at"] <= moved) | (facts["end_seen_at"] <= moved)
 
 
 def _put_off(facts: pd.DataFrame) -> pd.Series:
     """Whether the office put the promise off while the dossier was open, as far as we saw."""
     moved = (facts["due_moves"] > 0) & (facts["due_current"] > facts["due_previous"]) & facts["due_moved_at"].notna()
-    moved[moved] = ~(facts["ended_at"] <= facts["due_moved_at"])[moved] & (_new_dates_seen(facts[moved]) > 0)
+    moved[moved] = ~_moved_after_end(facts[moved]) & (_new_dates_seen(facts[moved]) > 0)
     return moved
 
 
@@ -180,7 +201,8 @@ def _duty_told(facts: pd.DataFrame, rule: ApologyMissing) -> pd.Series:
     promised = _owed(facts)
     in_time = facts["ended_at"] <= promised
     wait_told = ~wait_unknown(facts, promised) | (rule.clock_while_waiting == "running")
-    return end_told(facts, promised) & (in_time | (wait_told & _apology_told(facts)))
+    told = wait_told & _apology_told(facts) & ~paying_at(facts, promised)
+    return end_told(facts, promised) & _first_known_if_owed(facts) & (in_time | told)
 
 
 def _moves_told(facts: pd.DataFrame, rule: ReappointedAgain) -> pd.Series:

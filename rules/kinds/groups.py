@@ -57,7 +57,9 @@ class NumberGap(Rule):
     """Serial numbers of a day are missing before this one: ``min_missing`` or more since the number before it, or since
     the first one. Flagged from the end of the ``settle_working_days``-th working day after that day, for good.
 
-    More than ``max_missing`` are another way of numbering, and no gap.
+    More than ``max_missing`` are another way of numbering, and no gap. Only of days that we watched from the start (some
+    dossier of the day was seen by the end of the next working day), and of which we have more numbers than are missing:
+    else they are missing with us, not with the office. Dossiers out of the rule's scope have their numbers too.
     """
 
     kind: Literal["number_gap"]
@@ -153,23 +155,48 @@ def number_gap(facts: pd.DataFrame, calendar: WorkCalendar, rule: NumberGap) -> 
     numbers, whose = serial[begins], group[begins]
     before = np.where(_begins(whose), 0, np.roll(numbers, 1))
     missing = (numbers - before - 1)[np.cumsum(begins) - 1]
-    gap = (missing >= rule.min_missing) & (missing <= rule.max_missing)
+    gap = (missing >= rule.min_missing) & (missing <= rule.max_missing) & _dense(numbers, whose)[np.cumsum(begins) - 1]
+    gap[gap] = _watched(facts.iloc[place], calendar)[gap]
 
     some, missing, serial = facts.iloc[place[gap]], missing[gap], serial[gap]
-    # The day of a number is a local day, written as if it were UTC.
-    noon: Any = utc(some["number_day"]).astype("datetime64[D]") + np.timedelta64(12, "h")
-    settled = end_of_workday(calendar, instants_of(noon, calendar.zone, some.index), rule.settle_working_days)
+    settled = end_of_workday(calendar, _number_noon(some, calendar), rule.settle_working_days)
     return findings(
         some,
         settled.notna(),
         later(settled, first_known(some["received_at"], settled)),
         for_good(some),
-        missing=missing,
+        missing_count=missing,
         missing_from=serial - missing,
         missing_to=serial - 1,
         number_serial=serial,
         due_at=some["due_current"],
     )
+
+
+def _dense(numbers: _Ints, whose: _Ints) -> _Bools:
+    """Whether fewer numbers of the group are missing than are there, by its different numbers in order."""
+    _, _, size = _runs(_begins(whose))
+    last = np.flatnonzero(np.append(whose[1:] != whose[:-1], True))[np.cumsum(_begins(whose)) - 1]
+    return np.asarray(numbers[last] - size < size)
+
+
+def _watched(facts: pd.DataFrame, calendar: WorkCalendar) -> _Bools:
+    """Whether some dossier of the group was seen by the end of the working day after the day of its numbers."""
+    first_seen = facts.groupby("group")["first_seen_at"].transform("min")
+    by = end_of_workday(calendar, _number_noon(facts, calendar), 1)
+    return np.asarray(first_seen < by)
+
+
+def _number_noon(facts: pd.DataFrame, calendar: WorkCalendar) -> pd.Series:
+    # The day of a number is a local day, written as if it were UTC.
+    noon: Any = utc(facts["number_day"]).astype("datetime64[D]") + np.timedelta64(12, "h")
+    return instants_of(noon, calendar.zone, facts.index)
+
+
+def _ended_without_time(facts: pd.DataFrame, calendar: WorkCalendar, rule: BulkClosing) -> pd.Series:
+    """Ended on a day, and nobody says when."""
+    clock = local_clock(facts["ended_at"], calendar.zone)
+    return pd.Series(clock == clock.astype("datetime64[D]"), index=facts.index)
 
 
 def _begins(*keys: _Ints) -> _Bools:
@@ -232,6 +259,7 @@ KINDS = {
         bulk_closing,
         lambda facts, _: ended(facts),
         lambda facts, _: facts["ended_at"].notna(),
+        unsure=_ended_without_time,
         groups="closing_day",
         smallest_group=lambda rule: int(rule.min_count),
         reads=frozenset({"ended_at", "due_current"}),
@@ -249,9 +277,12 @@ KINDS = {
     "number_gap": Kind(
         NumberGap,
         number_gap,
-        told=lambda facts, _: (facts["number_serial"] >= 1) & facts["number_day"].notna(),
+        told=lambda facts, _: (
+            (facts["number_serial"] >= 1) & facts[["number_day", "first_seen_at"]].notna().all(axis=1)
+        ),
         groups="number_day",
         smallest_group=lambda _rule: 1,
-        reads=frozenset({"number_day", "number_serial", "received_at", "ended_at", "due_current"}),
+        findings_scoped=True,
+        reads=frozenset({"number_day", "number_serial", "first_seen_at", "received_at", "ended_at", "due_current"}),
     ),
 }

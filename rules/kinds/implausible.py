@@ -12,11 +12,13 @@ import pandas as pd
 from pydantic import Field
 
 from rules.kinds.deadlines import local_days
-from rules.kinds.intervals import answerable, findings, first_known, later
+from rules.kinds.intervals import answerable, earlier, findings, first_known, later
 from rules.kinds.kind import Kind
 from rules.kinds.lateness import not_ended_by, promise_told
 from rules.kinds.promise import due_instant
+from rules.kinds.requests import earliest_request
 from rules.kinds.seen import ended, for_good
+from rules.kinds.waits import Instants, waits
 from rules.model import AgainstDue, Rule
 from tthc_monitor.domain.facts import provides
 from tthc_monitor.domain.statuses import Status
@@ -27,6 +29,8 @@ class StepsWithinMinutes(Rule):
     """Of an ended dossier all steps, ``min_steps`` or more, were closed within ``within_minutes``, after at least
     ``idle_working_hours`` without any since its reception; the promise was ``min_promised_working_days`` or more after
     the day of reception. Flagged from the last step, for good.
+
+    The time in which the applicant was waited for, or had to pay, is not idle. Not what ended at the applicant's request.
     """
 
     kind: Literal["steps_within_minutes"]
@@ -38,7 +42,7 @@ class StepsWithinMinutes(Rule):
 
 class PromiseOverLimit(Rule):
     """The first promise lies on a later day than the law allows: flagged from the reception, for good. Not applicable
-    once the applicant was waited for: a wait moves what the law allows.
+    once the applicant was waited for: a wait moves what the law allows. Only of promises that are the first for certain.
     """
 
     kind: Literal["promise_over_limit"]
@@ -68,12 +72,12 @@ def steps_within_minutes(facts: pd.DataFrame, calendar: WorkCalendar, rule: Step
         quick
         & (facts["last_step_at"] >= facts["first_step_at"])
         & (facts["steps_done"] >= rule.min_steps)
-        & ended(facts)
+        & _steps_apply(facts)
         & answerable(facts["received_at"])
         & answerable(_promised(facts))
         & answerable(facts["first_step_at"])
     ]
-    idle = pd.Series(calendar.elapsed(some["received_at"], some["first_step_at"]), index=some.index)
+    idle = _idle(some, calendar)
     days = calendar.count_workdays(
         local_days(some["received_at"], calendar.zone), local_days(_promised(some), calendar.zone)
     )
@@ -93,7 +97,8 @@ def steps_within_minutes(facts: pd.DataFrame, calendar: WorkCalendar, rule: Step
 
 def promise_over_limit(facts: pd.DataFrame, calendar: WorkCalendar, rule: PromiseOverLimit) -> pd.DataFrame:
     """NĐ 61/2018/NĐ-CP Art. 5, NĐ 118/2025/NĐ-CP Art. 5: nobody may lengthen the time that the law gives."""
-    some = facts[(facts["due_original"] > facts["due_lawful"]) & ~_waited_for(facts)]
+    first = facts["due_watched"] == 1
+    some = facts[first & (facts["due_original"] > facts["due_lawful"]) & ~_waited_for(facts)]
     lawful = local_days(some["due_lawful"], calendar.zone)
     beyond = (local_days(some["due_original"], calendar.zone) - lawful) / np.timedelta64(1, "D")
     return findings(
@@ -147,6 +152,35 @@ def _waited_for(facts: pd.DataFrame) -> pd.Series:
     return facts[waits].notna().any(axis=1) | (facts["supplement_count"] > 0)
 
 
+def _idle(facts: pd.DataFrame, calendar: WorkCalendar) -> pd.Series:
+    """Working seconds from the reception to the first step, without the applicant's time."""
+    received, first = facts["received_at"], facts["first_step_at"]
+    idle = pd.Series(calendar.elapsed(received, first), index=facts.index)
+    *past, latest = waits(facts)
+    # A request that we did not see come may have been made at any time before.
+    asked = first_known(earliest_request(facts), received).where(facts["supplement_requested_at"].notna())
+    spells = [(_column(wait.requested, facts), _column(wait.answered, facts)) for wait in past]
+    spells += [(asked, _column(latest.answered, facts))]
+    spells += [(facts["obligation_requested_at"], facts["obligation_completed_at"])]
+    for begun, over in spells:
+        since, until = later(begun, received), earlier(first, over)
+        counts = answerable(since) & answerable(until) & (since < until)
+        if counts.any():
+            idle[counts] -= calendar.elapsed(since[counts], until[counts])
+    return idle.clip(lower=0)
+
+
+def _column(instants: Instants, facts: pd.DataFrame) -> pd.Series:
+    return pd.Series(pd.DatetimeIndex(instants).tz_localize("UTC"), index=facts.index)
+
+
+def _steps_apply(facts: pd.DataFrame) -> pd.Series:
+    """Ended, and not because the applicant asked for it."""
+    status = facts["status"]
+    asked = facts["stop_requested_at"].notna() | ~provides(facts, "stop_requested_at")
+    return ended(facts) & (status != Status.WITHDRAWN) & ~((status == Status.STOPPED) & asked)
+
+
 def _steps_told(facts: pd.DataFrame, rule: StepsWithinMinutes) -> pd.Series:
     steps = (facts["steps_done"] >= 0) & facts["first_step_at"].notna() & facts["last_step_at"].notna()
     none_done = (facts["steps_done"] >= 0) & (facts["steps_done"] < rule.min_steps)
@@ -154,12 +188,16 @@ def _steps_told(facts: pd.DataFrame, rule: StepsWithinMinutes) -> pd.Series:
 
 
 KINDS = {
-    "steps_within_minutes": Kind(StepsWithinMinutes, steps_within_minutes, lambda facts, _: ended(facts), _steps_told),
+    "steps_within_minutes": Kind(
+        StepsWithinMinutes, steps_within_minutes, lambda facts, _: _steps_apply(facts), _steps_told
+    ),
     "promise_over_limit": Kind(
         PromiseOverLimit,
         promise_over_limit,
         lambda facts, _: ~_waited_for(facts),
-        lambda facts, _: facts["received_at"].notna() & facts["due_original"].notna() & facts["due_lawful"].notna(),
+        lambda facts, _: (
+            (facts["due_watched"] == 1) & facts[["received_at", "due_original", "due_lawful"]].notna().all(axis=1)
+        ),
     ),
     "source_verdict_differs": Kind(
         SourceVerdictDiffers,

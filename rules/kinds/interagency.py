@@ -12,11 +12,12 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from rules.kinds.intervals import answerable, findings, later, utc
+from rules.kinds.intervals import answerable, earlier, findings, later, utc
 from rules.kinds.kind import Kind
 from rules.kinds.lateness import end_told, not_ended_by, promise_told
 from rules.kinds.promise import due_instant
-from rules.kinds.seen import for_good
+from rules.kinds.requests import awaited_at, earliest_request
+from rules.kinds.seen import for_good, step_closed_in_time
 from rules.model import AgainstDue, Rule
 from tthc_monitor.domain.facts import provides
 from tthc_monitor.domain.worktime import WorkCalendar
@@ -32,7 +33,11 @@ class StepAtFault(AgainstDue):
 
 
 class ConsultedLate(Rule):
-    """The consulted unit answered after its deadline, or has not answered yet: flagged from the deadline, for good."""
+    """The consulted unit answered after its deadline, or has not answered yet: flagged from the deadline, for good.
+
+    It cannot be told when the applicant was waited for as the deadline came; asked after it, the applicant is waited for
+    from then on, and the consulted unit is late until then at most.
+    """
 
     kind: Literal["consulted_late"]
 
@@ -52,7 +57,7 @@ class LeadLateBecauseConsultedLate(AgainstDue):
 def step_at_fault(facts: pd.DataFrame, calendar: WorkCalendar, rule: StepAtFault) -> pd.DataFrame:
     """NĐ 61/2018/NĐ-CP Art. 19.6 and 19.7: the transfer slip gives every agency its deadline."""
     some = facts[not_ended_by(facts, facts["due_current"]) & not_ended_by(facts, facts["step_due_at"])]
-    some = some[_held_elsewhere(some)]
+    some = some[_held_elsewhere(some) & ~step_closed_in_time(some)]
     due, step_due = due_instant(some, calendar, some["due_current"], rule.clock_while_waiting), some["step_due_at"]
     return findings(
         some,
@@ -132,13 +137,16 @@ def _consulted_late(facts: pd.DataFrame) -> pd.Series:
     """Whether the consulted unit's deadline passed before it answered, and before the dossier ended."""
     due, answered = facts["consulted_due_at"], facts["consulted_answered_at"]
     silent = answered.isna() & provides(facts, "consulted_answered_at")
-    return not_ended_by(facts, due) & ((answered > due) | silent)
+    return not_ended_by(facts, due) & ((answered > due) | silent) & ~awaited_at(facts, due)
 
 
 def _consulted_until(facts: pd.DataFrame) -> pd.Series:
-    """Until when the consulted unit was waited for: its answer, or the end that did without it; NaT: until now."""
-    answered, end = facts["consulted_answered_at"], facts["ended_at"]
-    return answered.where(~(answered.isna() | (end < answered)), end)
+    """Until when the consulted unit was waited for: its answer, the end that did without it, or a request to the
+    applicant; NaT: until now.
+    """
+    asked = earliest_request(facts)
+    asked = asked.where(asked >= facts["consulted_due_at"])
+    return earlier(earlier(facts["consulted_answered_at"], facts["ended_at"]), asked)
 
 
 def _worked(start: pd.Series, end: pd.Series, calendar: WorkCalendar) -> pd.Series:
@@ -173,7 +181,7 @@ def _consulted_told(facts: pd.DataFrame, rule: Any) -> pd.Series:
     answered = facts["consulted_answered_at"]
     heard = answered.notna() | provides(facts, "consulted_answered_at")
     due = facts["consulted_due_at"]
-    return due.notna() & heard & ((answered <= due) | end_told(facts, due))
+    return due.notna() & heard & ((answered <= due) | (end_told(facts, due) & ~awaited_at(facts, due)))
 
 
 def _lead_told(facts: pd.DataFrame, rule: LeadLateBecauseConsultedLate) -> pd.Series:

@@ -38,8 +38,11 @@ class Kind:
             ``groups`` gets whole groups, named by an int64 column ``group`` beside the facts.
         applies: (facts, rule) to the rows that the rule has anything to say about; elsewhere it is not applicable.
         told: (facts, rule) to the rows whose facts suffice; where it applies and they do not, it cannot tell.
+        unsure: (facts, calendar, rule) to rows that cannot be told for what their facts mean in the calendar's zone.
         groups: what makes a group; None when a dossier is judged by itself.
         smallest_group: for a rule, the size below which a group cannot be flagged.
+        findings_scoped: whether members out of a rule's scope still count in a group of its, and only what is found of
+            them is left out. Otherwise they are no members.
         reads: facts that ``judge`` of a kind with ``groups`` reads. It gets these and those of a scope, no others:
             whole groups may be nearly all dossiers there are.
     """
@@ -48,6 +51,8 @@ class Kind:
     judge: Callable[[pd.DataFrame, WorkCalendar, Any], pd.DataFrame]
     applies: Callable[[pd.DataFrame, Any], pd.Series] = everywhere
     told: Callable[[pd.DataFrame, Any], pd.Series] = everywhere
+    unsure: Callable[[pd.DataFrame, WorkCalendar, Any], pd.Series] | None = None
     groups: GroupedBy | None = None
     smallest_group: Callable[[Any], int] = lambda _rule: 2
+    findings_scoped: bool = False
     reads: frozenset[str] = frozenset()

@@ -14,6 +14,7 @@ from rules.kinds.intervals import answerable, findings, first_known, later
 from rules.kinds.kind import Kind
 from rules.kinds.lateness import promise_told, received
 from rules.kinds.promise import due_instant
+from rules.kinds.requests import earliest_request, exact
 from rules.kinds.sent_back import Statuses
 from rules.kinds.waits import Instants, waits
 from rules.model import AgainstDue
@@ -36,7 +37,7 @@ class ReturnedNearDue(AgainstDue):
 
     Not what law gives the time for: the first ``notice_working_days`` after the reception, or after an earlier
     supplement. Not a stop that the applicant asked for, nor one of a procedure that was ``abolished`` (procedure code to
-    the first day without it).
+    the first day without it). A request that nobody claims counts when all the time in which it may have been made does.
     """
 
     kind: Literal["returned_near_due"]
@@ -74,6 +75,7 @@ def returned_near_due(facts: pd.DataFrame, calendar: WorkCalendar, rule: Returne
     asked = some["supplement_requested_at"].where((some["request_unknown"] != 1) & rule.supplements)
     promised = _promised_when_asked(some)
     asked_near = _near(asked, promised, begun, calendar, rule)
+    asked_near &= _near(earliest_request(some), promised, begun, calendar, rule)
     begun = first_known(later(_column(latest.answered, some), begun), begun)
     ended = some["ended_at"].where(_returned_by_office(some, calendar, rule))
     due = due_instant(some, calendar, some["due_current"], rule.clock_while_waiting)
@@ -156,7 +158,10 @@ def _returned_told(facts: pd.DataFrame, rule: ReturnedNearDue) -> pd.Series:
     stop_told = (facts["status"] != _STOPPED) | provides(facts, "stop_requested_at")
     end_told = ~back | (promise_told(facts, rule) & stop_told)
     asked = facts["supplement_requested_at"].notna() & rule.supplements
-    request_told = ~asked | ((facts["request_unknown"] != 1) & _promised_when_asked(facts).notna())
+    # Its instant is known, or it was made in the days that law gives for it.
+    notice = facts["received_at"] + pd.Timedelta(days=rule.notice_working_days)
+    when = exact(facts) | ((facts["request_unknown"] != 1) & (facts["supplement_requested_at"] <= notice))
+    request_told = ~asked | (when & _promised_when_asked(facts).notna())
     return (facts["status"] > 0) & end_told & request_told
 
 

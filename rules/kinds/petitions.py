@@ -15,6 +15,7 @@ from pydantic import Field
 from rules.kinds.deadlines import end_of_workday
 from rules.kinds.intervals import findings, first_known, later
 from rules.kinds.kind import Kind
+from rules.kinds.requests import earliest_first_request, first_told
 from rules.kinds.seen import ended, for_good, open_after
 from rules.kinds.waits import first_request
 from rules.model import Rule, Scope
@@ -43,7 +44,10 @@ class PetitionRefusedLate(_SinceSending):
 
 
 class PetitionSupplementLate(_SinceSending):
-    """The citizen was first asked to supplement after ``within_working_days``: flagged from the request, for good."""
+    """The citizen was first asked to supplement after ``within_working_days``: flagged from the request, for good.
+
+    A request that nobody claims is late only when the petition was seen not waiting after these days.
+    """
 
     kind: Literal["petition_supplement_late"]
 
@@ -81,7 +85,13 @@ def supplement_late(facts: pd.DataFrame, calendar: WorkCalendar, rule: PetitionS
     since = _since(some, requested, rule)
     due = end_of_workday(calendar, since, rule.within_working_days)
     return findings(
-        some, requested >= due, requested, for_good(some), due_at=due, done_at=requested, counted_from_at=since
+        some,
+        (earliest_first_request(some) >= due) & (requested >= due),
+        requested,
+        for_good(some),
+        due_at=due,
+        done_at=requested,
+        counted_from_at=since,
     )
 
 
@@ -144,6 +154,13 @@ def _sure_in_time(facts: pd.DataFrame, rule: _Petition) -> pd.Series:
     return first_known(facts["ended_at"], facts["end_seen_at"]) <= sent + pd.Timedelta(days=rule.within_working_days)
 
 
+def _supplement_told(facts: pd.DataFrame, rule: PetitionSupplementLate) -> pd.Series:
+    """The first request is known to the instant, or was in time whatever the calendar."""
+    sent = first_known(facts["submitted_at"], facts["received_at"])
+    in_time = first_request(facts) <= sent + pd.Timedelta(days=rule.within_working_days)
+    return _sent_known(facts, rule) & _first_known(facts) & (first_told(facts) | in_time)
+
+
 def _refusal_told(facts: pd.DataFrame, rule: PetitionRefusedLate) -> pd.Series:
     return _sent_known(facts, rule) & (facts["ended_at"].notna() | _sure_in_time(facts, rule))
 
@@ -171,7 +188,7 @@ KINDS = {
         PetitionSupplementLate,
         supplement_late,
         lambda facts, _: facts["supplement_requested_at"].notna(),
-        lambda facts, rule: _sent_known(facts, rule) & _first_known(facts),
+        _supplement_told,
     ),
     "petition_handled_late": Kind(PetitionHandledLate, handled_late, told=_handling_told),
     "petition_published_late": Kind(PetitionPublishedLate, published_late, _answered, _publication_told),

@@ -11,6 +11,7 @@ from rules.kinds.deadlines import end_of_workday, scattered
 from rules.kinds.intervals import findings, first_known, later
 from rules.kinds.kind import Kind
 from rules.kinds.lateness import understood
+from rules.kinds.requests import earliest_request, exact
 from rules.kinds.waits import waits
 from rules.model import Rule
 from tthc_monitor.domain.worktime import WorkCalendar
@@ -45,7 +46,8 @@ class SupplementAfterWindow(Rule):
     """Asked to supplement after the ``working_days`` given for it: flagged from that request, for good.
 
     The days count from the reception (of a dossier received elsewhere, by the competent agency), after an earlier
-    supplement from its completion.
+    supplement from its completion. A request that nobody claims is late only when we saw the dossier not waiting after
+    these days.
     """
 
     kind: Literal["supplement_after_window"]
@@ -114,17 +116,17 @@ def supplement_after_window(facts: pd.DataFrame, calendar: WorkCalendar, rule: S
     every = pd.Series(data=True, index=some.index)
     begun = first_known(later(some["competent_received_at"], some["received_at"]), some["received_at"])
     flagged, limits = (pd.Series(pd.NaT, index=some.index, dtype=begun.dtype) for _ in range(2))
-    for wait in waits(some):
+    *past, latest = waits(some)
+    proved = [scattered(wait.requested, every).where(exact(some)) for wait in past] + [earliest_request(some)]
+    for wait, earliest in zip([*past, latest], proved, strict=True):
         requested, answered = scattered(wait.requested, every), scattered(wait.answered, every)
         limit = end_of_workday(calendar, begun, rule.working_days)
-        late = (requested >= limit) & flagged.isna()
+        late = (earliest >= limit) & (requested >= limit) & flagged.isna()
         flagged, limits = flagged.mask(late, requested), limits.mask(late, limit)
         begun = first_known(later(answered, begun), begun)
-    # What we did not see come was asked for at some instant before.
-    late = flagged.notna() & ~((some["request_unknown"] == 1) & (flagged == some["supplement_requested_at"]))
     return findings(
         some,
-        late,
+        flagged.notna(),
         flagged,
         _for_good(some),
         requested_at=flagged,
@@ -165,15 +167,15 @@ def _asked(facts: pd.DataFrame, rule: Rule | None = None) -> pd.Series:
 
 
 def _count_told(facts: pd.DataFrame, rule: SupplementAgain) -> pd.Series:
-    counted = (facts["supplement_count"] >= 0) & (
-        (facts["supplement_count"] <= rule.allowed) | facts["supplement_requested_at"].notna()
-    )
-    never = (facts["supplement_count"] < 0) & facts["supplement_requested_at"].isna() & understood(facts)
-    return counted | never
+    dated = (facts["supplement_count"] <= rule.allowed) | facts["supplement_requested_at"].notna()
+    return (facts["supplement_count"] >= 0) & dated
 
 
-def _request_seen(facts: pd.DataFrame, rule: SupplementAfterWindow) -> pd.Series:
-    return facts["request_unknown"] != 1
+def _request_told(facts: pd.DataFrame, rule: SupplementAfterWindow) -> pd.Series:
+    """Its instant is known, or it was in time whatever the calendar: N working days are at least N days."""
+    in_time = facts["supplement_requested_at"] <= facts["received_at"] + pd.Timedelta(days=rule.working_days)
+    proved = (facts["request_unknown"] != 1) & in_time & facts["earlier_waits"].isna()
+    return exact(facts) | proved
 
 
 def _ever_asked(facts: pd.DataFrame, rule: WaitingLong) -> pd.Series:
@@ -190,6 +192,6 @@ KINDS = {
     "returned": Kind(Returned, returned, told=_status_told),
     "supplement_requested": Kind(SupplementRequested, supplement_requested, told=_requests_told),
     "supplement_again": Kind(SupplementAgain, supplement_again, told=_count_told),
-    "supplement_after_window": Kind(SupplementAfterWindow, supplement_after_window, _asked, _request_seen),
+    "supplement_after_window": Kind(SupplementAfterWindow, supplement_after_window, _asked, _request_told),
     "waiting_long": Kind(WaitingLong, waiting_long, _ever_asked, _wait_told),
 }

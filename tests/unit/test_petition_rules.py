@@ -244,7 +244,7 @@ SENT = st.datetimes(datetime(2025, 12, 1), datetime(2027, 3, 1), timezones=st.ju
 AFTER = st.timedeltas(timedelta(0), timedelta(days=40))
 
 
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 @given(rows=st.lists(st.tuples(SENT, AFTER), min_size=1, max_size=20), within=st.integers(0, 20))
 def test_the_term_is_what_one_who_walks_the_calendar_finds(rows: list[tuple[datetime, timedelta]], within: int) -> None:
     frame = facts(

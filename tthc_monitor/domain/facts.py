@@ -119,7 +119,9 @@ FACT_SCHEMA: Final[Mapping[str, pl.DataType]] = {
 
 INSTANT_FACTS: Final = frozenset(name for name, dtype in FACT_SCHEMA.items() if isinstance(dtype, pl.Datetime))
 
-_NONE_IS_ZERO: Final = frozenset({"due_moves", "due_watched", "provides", "source_verdict", "request_unknown", "answer_unknown"})
+_NONE_IS_ZERO: Final = frozenset(
+    {"due_moves", "due_watched", "provides", "source_verdict", "request_unknown", "answer_unknown"}
+)
 
 FACT_DEFAULTS: Final[Mapping[str, int | None]] = {
     name: None
