@@ -76,7 +76,8 @@ def due_moved_after_due(facts: pd.DataFrame, calendar: WorkCalendar, rule: DueMo
     previous, current, moved = facts["due_previous"], facts["due_current"], facts["due_moved_at"]
     # A source that clears the promise of what has ended moves nothing.
     removed = current.isna() & (facts["end_seen_at"].isna() | (moved < facts["end_seen_at"]))
-    some = facts[(facts["due_unmoved_at"] > previous) & moved.notna() & (removed | (current > previous))]
+    known = (facts["due_moves"] > 0) & moved.notna()
+    some = facts[known & (facts["due_unmoved_at"] > previous) & (removed | (current > previous))]
     due = due_instant(some, calendar, some["due_previous"], rule.clock_while_waiting)
     return findings(
         some,

@@ -35,7 +35,7 @@ NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 BEFORE = datetime(2026, 10, 18, 9, 0, tzinfo=UTC)
 """Sunday, 18 October 2026: some stories are over, others are not."""
 
-OTHER_UNITS = {"unit_code", "step_unit_code", "consulted_unit_code"}
+OTHER_UNITS = {"unit_code", "receiving_unit_code", "step_unit_code", "consulted_unit_code"}
 """Units of the examples that the simulated province has too: the register has units of its own in their place."""
 OTHERWISE = {
     # The register is looked at between the example's two instants, and still says what it said at the first.

@@ -74,6 +74,7 @@ def dossiers() -> list[dict[str, Any]]:
                 f"k{number:02d}",
                 received_at=received,
                 due_current=received + 9 * DAY,
+                supplement_count=0,
                 unit_code=f"H99.{number % 2 + 1}",
                 procedure_code=f"1.00000{number % 4 // 2 + 1}",
                 **ends,

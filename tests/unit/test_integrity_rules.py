@@ -46,6 +46,12 @@ MOVED = {
         # Removed is moved out of sight; moved to an earlier day helps nobody.
         ({"due_current": None}, True),
         ({"due_current": "2026-10-15 16:00"}, False),
+        # Cleared with the end, as some systems do with all that has ended; and cleared while it was open still.
+        (
+            {"due_current": None, "status": 9, "ended_at": MOVED["due_moved_at"], "end_seen_at": MOVED["due_moved_at"]},
+            False,
+        ),
+        ({"due_current": None, "status": 9, "ended_at": "2026-10-20", "end_seen_at": "2026-10-20"}, True),
         ({"status": 9, "ended_at": DUE}, False),
         ({"status": 9, "ended_at": "2026-10-16 16:00:01"}, True),
         ({"status": 9, "end_seen_at": "2026-10-18"}, False),

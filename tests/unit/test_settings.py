@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tthc_monitor.domain.errors import ConfigError
-from tthc_monitor.settings import Settings, load_settings, shipped_calendar
+from tthc_monitor.settings import RulesSettings, Settings, load_settings, shipped_calendar
 
 
 def load(folder: Path, text: str) -> Settings:
@@ -27,7 +27,8 @@ def refused(folder: Path, text: str) -> list[str]:
 def test_an_empty_mapping_gives_every_default(tmp_path: Path) -> None:
     settings = load(tmp_path, "{}")
     assert settings.zone == "Asia/Ho_Chi_Minh"
-    assert (settings.rules.packs, settings.sources, settings.smtp) == (("core",), (), None)
+    assert (settings.rules.packs[0], len(settings.rules.packs)) == ("core", 8)
+    assert (settings.rules.packs, settings.sources, settings.smtp) == (RulesSettings().packs, (), None)
     assert (settings.serve.host, settings.serve.port) == ("127.0.0.1", 9766)
     assert (settings.digest.transport, settings.report.day) == ("none", 1)
     assert settings.base_dir == tmp_path
