@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -123,8 +125,9 @@ def _print_once(outputs: Outputs, kept: Path | str | None) -> None:
 
 
 def _explain(configuration: Path | str) -> str:
-    """How to look at the dossier of one rule: its key in the source is the rule's code."""
-    return f"tthc-monitor --config {configuration} rules explain overdue"
+    """The command as it can be typed here: with its path where the program is not among the shell's."""
+    program = "tthc-monitor" if shutil.which("tthc-monitor") else os.path.relpath(sys.argv[0])
+    return f"{program} --config {configuration} rules explain overdue"
 
 
 def _go_on(installation: Installation, outputs: Outputs, stop: threading.Event) -> None:
