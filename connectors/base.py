@@ -6,7 +6,7 @@ connector knows nothing of the database, the rules or the outputs: it imports on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -36,11 +36,17 @@ class Surroundings:
         the folder that relative paths in the configuration start from.
     ``applicant_key``
         key of the applicant hash; None switches linking of repeat filings off.
+    ``contact``
+        how the operator of a source reaches those who ask it (a mail address, say); part of the User-Agent.
+    ``inbox``
+        what was sent to this source through the service's HTTP port and not pulled yet; None where nothing can be.
     """
 
     now: Callable[[], datetime]
     base_dir: Path
     applicant_key: bytes | None = None
+    contact: str | None = None
+    inbox: Inbox | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,10 @@ class Page:
     or request path); ``cursor`` is what to remember once this page and all before it are committed (None: unchanged).
     ``total`` is the number of records the source says the whole fetch has, when it says so; it drives the progress bar.
     ``as_of`` is the instant whose state the content tells when that is earlier than the asking (the time of a file).
+    ``listed_all`` is set on the last page of a fetch that gave every dossier open at the source, changed or not: only
+    then does a dossier that was not given tell something. It has changed since, or is gone.
+    ``new_round`` begins a new round of a fetch: dossiers may be told again, as they were later, and every state told is
+    kept. Within a round a dossier told twice is a mistake of the source, and the last one counts.
     """
 
     content: Any
@@ -58,6 +68,76 @@ class Page:
     cursor: Cursor | None = None
     total: int | None = None
     as_of: datetime | None = None
+    listed_all: bool = False
+    new_round: bool = False
+
+
+@dataclass(frozen=True)
+class Message:
+    """Something that was sent to us, without personal data, as :meth:`Receives.receive` of its connector left it.
+
+    ``number`` grows in the order of arrival within a source; ``content`` is plain JSON.
+    """
+
+    number: int
+    received_at: datetime
+    content: Any
+
+
+class Inbox(Protocol):
+    """Messages that wait for a source to be pulled; they stay until a pull has committed a cursor beyond them."""
+
+    def messages(self, after: int) -> Iterator[Message]:
+        """Those with a number above ``after``, in order, a bounded number in memory at a time."""
+        ...
+
+
+@dataclass(frozen=True)
+class Received:
+    """What became of a body sent to us: contents to keep, each a :class:`Message`, and the answer in the sender's form."""
+
+    contents: Sequence[Any]
+    answer: Any
+
+
+@runtime_checkable
+class Receives(Protocol):
+    """What a connector offers beside :class:`Connector` when its source sends by itself."""
+
+    def receive(self, body: bytes) -> Received:
+        """Read a body and leave of it only what may be kept. Pure: the caller stores the contents, then answers.
+
+        Raises:
+            PermanentSourceError: the body is not what this kind of source sends; the message holds nothing of the body.
+        """
+        ...
+
+    def refusal(self, reason: str) -> Any:
+        """The answer, in the sender's form, to a body that was not taken."""
+        ...
+
+
+@runtime_checkable
+class LooksDirectly(Protocol):
+    """What a connector offers beside :class:`Connector` when its source can be asked for single dossiers."""
+
+    def look(self, keys: Sequence[str]) -> Iterator[Page]:
+        """Ask for dossiers by their source keys, whatever their state; what is in no page the source does not have.
+
+        Raises:
+            TransientSourceError: the source failed in a way that passes.
+            PermanentSourceError: the source or our settings must be changed first.
+        """
+        ...
+
+
+@runtime_checkable
+class ReadsFiles(Protocol):
+    """What a connector offers beside :class:`Connector` when it reads files, so that a person can hand it one."""
+
+    def over(self, file: Path, name: str) -> Connector:
+        """The same connector reading this file, called ``name``, instead of what its options name."""
+        ...
 
 
 @runtime_checkable
@@ -74,14 +154,6 @@ class Connector(Protocol):
     @property
     def provides(self) -> frozenset[str]:
         """The canonical columns that this source, as it is configured, fills where there is something to fill."""
-        ...
-
-    @property
-    def lists_all_open(self) -> bool:
-        """Whether every fetch gives all dossiers that are open at the source, changed or not.
-
-        Only then does a dossier that is not given tell something: it has changed since, or is gone.
-        """
         ...
 
     def fetch(self, cursor: Cursor | None) -> Iterator[Page]:

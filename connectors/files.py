@@ -122,11 +122,6 @@ class FilesConnector:
         """The columns that the mapping fills."""
         return self._mapper.provides
 
-    @property
-    def lists_all_open(self) -> bool:
-        """As the options say: nothing in a file tells whether it holds all there is."""
-        return self._options.lists_all_open
-
     def fetch(self, cursor: Cursor | None) -> Iterator[Page]:
         """Give the files' tables as pages; with ``reread: changed``, of the files that are not as they were.
 
@@ -160,7 +155,7 @@ class FilesConnector:
                 cursor_now = {"options": fingerprint, "files": known}
                 waiting = replace(waiting, cursor=cursor_now)
             if waiting is not None:
-                yield waiting
+                yield replace(waiting, listed_all=self._options.lists_all_open and file is files[-1])
 
     def normalise(self, page: Page) -> Batch:
         """Turn a page into canonical records and rejects; see :mod:`connectors.mapping_engine` for the rules."""

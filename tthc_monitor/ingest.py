@@ -117,19 +117,18 @@ def _run(
     totals, rejects = runs.Totals(), _Rejects()
     try:
         with Spool() as spool:
-            cursor, as_of = _stage_all(work, spool, connector, source.cursor, totals, rejects, progress)
+            cursor, as_of, listed_all = _stage_all(work, spool, connector, source.cursor, totals, rejects, progress)
             totals.rows_repeated, differing = ledger.drop_repeated(work)
             reason = "given more than once with different content in one pull; the last was kept"
             rejects.add([Reject(source.name, None, "source_key", reason, key) for key in differing])
             assertions.check(totals, full=source.cursor is None)
-            before = runs.asked_before(work, source.source_id, run_id) if connector.lists_all_open else None
+            before = runs.asked_before(work, source.source_id, run_id) if listed_all else None
             seen_at = now()
             asked = Asked(min(started_at, as_of or started_at), before)
             appended = ledger.append(
                 work, spool, run_id=run_id, source_id=source.source_id, seen_at=seen_at, cursor=cursor, asked=asked
             )
             totals.dossiers_new, totals.dossiers_changed = appended.new, appended.changed
-            listed_all = connector.lists_all_open
             if listed_all:
                 doubt = mark_vanished(work, source.source_id, seen_at, source.name, all_read=not totals.rows_rejected)
                 if doubt is not None:
@@ -173,11 +172,14 @@ def _stage_all(
     totals: runs.Totals,
     rejects: _Rejects,
     progress: Progress | None,
-) -> tuple[Cursor | None, datetime | None]:
-    """Stage all pages; returns the cursor to keep, and the earliest instant whose state a page tells."""
+) -> tuple[Cursor | None, datetime | None, bool]:
+    """Stage all pages; returns the cursor to keep, the earliest instant whose state a page tells, and whether all open
+    dossiers were listed.
+    """
     ledger.create_staging(work)
     newest: Cursor | None = None
     as_of: datetime | None = None
+    listed_all = False
 
     def prepared() -> Iterator[tuple[Page, Batch, pl.DataFrame]]:
         for page in connector.fetch(cursor):
@@ -196,8 +198,9 @@ def _stage_all(
         totals.rows_rejected += len(batch.rejects)
         totals.rows_unmapped_status += int(records.select(unmapped.sum()).item())
         newest = page.cursor if page.cursor is not None else newest
+        listed_all = page.listed_all
         if page.as_of is not None:
             as_of = min(page.as_of, as_of or page.as_of)
         if progress is not None:
             progress(totals.rows_read, page.total)
-    return newest, as_of
+    return newest, as_of, listed_all

@@ -59,13 +59,11 @@ class OpencpsConnector:
             | (HISTORY_COLUMNS if self._options.fetch_history else frozenset())
         )
 
-    @property
-    def lists_all_open(self) -> bool:
-        """Every run lists all dossiers in an open status, whatever its cursor."""
-        return True
-
     def fetch(self, cursor: Cursor | None) -> Iterator[Page]:
-        """Pages of whitelisted rows with the histories of their dossiers; the last page is empty."""
+        """Pages of whitelisted rows with the histories of their dossiers; the last page is empty.
+
+        Every run lists all dossiers in an open status, whatever its cursor.
+        """
         now = self._surroundings.now()
         run = Run.begin(cursor, self._scope, now, self._zone)
         counted = rows_listed = 0
@@ -90,7 +88,7 @@ class OpencpsConnector:
                 counted += total
         if run.is_first and not rows_listed and not run.is_continued:
             raise self._nothing_visible()
-        yield Page({"data": []}, PATH, run.finished(), counted)
+        yield Page({"data": []}, PATH, run.finished(), counted, listed_all=True)
 
     def normalise(self, page: Page) -> Batch:
         """Canonical records of a page; a row with a malformed date is rejected alone."""

@@ -88,7 +88,6 @@ class MadeUp:
 
     Options = ConnectorOptions
     provides = frozenset({"submitted_at"})
-    lists_all_open = True
 
     def __init__(self, name: str = "", options: object = None, surroundings: object = None, *, rows: int = 0) -> None:
         self.rows, self.moved = rows, 0
@@ -97,6 +96,7 @@ class MadeUp:
         for first in range(0, self.rows, PAGE):
             yield Page((first, min(PAGE, self.rows - first), self.moved), "made up")
             self.moved = 0
+        yield Page((0, 0, 0), "made up", listed_all=True)
 
     def normalise(self, given: Page) -> Batch:
         records = page(*given.content)

@@ -237,7 +237,6 @@ class Plausible:
     """A connector that gives every second page of the dossiers above."""
 
     Options = ConnectorOptions
-    lists_all_open = False
 
     def __init__(self, total: int, *, rich: bool) -> None:
         self.total, self.rich = total, rich

@@ -56,6 +56,7 @@ class Told:
             if isinstance(sheet, BaseException):
                 raise sheet
             yield Page(sheet, f"{self.name}/{number}", sheet.cursor, as_of=sheet.as_of)
+        yield Page(Sheet(), f"{self.name}/end", listed_all=self.lists_all_open)
 
     def normalise(self, page: Page) -> Batch:
         sheet: Sheet = page.content

@@ -151,11 +151,14 @@ class Batch:
     """Normalised records of one fetch step, with the rejects found beside them.
 
     ``rows_read`` counts what the source gave, rejects and exact duplicates included, for the share of rejects.
+    ``patch``: the records tell only some columns of their dossiers (a step that was done, say); what is null in them
+    stays as it was last seen.
     """
 
     records: pl.DataFrame
     rejects: tuple[Reject, ...] = ()
     rows_read: int = 0
+    patch: bool = False
 
 
 def empty_records() -> pl.DataFrame:
