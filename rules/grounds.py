@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import pandas as pd
 
-from rules.judge import judge_each
+from rules.judge import facts_read, judge_each
 from rules.model import Rule
 from rules.registry import KINDS
 from tthc_monitor.domain.calendar_variants import Calendars
 from tthc_monitor.domain.calendars import CalendarSpec
-from tthc_monitor.domain.facts import DERIVED_FACTS
+from tthc_monitor.domain.facts import DERIVED_FACTS, DERIVED_FROM
 from tthc_monitor.domain.lawful_due import Limits, lawful_due
 from tthc_monitor.domain.worktime import WorkCalendar
 
@@ -45,16 +45,24 @@ class Grounds:
         return tuple(rule for rule in self.rules if KINDS[rule.kind].groups is not None)
 
 
+def facts_needed(rules: Iterable[Rule]) -> frozenset[str]:
+    """Facts that :func:`judge_all` and :func:`judge_groups` have to be given for these rules."""
+    read = facts_read(rules) | {"unit_code"}
+    return read if read.isdisjoint(DERIVED_FACTS) else read - {*DERIVED_FACTS} | DERIVED_FROM
+
+
 def judge_all(facts: pd.DataFrame, grounds: Grounds, rules: Sequence[Rule] | None = None) -> Iterator[Finding]:
     """What each rule finds on these facts, every dossier by its own unit's calendar. Pure.
 
     Args:
-        facts: as :func:`tthc_monitor.domain.facts.facts_frame` makes them.
+        facts: as :func:`tthc_monitor.domain.facts.facts_frame` makes them, at least those of :func:`facts_needed`.
         rules: which rules to apply; by default those that judge a dossier by itself.
     """
+    rules = grounds.single_rules if rules is None else rules
+    derived = not facts_read(rules).isdisjoint(DERIVED_FACTS)
     for calendar, chosen in grounds.calendars.partition(facts["unit_code"]):
-        part = with_derived(facts[chosen] if not chosen.all() else facts, calendar, grounds.limits)
-        yield from judge_each(part, calendar, grounds.single_rules if rules is None else rules)
+        part = facts[chosen] if not chosen.all() else facts
+        yield from judge_each(with_derived(part, calendar, grounds.limits) if derived else part, calendar, rules)
 
 
 def judge_groups(facts: pd.DataFrame, grounds: Grounds, rules: Sequence[Rule]) -> Iterator[Finding]:

@@ -9,21 +9,27 @@ import pandas as pd
 
 from rules.model import Rule
 from rules.registry import KINDS
+from tthc_monitor.domain.records import KINDS as DOSSIER_KINDS
 from tthc_monitor.domain.worktime import WorkCalendar
 
 ENGINE_VERSION = "2"
 """Raised when the same rule, calendar and facts would give another verdict than before."""
 
 
-SCOPED_BY: Final = ("dossier_id", "kind", "procedure_code", "sector_code", "unit_code", "received_at")
-"""Facts that a scope and the effective dates of a rule look at, and which dossier it is."""
+_EVERY_KIND: Final = frozenset(DOSSIER_KINDS)
+
+
+def facts_read(rules: Iterable[Rule]) -> frozenset[str]:
+    """Facts that judging by these rules reads, derived ones among them: findings on these are those on all facts."""
+    return frozenset({"dossier_id"}).union(*(KINDS[rule.kind].reads | _scoped_by(rule) for rule in rules))
 
 
 def judge(facts: pd.DataFrame, calendar: WorkCalendar, rule: Rule) -> pd.DataFrame:
     """Findings of one rule: dossier_id, starts_at, ends_at (NaT: without end) and the evidence columns. Pure.
 
     Args:
-        facts: columns of :data:`tthc_monitor.domain.facts.FACT_SCHEMA`, one row a dossier.
+        facts: columns of :data:`tthc_monitor.domain.facts.FACT_SCHEMA`, at least those of :func:`facts_read`; one row a
+            dossier.
     """
     return _judged(facts, _scoped(facts, calendar, rule), calendar, rule)
 
@@ -62,7 +68,9 @@ def _scoped(facts: pd.DataFrame, calendar: WorkCalendar, rule: Rule) -> pd.DataF
 def in_scope(facts: pd.DataFrame, calendar: WorkCalendar, rule: Rule) -> pd.Series:
     """Which rows a rule is about: by kind, procedure, sector, unit and the date of reception."""
     scope = rule.applies_to
-    chosen = facts["kind"].isin(scope.kinds)
+    chosen = pd.Series(data=True, index=facts.index)
+    if _EVERY_KIND - {*scope.kinds}:
+        chosen &= facts["kind"].isin(scope.kinds)
     for column, wanted in (
         ("procedure_code", scope.procedures),
         ("sector_code", scope.sectors),
@@ -79,6 +87,19 @@ def in_scope(facts: pd.DataFrame, calendar: WorkCalendar, rule: Rule) -> pd.Seri
     if rule.effective_to is not None:
         chosen &= facts["received_at"] < pd.Timestamp(rule.effective_to, tz=zone)
     return chosen
+
+
+def _scoped_by(rule: Rule) -> set[str]:
+    """Facts that :func:`in_scope` looks at."""
+    scope = rule.applies_to
+    looked_at = {
+        "kind": _EVERY_KIND - {*scope.kinds},
+        "procedure_code": scope.procedures or scope.except_procedures,
+        "sector_code": scope.sectors,
+        "unit_code": scope.units or scope.except_units,
+        "received_at": rule.effective_from or rule.effective_to,
+    }
+    return {name for name, limits in looked_at.items() if limits}
 
 
 def answers(facts: pd.DataFrame, calendar: WorkCalendar, rule: Rule) -> pd.Series:

@@ -17,8 +17,7 @@ import polars as pl
 import structlog
 from sqlalchemy import Connection, Engine, text
 
-from rules.grounds import Grounds, judge_all, judge_groups
-from rules.judge import SCOPED_BY
+from rules.grounds import Grounds, facts_needed, judge_all, judge_groups
 from rules.model import Rule
 from rules.registry import KINDS
 from tthc_monitor.domain.facts import facts_frame
@@ -115,6 +114,8 @@ class _Judge:
 
     def run(self, work: Workload) -> Evaluated:
         total = Evaluated(everything=work.everything)
+        with transaction(self.engine) as connection:
+            groups.make_lookups(connection, {grouping for one in work.passes for grouping, _ in _groupings(one)})
         with ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="judge") as pool:
             for one in work.passes:
                 # Groups first: they take long, and need nothing of what is judged dossier by dossier.
@@ -132,10 +133,13 @@ class _Judge:
     def chunk(self, query: str, one: Pass) -> Evaluated:
         """Dossiers of one query, each judged by itself."""
         with transaction(self.engine) as connection:
-            facts = judgements.load_facts(connection, query, settled=one.settled)
+            needed = {*DESCRIBED, *facts_needed(one.rules)}
+            facts = judgements.load_facts(connection, query, needed, settled=one.settled)
+            dossiers = facts.height
             flags = flags_of(judge_all(facts_frame(facts), self.grounds, one.rules), facts, self.ids)
+            del facts  # what is held while the database works, every worker holds
             opened, closed = replace_flags(connection, flags, one.codes, self.evaluation_id, self.now())
-        return Evaluated(facts.height, opened, closed)
+        return Evaluated(dossiers, opened, closed)
 
     def groups(self, one: Pass, grouping: str, rules: tuple[Rule, ...]) -> Evaluated:
         """Whole groups, those that the pass touches or all there are."""
@@ -157,8 +161,7 @@ class _Judge:
         return Evaluated(0, opened, closed)
 
     def _group_flags(self, connection: Connection, first: int, last: int, rules: tuple[Rule, ...]) -> pl.DataFrame:
-        reads = frozenset().union(*(KINDS[rule.kind].reads for rule in rules))
-        facts = judgements.load_members(connection, first, last, {*DESCRIBED, *SCOPED_BY, *reads})
+        facts = judgements.load_members(connection, first, last, {*DESCRIBED, *facts_needed(rules)})
         frame = facts_frame(facts).assign(group=facts["group"].to_numpy())
         return flags_of(judge_groups(frame, self.grounds, rules), facts, self.ids)
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 import pandas as pd
 
+from rules.kinds import reads
 from rules.kinds.intervals import findings, later
 from rules.kinds.kind import Kind
 from rules.kinds.lateness import end_told, not_ended_by, promise_told, received
@@ -167,7 +168,27 @@ def _step_told(facts: pd.DataFrame, rule: StepOverdue) -> pd.Series:
 
 
 KINDS = {
-    "late_against": Kind(LateAgainst, late_against, received, _against_told),
-    "closed_late": Kind(ClosedLate, closed_late, _closing_applies, _closing_told),
-    "step_overdue": Kind(StepOverdue, step_overdue, _step_applies, _step_told),
+    "late_against": Kind(
+        LateAgainst,
+        late_against,
+        received,
+        _against_told,
+        reads=reads.PROMISE
+        | reads.NOT_ENDED_BY
+        | {"due_original", "due_watched", "due_lawful", "first_seen_at", "obligation_requested_at"},
+    ),
+    "closed_late": Kind(
+        ClosedLate,
+        closed_late,
+        _closing_applies,
+        _closing_told,
+        reads=reads.PROMISE | reads.NOT_ENDED_BY | {"result_at"},
+    ),
+    "step_overdue": Kind(
+        StepOverdue,
+        step_overdue,
+        _step_applies,
+        _step_told,
+        reads=reads.DUE_INSTANT | reads.NOT_ENDED_BY | reads.STEP_CLOSED | reads.PAYING | {"step_unit_code"},
+    ),
 }

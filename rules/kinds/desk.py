@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from rules.kinds import reads
 from rules.kinds.deadlines import Days, end_of_workday, instants_of, local_clock, scattered
 from rules.kinds.intervals import answerable, earlier, findings, utc
 from rules.kinds.kind import Kind
@@ -203,7 +204,25 @@ def _transfer_told(facts: pd.DataFrame, rule: TransferredLate) -> pd.Series:
     return known & (handed.notna() | _sits_still(facts))
 
 
+_READS = (
+    reads.FIRST_REQUEST
+    | reads.NOT_ENDED_BY
+    | {"channel", "received_at", "obligation_requested_at", "vanished_seen_at", "provides"}
+)
+
 KINDS = {
-    "acknowledged_late": Kind(AcknowledgedLate, acknowledged_late, _acknowledge_applies, _acknowledge_told),
-    "transferred_late": Kind(TransferredLate, transferred_late, _transfer_applies, _transfer_told),
+    "acknowledged_late": Kind(
+        AcknowledgedLate,
+        acknowledged_late,
+        _acknowledge_applies,
+        _acknowledge_told,
+        reads=_READS | {"submitted_at", "underway_seen_at"},
+    ),
+    "transferred_late": Kind(
+        TransferredLate,
+        transferred_late,
+        _transfer_applies,
+        _transfer_told,
+        reads=_READS | {"unit_code", "receiving_unit_code", "transferred_at"},
+    ),
 }

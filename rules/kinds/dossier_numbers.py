@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from rules.kinds import reads
 from rules.kinds.deadlines import Days, local_days
 from rules.kinds.desk import answer_by
 from rules.kinds.intervals import answerable, findings, utc
@@ -108,7 +109,21 @@ def _never_supplemented(facts: pd.DataFrame, rule: Any) -> pd.Series:
     return facts["received_at"].notna() & ~asked
 
 
+_READS = frozenset({"number_day", "submitted_at", "received_at", "ended_at"})
+
 KINDS = {
-    "reception_later_than_number": Kind(ReceptionLaterThanNumber, received_later, _received_as_filed, _both_known),
-    "number_date_differs": Kind(NumberDateDiffers, received_earlier, _never_supplemented, _both_known),
+    "reception_later_than_number": Kind(
+        ReceptionLaterThanNumber,
+        received_later,
+        _received_as_filed,
+        _both_known,
+        reads=_READS | reads.ASKED_BEFORE_RECEPTION,
+    ),
+    "number_date_differs": Kind(
+        NumberDateDiffers,
+        received_earlier,
+        _never_supplemented,
+        _both_known,
+        reads=_READS | {"supplement_requested_at", "supplement_count"},
+    ),
 }

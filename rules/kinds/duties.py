@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from rules.kinds import reads
 from rules.kinds.deadlines import Days, end_of_workday, instants_of, local_days
 from rules.kinds.intervals import answerable, earlier, findings, first_known, later
 from rules.kinds.kind import Kind
@@ -221,8 +222,32 @@ def _put_off_told(facts: pd.DataFrame, rule: MovedWithoutApology) -> pd.Series:
     return ~(facts["due_current"] > facts["due_original"]) | (told & (facts["due_moves"] > 0))
 
 
+_MOVES = reads.EXCUSED_MOVES | {"received_at", "due_current", "due_moves", "apology_at"}
+
 KINDS = {
-    "apology_missing": Kind(ApologyMissing, apology_missing, _apology_applies, _duty_told),
-    "reappointed_again": Kind(ReappointedAgain, reappointed_again, received, _moves_told),
-    "due_moved_without_apology": Kind(MovedWithoutApology, moved_without_apology, received, _put_off_told),
+    "apology_missing": Kind(
+        ApologyMissing,
+        apology_missing,
+        _apology_applies,
+        _duty_told,
+        reads=_MOVES
+        | reads.PROMISE
+        | reads.NOT_ENDED_BY
+        | reads.PAYING
+        | {"due_original", "due_watched", "reappointment_count", "provides"},
+    ),
+    "reappointed_again": Kind(
+        ReappointedAgain,
+        reappointed_again,
+        received,
+        _moves_told,
+        reads=_MOVES | reads.ENDED | {"due_moved_at", "due_original", "reappointment_count"},
+    ),
+    "due_moved_without_apology": Kind(
+        MovedWithoutApology,
+        moved_without_apology,
+        received,
+        _put_off_told,
+        reads=_MOVES | reads.ENDED | {"due_moved_at", "due_previous", "provides"},
+    ),
 }

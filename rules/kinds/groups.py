@@ -262,7 +262,7 @@ KINDS = {
         unsure=_ended_without_time,
         groups="closing_day",
         smallest_group=lambda rule: int(rule.min_count),
-        reads=frozenset({"ended_at", "due_current"}),
+        reads=frozenset({"unit_code", "ended_at", "due_current"}),
     ),
     "refiled": Kind(
         Refiled,

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from rules.kinds import reads
 from rules.kinds.deadlines import local_days
 from rules.kinds.intervals import answerable, earlier, findings, first_known, later
 from rules.kinds.kind import Kind
@@ -189,7 +190,26 @@ def _steps_told(facts: pd.DataFrame, rule: StepsWithinMinutes) -> pd.Series:
 
 KINDS = {
     "steps_within_minutes": Kind(
-        StepsWithinMinutes, steps_within_minutes, lambda facts, _: _steps_apply(facts), _steps_told
+        StepsWithinMinutes,
+        steps_within_minutes,
+        lambda facts, _: _steps_apply(facts),
+        _steps_told,
+        reads=reads.ENDED
+        | reads.WAITS
+        | reads.EARLIEST_REQUEST
+        | {
+            "status",
+            "received_at",
+            "due_original",
+            "due_current",
+            "steps_done",
+            "first_step_at",
+            "last_step_at",
+            "obligation_requested_at",
+            "obligation_completed_at",
+            "stop_requested_at",
+            "provides",
+        },
     ),
     "promise_over_limit": Kind(
         PromiseOverLimit,
@@ -198,17 +218,21 @@ KINDS = {
         lambda facts, _: (
             (facts["due_watched"] == 1) & facts[["received_at", "due_original", "due_lawful"]].notna().all(axis=1)
         ),
+        reads=reads.EXCUSED_MOVES
+        | {"received_at", "due_original", "due_watched", "due_lawful", "clock_started_at", "ended_at"},
     ),
     "source_verdict_differs": Kind(
         SourceVerdictDiffers,
         source_verdict_differs,
         lambda facts, _: facts["source_verdict"] != 0,
         promise_told,
+        reads=reads.PROMISE | reads.NOT_ENDED_BY | {"source_verdict", "underway_seen_at"},
     ),
     "stopped_without_request": Kind(
         StoppedWithoutRequest,
         stopped_without_request,
         lambda facts, _: facts["status"] == Status.STOPPED,
         lambda facts, _: ended(facts) & provides(facts, "stop_requested_at"),
+        reads=reads.ENDED | {"status", "stop_requested_at", "due_current", "provides"},
     ),
 }

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from rules.kinds import reads
 from rules.kinds.deadlines import Days, instants_of, local_clock
 from rules.kinds.intervals import answerable, findings, first_known, utc
 from rules.kinds.kind import Kind
@@ -195,19 +196,29 @@ def _reception_told(facts: pd.DataFrame, rule: Any) -> pd.Series:
 
 KINDS = {
     "due_moved_after_due": Kind(
-        DueMovedAfterDue, due_moved_after_due, lambda facts, _: facts["due_moves"] > 0, _move_told
+        DueMovedAfterDue,
+        due_moved_after_due,
+        lambda facts, _: facts["due_moves"] > 0,
+        _move_told,
+        reads=reads.PROMISE
+        | reads.AWAITED
+        | reads.OPEN_AFTER
+        | reads.PAYING
+        | {"due_previous", "due_unmoved_at", "due_moved_at", "due_moves"},
     ),
     "finish_backdated": Kind(
         FinishBackdated,
         finish_backdated,
         lambda facts, _: _ended_by_office(facts),
         lambda facts, _: facts["ended_at"].notna() & facts["open_seen_at"].notna(),
+        reads=reads.ENDED | {"status", "open_seen_at", "due_current"},
     ),
     "reception_after_first_sight": Kind(
         ReceptionAfterFirstSight,
         reception_after_first_sight,
         lambda facts, _: ~_asked_or_paying_before(facts),
         _reception_told,
+        reads=reads.ASKED_BEFORE_RECEPTION | {"status", "underway_seen_at", "obligation_requested_at", "ended_at"},
     ),
-    "vanished": Kind(Vanished, vanished),
+    "vanished": Kind(Vanished, vanished, reads=frozenset({"vanished_seen_at", "status", "due_current", "ended_at"})),
 }

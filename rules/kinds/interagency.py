@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from rules.kinds import reads
 from rules.kinds.intervals import answerable, earlier, findings, later, utc
 from rules.kinds.kind import Kind
 from rules.kinds.lateness import end_told, not_ended_by, promise_told
@@ -188,8 +189,22 @@ def _lead_told(facts: pd.DataFrame, rule: LeadLateBecauseConsultedLate) -> pd.Se
     return _consulted_told(facts, rule) & promise_told(facts, rule)
 
 
+_CONSULTED = (
+    reads.NOT_ENDED_BY
+    | reads.AWAITED
+    | {"due_current", "consulted_unit_code", "consulted_due_at", "consulted_answered_at", "provides"}
+)
+
 KINDS = {
-    "step_at_fault": Kind(StepAtFault, step_at_fault, _step_elsewhere, _step_told),
-    "consulted_late": Kind(ConsultedLate, consulted_late, _consulted, _consulted_told),
-    "lead_late_because_consulted_late": Kind(LeadLateBecauseConsultedLate, lead_late, _consulted, _lead_told),
+    "step_at_fault": Kind(
+        StepAtFault,
+        step_at_fault,
+        _step_elsewhere,
+        _step_told,
+        reads=reads.PROMISE | reads.NOT_ENDED_BY | reads.STEP_CLOSED | {"unit_code", "step_unit_code"},
+    ),
+    "consulted_late": Kind(ConsultedLate, consulted_late, _consulted, _consulted_told, reads=_CONSULTED),
+    "lead_late_because_consulted_late": Kind(
+        LeadLateBecauseConsultedLate, lead_late, _consulted, _lead_told, reads=_CONSULTED | reads.DUE_INSTANT
+    ),
 }

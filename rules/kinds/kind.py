@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pandas as pd
@@ -43,8 +43,8 @@ class Kind:
         smallest_group: for a rule, the size below which a group cannot be flagged.
         findings_scoped: whether members out of a rule's scope still count in a group of its, and only what is found of
             them is left out. Otherwise they are no members.
-        reads: facts that ``judge`` of a kind with ``groups`` reads. It gets these and those of a scope, no others:
-            whole groups may be nearly all dossiers there are.
+        reads: facts that ``judge`` reads, derived ones among them, beside ``dossier_id``. An evaluation loads what the
+            rules in force read, and what their scopes look at; ``applies``, ``told`` and ``unsure`` get all facts.
     """
 
     model: type[Rule]
@@ -55,4 +55,4 @@ class Kind:
     groups: GroupedBy | None = None
     smallest_group: Callable[[Any], int] = lambda _rule: 2
     findings_scoped: bool = False
-    reads: frozenset[str] = frozenset()
+    reads: frozenset[str] = field(kw_only=True)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import pandas as pd
 from pydantic import Field
 
+from rules.kinds import reads
 from rules.kinds.deadlines import same_time_after_workdays, start_of_day
 from rules.kinds.intervals import answerable, earlier, findings, first_known, later, utc
 from rules.kinds.kind import Kind
@@ -160,10 +161,14 @@ def promise_told(facts: pd.DataFrame, rule: AgainstDue) -> pd.Series:
     return told & (~wait_unknown(facts, promised) | (facts["ended_at"] <= promised))
 
 
+_READS = reads.PROMISE | reads.NOT_ENDED_BY
+
 KINDS = {
-    "due_soon": Kind(DueSoon, due_soon, received, promise_told),
-    "due_today": Kind(DueToday, due_today, received, promise_told),
-    "overdue": Kind(Overdue, overdue, received, promise_told),
-    "overdue_tier": Kind(OverdueTier, overdue_tier, received, promise_told),
-    "finished_late": Kind(FinishedLate, finished_late, received, promise_told),
+    "due_soon": Kind(DueSoon, due_soon, received, promise_told, reads=_READS),
+    "due_today": Kind(DueToday, due_today, received, promise_told, reads=_READS),
+    "overdue": Kind(Overdue, overdue, received, promise_told, reads=_READS | {"due_original"}),
+    "overdue_tier": Kind(OverdueTier, overdue_tier, received, promise_told, reads=_READS),
+    "finished_late": Kind(
+        FinishedLate, finished_late, received, promise_told, reads=reads.PROMISE | {"due_original", "ended_at"}
+    ),
 }

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
+from rules.kinds import reads
 from rules.kinds.intervals import answerable, earlier, findings, first_known, later, utc
 from rules.kinds.kind import Kind
 from rules.kinds.lateness import understood
@@ -218,7 +219,9 @@ def _never(facts: pd.DataFrame) -> pd.Series:
     return pd.Series(pd.NaT, index=facts.index, dtype=facts["received_at"].dtype)
 
 
+_READS = reads.PROMISE | reads.NOT_ENDED_BY | {"due_lawful"}
+
 KINDS = {
-    "late_766": Kind(Late766, late_766, applies=was_received, told=told),
-    "cannot_tell_766": Kind(CannotTell766, cannot_tell_766, applies=was_received),
+    "late_766": Kind(Late766, late_766, applies=was_received, told=told, reads=_READS),
+    "cannot_tell_766": Kind(CannotTell766, cannot_tell_766, applies=was_received, reads=_READS),
 }

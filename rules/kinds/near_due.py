@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from rules.kinds import reads
 from rules.kinds.deadlines import end_of_workday, instants_of, local_days
 from rules.kinds.intervals import answerable, findings, first_known, later
 from rules.kinds.kind import Kind
@@ -166,6 +167,29 @@ def _returned_told(facts: pd.DataFrame, rule: ReturnedNearDue) -> pd.Series:
 
 
 KINDS = {
-    "refused_late": Kind(RefusedLate, refused_late, _refused_applies, _refused_told),
-    "returned_near_due": Kind(ReturnedNearDue, returned_near_due, _returned_applies, _returned_told),
+    "refused_late": Kind(
+        RefusedLate, refused_late, _refused_applies, _refused_told, reads=reads.PROMISE | {"status", "ended_at"}
+    ),
+    "returned_near_due": Kind(
+        ReturnedNearDue,
+        returned_near_due,
+        _returned_applies,
+        _returned_told,
+        reads=reads.PROMISE
+        | reads.EARLIEST_REQUEST
+        | {
+            "procedure_code",
+            "status",
+            "ended_at",
+            "competent_received_at",
+            "first_seen_at",
+            "due_original",
+            "due_previous",
+            "due_unmoved_at",
+            "due_moved_at",
+            "due_moves",
+            "stop_requested_at",
+            "provides",
+        },
+    ),
 }

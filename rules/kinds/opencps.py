@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from rules.kinds import reads
 from rules.kinds.intervals import findings, later, utc
 from rules.kinds.kind import Kind
 from rules.kinds.national import SecondVerdict, was_received
@@ -73,4 +74,12 @@ def _column(values: Instants, facts: pd.DataFrame) -> pd.Series:
     return pd.Series(pd.DatetimeIndex(values).tz_localize("UTC"), index=facts.index)
 
 
-KINDS = {"late_opencps": Kind(LateOpencps, late_opencps, applies=was_received)}
+KINDS = {
+    "late_opencps": Kind(
+        LateOpencps,
+        late_opencps,
+        applies=was_received,
+        reads=reads.WAITS
+        | {"received_at", "due_current", "ended_at", "obligation_requested_at", "obligation_completed_at"},
+    )
+}

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import pandas as pd
 from pydantic import Field
 
+from rules.kinds import reads
 from rules.kinds.deadlines import end_of_workday
 from rules.kinds.intervals import findings, first_known, later
 from rules.kinds.kind import Kind
@@ -180,16 +181,34 @@ def _publication_told(facts: pd.DataFrame, rule: PetitionPublishedLate) -> pd.Se
     return answered & provides(facts, "published_at")
 
 
+_SINCE = frozenset({"submitted_at", "received_at", "transferred_at", "ended_at", "provides"})
+
 KINDS = {
     "petition_refused_late": Kind(
-        PetitionRefusedLate, refused_late, lambda facts, _: facts["status"] == Status.REFUSED, _refusal_told
+        PetitionRefusedLate,
+        refused_late,
+        lambda facts, _: facts["status"] == Status.REFUSED,
+        _refusal_told,
+        reads=_SINCE | {"status"},
     ),
     "petition_supplement_late": Kind(
         PetitionSupplementLate,
         supplement_late,
         lambda facts, _: facts["supplement_requested_at"].notna(),
         _supplement_told,
+        reads=_SINCE | reads.FIRST_REQUEST,
     ),
-    "petition_handled_late": Kind(PetitionHandledLate, handled_late, told=_handling_told),
-    "petition_published_late": Kind(PetitionPublishedLate, published_late, _answered, _publication_told),
+    "petition_handled_late": Kind(
+        PetitionHandledLate,
+        handled_late,
+        told=_handling_told,
+        reads=_SINCE | reads.OPEN_AFTER | reads.WAITS | {"supplement_count", "request_unknown", "answer_unknown"},
+    ),
+    "petition_published_late": Kind(
+        PetitionPublishedLate,
+        published_late,
+        _answered,
+        _publication_told,
+        reads=frozenset({"status", "ended_at", "published_at", "provides"}),
+    ),
 }

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import pandas as pd
 from pydantic import Field
 
+from rules.kinds import reads
 from rules.kinds.deadlines import end_of_workday, scattered
 from rules.kinds.intervals import findings, first_known, later
 from rules.kinds.kind import Kind
@@ -189,9 +190,28 @@ def _wait_told(facts: pd.DataFrame, rule: WaitingLong) -> pd.Series:
 
 
 KINDS = {
-    "returned": Kind(Returned, returned, told=_status_told),
-    "supplement_requested": Kind(SupplementRequested, supplement_requested, told=_requests_told),
-    "supplement_again": Kind(SupplementAgain, supplement_again, told=_count_told),
-    "supplement_after_window": Kind(SupplementAfterWindow, supplement_after_window, _asked, _request_told),
-    "waiting_long": Kind(WaitingLong, waiting_long, _ever_asked, _wait_told),
+    "returned": Kind(Returned, returned, told=_status_told, reads=reads.ENDED | {"status", "due_current"}),
+    "supplement_requested": Kind(
+        SupplementRequested,
+        supplement_requested,
+        told=_requests_told,
+        reads=reads.ENDED | {"supplement_requested_at", "supplement_completed_at", "supplement_count"},
+    ),
+    "supplement_again": Kind(
+        SupplementAgain, supplement_again, told=_count_told, reads=reads.WAITS | {"supplement_count", "received_at"}
+    ),
+    "supplement_after_window": Kind(
+        SupplementAfterWindow,
+        supplement_after_window,
+        _asked,
+        _request_told,
+        reads=reads.WAITS | reads.EARLIEST_REQUEST | {"received_at", "competent_received_at"},
+    ),
+    "waiting_long": Kind(
+        WaitingLong,
+        waiting_long,
+        _ever_asked,
+        _wait_told,
+        reads=reads.NOT_ENDED_BY | {"supplement_requested_at", "supplement_completed_at", "answer_unknown"},
+    ),
 }

@@ -6,6 +6,7 @@ from typing import Literal
 
 import pandas as pd
 
+from rules.kinds import reads
 from rules.kinds.intervals import findings
 from rules.kinds.kind import Kind
 from rules.kinds.lateness import received, understood
@@ -47,4 +48,4 @@ def cannot_tell(facts: pd.DataFrame, calendar: WorkCalendar, rule: CannotTell) -
     return findings(facts, where, due, for_good, missing=rule.missing, end_seen_at=seen, due_at=due)
 
 
-KINDS = {"cannot_tell": Kind(CannotTell, cannot_tell, received)}
+KINDS = {"cannot_tell": Kind(CannotTell, cannot_tell, received, reads=reads.PROMISE | reads.NOT_ENDED_BY)}

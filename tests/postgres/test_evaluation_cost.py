@@ -16,10 +16,12 @@ from rules.grounds import Grounds
 from rules.loader import load_packs
 from tests.postgres.test_ledger import START, query, record, take
 from tests.postgres.test_recompute import NOW, calendar, judge
+from tthc_monitor.domain.facts import FACT_SCHEMA
 from tthc_monitor.domain.lawful_due import Limits
 from tthc_monitor.domain.time_limits import ClockPolicy
 from tthc_monitor.settings import RulesSettings
 from tthc_monitor.store import selection
+from tthc_monitor.store.judgements import load_facts
 
 PACKS = load_packs(RulesSettings().packs, Path())
 GROUPS = "CREATE TEMP TABLE members"
@@ -94,3 +96,42 @@ def test_dossiers_touched_here_and_there_are_named(engine: Engine) -> None:
             assert len(connection.exec_driver_sql(chosen).all()) == size
     assert "unit_code" not in few
     assert "unit_code" in most
+
+
+def lookups(engine: Engine) -> set[str]:
+    names = "SELECT indexname FROM pg_indexes WHERE schemaname = 'tthc' AND tablename = 'dossiers'"
+    return set(query(engine, names)) & {"dossiers_of_unit", "dossiers_filing", "dossiers_number"}
+
+
+def test_lookups_for_groups_are_made_by_the_first_evaluation_that_has_rules_about_groups(engine: Engine) -> None:
+    three(engine)
+    judge(engine, Grounds(load_packs(["core"], Path()), calendar(), Limits([], ClockPolicy())))
+    assert lookups(engine) == set()
+    judge(engine, grounds())
+    assert lookups(engine) == {"dossiers_of_unit", "dossiers_filing", "dossiers_number"}
+    with statements(engine) as seen:
+        judge(engine, grounds(unit_off=("2026-03-05",)))
+    assert not any("INDEX" in one for one in seen)
+
+
+def test_flags_of_dossiers_touched_here_and_there_are_replaced_and_no_others(engine: Engine) -> None:
+    records = [record(str(n), unit_code="H99.1" if n in (0, 39) else "H99.2", due_current=DUE) for n in range(40)]
+    take(engine, *records)
+    judge(engine, grounds())
+    held = "SELECT unit_code || ' ' || count(*) FROM tthc.flags WHERE believed_to {} GROUP BY unit_code ORDER BY 1"
+    before = query(engine, held.format("IS NULL"))
+    assert judge(engine, grounds(unit_off=("2026-03-05",))).dossiers == 2
+    [closed] = query(engine, held.format("IS NOT NULL"))
+    assert closed.startswith("H99.1 ")
+    assert query(engine, held.format("IS NULL")) == before
+
+
+def test_facts_that_are_not_asked_for_are_not_loaded(engine: Engine) -> None:
+    three(engine)
+    with engine.connect() as connection:
+        every = load_facts(connection, "SELECT dossier_id FROM tthc.dossiers").sort("dossier_id")
+        assert tuple(every.columns) == tuple(FACT_SCHEMA)
+        for names in (["dossier_id"], ["number_serial", "dossier_id"], ["dossier_id", "provides", "answer_unknown"]):
+            some = load_facts(connection, "SELECT dossier_id FROM tthc.dossiers", names).sort("dossier_id")
+            assert set(some.columns) == set(names)
+            assert some.equals(every.select(some.columns))

@@ -138,6 +138,15 @@ DERIVED_FACTS: Final = ("clock_started_at", "due_lawful")
 law in force then, and the instant the law allows at most. NaT when no limit is known, or a wait is not.
 """
 
+DERIVED_FROM: Final = frozenset(
+    {
+        "procedure_code", "unit_code", "channel", "received_at", "postmarked_at", "competent_received_at",
+        "supplement_requested_at", "supplement_completed_at", "supplement_count", "request_unknown", "answer_unknown",
+        "earlier_waits", "obligation_requested_at", "obligation_completed_at",
+    }
+)  # fmt: skip
+"""Facts that the derived ones are computed from (:func:`tthc_monitor.domain.lawful_due.lawful_due`)."""
+
 
 def provides(facts: pd.DataFrame, column: str) -> pd.Series:
     """Whether the source of each row fills an optional column at all."""

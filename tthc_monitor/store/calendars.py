@@ -73,6 +73,10 @@ def calendars_without_segments(connection: Connection) -> list[tuple[int, Mappin
 
 
 def _compiled(connection: Connection, calendar: WorkCalendar) -> int:
+    known = text("SELECT compiled_id FROM tthc.compiled_calendars WHERE fingerprint = :fingerprint")
+    held: int | None = connection.scalar(known, {"fingerprint": calendar.fingerprint})
+    if held is not None:
+        return held  # nor is it compiled: of a new version most calendars are old ones
     first, last = calendar.bounds
     fresh: int | None = connection.scalar(
         text(
@@ -82,11 +86,7 @@ def _compiled(connection: Connection, calendar: WorkCalendar) -> int:
         {"fingerprint": calendar.fingerprint, "first": first, "last": last},
     )
     if fresh is None:
-        known: int = connection.execute(
-            text("SELECT compiled_id FROM tthc.compiled_calendars WHERE fingerprint = :fingerprint"),
-            {"fingerprint": calendar.fingerprint},
-        ).scalar_one()
-        return known
+        return int(connection.execute(known, {"fingerprint": calendar.fingerprint}).scalar_one())
     segments = calendar.segments
     frame = pl.DataFrame(
         {"opens": segments.opens, "closes": segments.closes, "cumulative_seconds": segments.cumulative}

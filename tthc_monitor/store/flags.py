@@ -10,7 +10,7 @@ import polars as pl
 from sqlalchemy import Connection, text
 
 from tthc_monitor.store.copy import copy_in
-from tthc_monitor.store.judgements import judged_range
+from tthc_monitor.store.judgements import SPARSE, judged_range
 
 EVALUATION_LOCK = 7_411_004
 """Advisory lock of evaluations: two at once would each close the other's flags."""
@@ -56,7 +56,8 @@ def replace_flags(
     Returns:
         how many flags opened and how many closed.
     """
-    rows = flags.with_columns(
+    # By dossier, so that what is asked of a dossier is in one place.
+    flags = flags.sort("dossier_id").with_columns(
         pl.col("ends_at").dt.to_string("%Y-%m-%d %H:%M:%S%.6f+00").fill_null("infinity"),
         pl.lit(evaluation_id).alias("evaluation_id"),
         pl.lit(at).dt.convert_time_zone("UTC").alias("believed_from"),
@@ -64,21 +65,16 @@ def replace_flags(
     owned = _versions(connection, codes)
     held = "FROM tthc.flags h WHERE h.believed_to IS NULL AND h.rule_version_id = ANY(:owned)"
     if of == "judged":
-        low, high = judged_range(connection)
-        # The range keeps the server from walking an index from its beginning.
-        held += (
-            f" AND h.dossier_id BETWEEN {low} AND {high}"
-            " AND EXISTS (SELECT FROM judged j WHERE j.dossier_id = h.dossier_id)"
-        )
+        held = _held_of_judged(connection, held)
     if not connection.scalar(text(f"SELECT EXISTS (SELECT {held})"), {"owned": owned}):
-        copy_in(connection, "tthc.flags", rows)
-        return rows.height, 0
-    columns = ", ".join(rows.columns)
+        copy_in(connection, "tthc.flags", flags)
+        return flags.height, 0
+    columns = ", ".join(flags.columns)
     connection.execute(text("DROP TABLE IF EXISTS fresh, differing"))
     connection.execute(
         text(f"CREATE TEMP TABLE fresh ON COMMIT DROP AS SELECT {columns}, 0 AS number FROM tthc.flags WITH NO DATA")
     )
-    copy_in(connection, "fresh", rows.with_row_index("number"))
+    copy_in(connection, "fresh", flags.with_row_index("number"))
     connection.execute(
         text(
             "CREATE TEMP TABLE differing ON COMMIT DROP AS SELECT h.dossier_id, h.flag_id, n.number "
@@ -101,6 +97,20 @@ def replace_flags(
         )
     ).rowcount
     return opened, closed
+
+
+def _held_of_judged(connection: Connection, held: str) -> str:
+    """The flags held, of the dossiers in ``judged`` only."""
+    low, high, count = judged_range(connection)
+    if count * SPARSE < high - low:
+        # One by one, through the index: of a table that has just grown the server has no idea how it lies.
+        found = f"SELECT h.* {held} AND h.dossier_id = j.dossier_id OFFSET 0"
+        return f"FROM judged j CROSS JOIN LATERAL ({found}) h"
+    # The range keeps the server from walking an index from its beginning.
+    return (
+        f"{held} AND h.dossier_id BETWEEN {low} AND {high} "
+        "AND EXISTS (SELECT FROM judged j WHERE j.dossier_id = h.dossier_id)"
+    )
 
 
 def _versions(connection: Connection, codes: Collection[str]) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import polars as pl
 from sqlalchemy import Connection, text
@@ -14,44 +14,41 @@ from tthc_monitor.domain.statuses import Status
 from tthc_monitor.store.copy import copy_out
 from tthc_monitor.store.spells import completed, requested
 
+SPARSE = 4
+"""Of so many dossiers at most one is touched: it costs less to name those, or to look them up one by one, than to read all."""
+
 _OPTIONAL = ", ".join(f"'{name}'" for name in OPTIONAL_COLUMNS)
-_FACTS = f"""
-    SELECT d.dossier_id, d.observation_id, d.kind, d.procedure_code, d.sector_code, d.unit_code,
-           d.receiving_unit_code, d.channel,
-           CASE WHEN d.status IS NULL AND d.source_status IS NOT NULL THEN 0 ELSE d.status END,
-           d.submitted_at, d.postmarked_at, d.received_at, d.competent_received_at, d.transferred_at,
-           d.due_first, d.due_current, coalesce(d.finished_at, d.delivered_at), d.end_seen_at, d.result_at, d.published_at,
-           {requested("supplement")}, coalesce(d.supplement_requested_at, d.supplement_unseen_at), w.completed_at,
-           CASE WHEN d.supplement_spells > 0 THEN greatest(d.supplement_count, d.supplement_spells)
-                ELSE d.supplement_count END,
-           (d.supplement_requested_at IS NULL AND d.supplement_seen_at = d.first_seen_at)::int,
-           ({requested("supplement")} IS NOT NULL AND w.completed_at IS NULL AND d.status IN (9, 10))::int,
-           CASE WHEN NOT isempty(d.earlier_waits)
-                THEN (SELECT json_agg(json_build_array(date_part('epoch', lower(r)), date_part('epoch', upper(r))) ORDER BY r)
-                      FROM unnest(d.earlier_waits) r)::text END,
-           {requested("obligation")}, {completed("obligation", Status.FINANCIAL_OBLIGATION)}, d.stop_requested_at, d.apology_at, d.reappointment_count,
-           d.step_unit_code, d.step_started_at, d.step_due_at,
-           d.consulted_unit_code, d.consulted_at, d.consulted_due_at, d.consulted_answered_at,
-           d.steps_done, d.first_step_at, d.last_step_at,
-           CASE d.source_verdict WHEN 'on_time' THEN 1 WHEN 'late' THEN 2 ELSE 0 END,
-           d.code,
-           d.first_seen_at, d.underway_seen_at, d.open_seen_at,
-           d.due_previous, d.due_unmoved_at, d.due_moved_at, d.due_moves,
-           ((d.due_original IS NOT NULL OR d.first_seen_at <= d.received_at + interval '24 hours') IS TRUE)::int,
-           d.vanished_seen_at, s.bits
-    FROM tthc.dossiers d
+_COMPUTED = {
+    "status": "CASE WHEN d.status IS NULL AND d.source_status IS NOT NULL THEN 0 ELSE d.status END",
+    "due_original": "d.due_first",
+    "ended_at": "coalesce(d.finished_at, d.delivered_at)",
+    "supplement_requested_at": requested("supplement"),
+    "supplement_requested_after": "coalesce(d.supplement_requested_at, d.supplement_unseen_at)",
+    "supplement_completed_at": "w.completed_at",
+    "supplement_count": "CASE WHEN d.supplement_spells > 0 THEN greatest(d.supplement_count, d.supplement_spells) "
+    "ELSE d.supplement_count END",
+    "request_unknown": "(d.supplement_requested_at IS NULL AND d.supplement_seen_at = d.first_seen_at)::int",
+    "answer_unknown": f"({requested('supplement')} IS NOT NULL AND w.completed_at IS NULL AND d.status IN (9, 10))::int",
+    "earlier_waits": "CASE WHEN NOT isempty(d.earlier_waits) THEN ("
+    "SELECT json_agg(json_build_array(date_part('epoch', lower(r)), date_part('epoch', upper(r))) ORDER BY r) "
+    "FROM unnest(d.earlier_waits) r)::text END",
+    "obligation_requested_at": requested("obligation"),
+    "obligation_completed_at": completed("obligation", Status.FINANCIAL_OBLIGATION),
+    "source_verdict": "CASE d.source_verdict WHEN 'on_time' THEN 1 WHEN 'late' THEN 2 ELSE 0 END",
+    "due_watched": "((d.due_original IS NOT NULL OR d.first_seen_at <= d.received_at + interval '24 hours') IS TRUE)::int",
+    "provides": "s.bits",
+}
+"""Facts that are more than a column of the projection, as SQL over :data:`_FROM`."""
+_FROM = f"""
+    tthc.dossiers d
     JOIN (
         SELECT source_id, coalesce(sum(1::bigint << array_position(ARRAY[{_OPTIONAL}], filled.name) - 1), 0) AS bits
         FROM tthc.sources LEFT JOIN unnest(provides) filled (name) ON true GROUP BY source_id
     ) s USING (source_id)
     CROSS JOIN LATERAL (SELECT {completed("supplement", Status.SUPPLEMENT_REQUESTED)} AS completed_at) w
 """
-_LOADED = {
-    "code" if name == "number_day" else name: pl.String() if name == "number_day" else dtype
-    for name, dtype in FACT_SCHEMA.items()
-    if name != "number_serial"
-}
-"""What the query gives: the facts, with the dossier's number as it is in place of what is read from it."""
+_IN_THE_NUMBER = frozenset({"number_day", "number_serial"})
+"""Facts that are read from the dossier's number once it is here."""
 
 
 def remember(connection: Connection, dossiers: str) -> None:
@@ -61,17 +58,20 @@ def remember(connection: Connection, dossiers: str) -> None:
     connection.execute(text("ANALYZE judged"))
 
 
-def judged_range(connection: Connection) -> tuple[int, int]:
-    """Lowest and highest id in ``judged``; (0, -1) when it is empty."""
-    query = text("SELECT coalesce(min(dossier_id), 0), coalesce(max(dossier_id), -1) FROM judged")
-    low, high = connection.execute(query).one()
-    return int(low), int(high)
+def judged_range(connection: Connection) -> tuple[int, int, int]:
+    """Lowest and highest id in ``judged``, 0 and -1 when it is empty; and how many ids it has."""
+    query = text("SELECT coalesce(min(dossier_id), 0), coalesce(max(dossier_id), -1), count(*) FROM judged")
+    low, high, count = connection.execute(query).one()
+    return int(low), int(high), int(count)
 
 
-def load_facts(connection: Connection, dossiers: str, *, settled: bool = False) -> pl.DataFrame:
+def load_facts(
+    connection: Connection, dossiers: str, facts: Collection[str] = tuple(FACT_SCHEMA), *, settled: bool = False
+) -> pl.DataFrame:
     """Facts of the dossiers that a query names, which are remembered as ``judged``.
 
     Args:
+        facts: which ones; few are much faster than all.
         settled: take them off the list of those that wait, in this transaction, before they are read: what changes
             after that waits for us and is judged next time.
     """
@@ -80,10 +80,10 @@ def load_facts(connection: Connection, dossiers: str, *, settled: bool = False) 
         connection.execute(
             text("DELETE FROM tthc.pending_dossiers USING judged WHERE judged.dossier_id = pending_dossiers.dossier_id")
         )
-    low, high = judged_range(connection)
+    low, high, _ = judged_range(connection)
     # The range keeps the server from walking an index from its beginning.
-    judged = f"{_FACTS} JOIN judged USING (dossier_id) WHERE d.dossier_id BETWEEN {low} AND {high}"
-    return _facts(copy_out(connection, judged, _LOADED), FACT_SCHEMA)
+    judged = f"{_FROM} JOIN judged USING (dossier_id) WHERE d.dossier_id BETWEEN {low} AND {high}"
+    return _load(connection, judged, facts, {})
 
 
 def load_members(
@@ -92,23 +92,22 @@ def load_members(
     """Facts of the dossiers in the temporary table ``members``, of groups ``first`` to ``last``, with their group.
 
     Args:
-        facts: which ones; few are much faster than all.
+        facts: which ones.
     """
-    every = (
-        f'{_FACTS} JOIN members m ON m.dossier_id = d.dossier_id AND m."group" BETWEEN {first:d} AND {last:d}'.replace(
-            "s.bits", 's.bits, m."group"', 1
-        )
-    )
-    wanted = {"code" if name in ("number_day", "number_serial") else name for name in facts}
-    schema = {
-        name: dtype for name, dtype in {**_LOADED, "member_of": pl.Int64()}.items() if name in {*wanted, "member_of"}
-    }
-    query = f"SELECT {', '.join(schema)} FROM ({every}) every ({', '.join(_LOADED)}, member_of)"
+    members = f'{_FROM} JOIN members m ON m.dossier_id = d.dossier_id AND m."group" BETWEEN {first:d} AND {last:d}'
+    return _load(connection, members, facts, {"member_of": 'm."group"'}).rename({"member_of": "group"})
+
+
+def _load(connection: Connection, dossiers: str, facts: Collection[str], others: Mapping[str, str]) -> pl.DataFrame:
+    """Facts in the order of :data:`FACT_SCHEMA`, then whole numbers by the SQL of each."""
     chosen = [name for name in FACT_SCHEMA if name in facts]
-    return _facts(copy_out(connection, query, schema), chosen, "member_of").rename({"member_of": "group"})
-
-
-def _facts(loaded: pl.DataFrame, facts: Collection[str], *others: str) -> pl.DataFrame:
-    if "code" in loaded.columns:
-        loaded = loaded.with_columns(number_day("code"), number_serial("code"))
-    return loaded.select(*facts, *others)
+    columns = {name: _COMPUTED.get(name, f"d.{name}") for name in chosen if name not in _IN_THE_NUMBER}
+    schema = {name: FACT_SCHEMA[name] for name in columns}
+    numbers = _IN_THE_NUMBER.intersection(chosen)
+    if numbers:
+        columns["code"], schema["code"] = "d.code", pl.String()
+    columns |= others
+    schema |= dict.fromkeys(others, pl.Int64())
+    loaded = copy_out(connection, f"SELECT {', '.join(columns.values())} FROM {dossiers}", schema)
+    read = {"number_day": number_day, "number_serial": number_serial}
+    return loaded.with_columns(read[name]("code") for name in sorted(numbers)).select(*chosen, *others)

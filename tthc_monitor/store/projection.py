@@ -19,9 +19,10 @@ _HAS_ENDED = (
 _IS_UNDERWAY = f"(o.received_at IS NOT NULL OR o.status <> {int(Status.REGISTERED)})"
 _COUNTED = "least({} + 1, 32767)"
 
-# Of an open dossier that is not missing, a pull that would have listed it shows that it was as it had been.
+# Of an open dossier that is not missing, a pull that would have listed it shows that it was as it had been; unless what
+# is held of it was brought by a later pull.
 _SEEN_UNCHANGED = """
-    greatest(d.asked_at, CASE WHEN d.end_seen_at IS NULL
+    greatest(d.asked_at, CASE WHEN d.end_seen_at IS NULL AND d.observation_id <= CAST(:held AS bigint)
                                    AND NOT EXISTS (SELECT FROM tthc.missing m WHERE m.dossier_id = d.dossier_id)
                               THEN CAST(:unchanged AS timestamptz) END)"""
 
@@ -121,18 +122,21 @@ class Asked:
     ``at``
         the instant as of which the pull tells the source's state.
     ``unchanged_at``
-        the same of the source's good pull before this one, if that pull listed every open dossier; else None.
+        the same of the source's newest earlier pull that listed every open dossier; None when there was none.
+    ``held_until``
+        the last observation of the source by the end of that pull.
     """
 
     at: datetime
     unchanged_at: datetime | None = None
+    held_until: int | None = None
 
 
 def fold(connection: Connection, first: int, last: int, asked: Asked, *, new: int, changed: int) -> None:
     """Fold one pull's observations, ``first`` to ``last``, into the projection."""
     values = {"first": first, "last": last, "asked": asked.at}
     if changed:
-        connection.execute(text(_FOLD), {**values, "unchanged": asked.unchanged_at})
+        connection.execute(text(_FOLD), {**values, "unchanged": asked.unchanged_at, "held": asked.held_until})
     if new:
         # With nothing but new dossiers there is none to look up.
         unknown = "NOT EXISTS (SELECT FROM tthc.dossiers d WHERE d.dossier_id = o.dossier_id)" if changed else "true"

@@ -11,10 +11,9 @@ from datetime import date, timedelta
 
 from sqlalchemy import Connection, text
 
-CHUNK = 100_000
+from tthc_monitor.store.judgements import SPARSE
 
-_SPARSE = 4
-"""Of so many dossiers at most one is touched: it costs less to name those than to look for them once more."""
+CHUNK = 100_000
 
 _INSTANTS = (
     "submitted_at", "postmarked_at", "received_at", "competent_received_at", "transferred_at", "due_first",
@@ -102,7 +101,7 @@ def where(connection: Connection, conditions: Sequence[str]) -> list[str]:
     # A change may touch ten dossiers or all of them: few among many are named, else the bounds of each chunk will do.
     chunks = connection.execute(
         text(
-            f"SELECT min(dossier_id), max(dossier_id), CASE WHEN count(*) * {_SPARSE} < max(dossier_id) - min(dossier_id) "
+            f"SELECT min(dossier_id), max(dossier_id), CASE WHEN count(*) * {SPARSE} < max(dossier_id) - min(dossier_id) "
             "THEN string_agg(CAST(dossier_id AS text), ',') END FROM (SELECT dossier_id, (row_number() OVER "
             f"(ORDER BY dossier_id) - 1) / {CHUNK} AS chunk FROM tthc.dossiers WHERE {condition}) touched "
             "GROUP BY chunk ORDER BY chunk"
