@@ -53,6 +53,22 @@ def test_all_mistakes_are_told_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         read_days(HEADER + "x,y,,,\n2028-01-24,off,Tết,CV 1,\n2028-01-25,off,Tết,,\n", "x.csv")
     assert [problem.line for problem in caught.value.problems] == [2, 2, 2, 2, 4]
+    with pytest.raises(ConfigError) as caught:
+        read_days(HEADER + "2028-01-24,off,Tết,CV 1,\n2028-01-24,off,Tết,CV 1,\n2028-01-25,off,Tết,,\n", "x.csv")
+    assert [problem.line for problem in caught.value.problems] == [3, 4]
+    with pytest.raises(ConfigError) as caught:
+        compared("2026-01-10,off,Nghỉ,CV 1,\n2027-01-01,work,Làm bù,CV 1,")
+    assert [problem.line for problem in caught.value.problems] == [2, 3]
+
+
+def test_days_lie_within_the_years_of_calendars() -> None:
+    assert [str(day.date) for day in read_days(HEADER + "1990-01-01,off,Tết,CV 1,\n", "x.csv")] == ["1990-01-01"]
+    with pytest.raises(ConfigError, match="2061-01-01 is no day from"):
+        read_days(HEADER + "2061-01-01,off,Tết,CV 1,\n", "x.csv")
+
+
+def test_a_day_may_be_worked_for_one_that_is_off_in_the_calendar_already() -> None:
+    assert compared("2028-02-05,work,Làm bù (thay cho 01/01/2027),CV 1,") == (["2028-02-05"], [], [])
 
 
 def test_a_table_without_its_columns_is_refused() -> None:
@@ -70,6 +86,8 @@ def test_rows_are_sorted_by_what_the_calendar_has_of_them() -> None:
 def test_one_document_may_stand_behind_all_rows() -> None:
     days = read_days(HEADER + "2028-01-26,off,Tết,,\n2028-01-27,off,Tết,CV 1,\n", "x.csv", "CV 99")
     assert [day.document for day in days] == ["CV 99", "CV 99"]
+    (day,) = read_days("date,kind,name\n2028-01-26,off,Tết\n", "x.csv", "CV 99")
+    assert (day.document, day.remark) == ("CV 99", "")
 
 
 # -- the text, whatever its form -------------------------------------------------------------------------------------

@@ -240,11 +240,17 @@ def test_each_row_is_in_the_part_of_its_own_calendar(codes: list[str | None], ca
         assert [calendar for calendar, mask in parts if mask.loc[row]] == [kept.of_unit(code)]
 
 
+def test_without_variants_all_rows_are_in_one_part() -> None:
+    ((calendar, mask),) = load().compile_all().partition(pd.Series(["H99.01", None], index=[7, 3]))
+    assert calendar == load().compile()
+    assert (mask.index.tolist(), mask.tolist()) == ([7, 3], [True, True])
+
+
 def test_units_with_two_calendars_or_two_zones_are_refused() -> None:
     mon = {"mon": [("07:30", "11:30")]}
     here, there = WorkCalendar("Asia/Ho_Chi_Minh", mon), WorkCalendar("UTC", mon)
     with pytest.raises(CalendarError, match="unit 'A' has two calendars"):
-        Calendars(here, (Variant("x", ("A",), here), Variant("y", ("B", "A"), here)))
+        Calendars(here, (Variant("x", ("C", "A"), here), Variant("y", ("B", "A"), here)))
     with pytest.raises(CalendarError, match="different zones"):
         Calendars(here, (Variant("x", ("A",), there),))
 
@@ -297,7 +303,25 @@ def test_other_hours_from_a_day_on_are_one_change_until_the_end() -> None:
 
 def test_another_zone_changes_everything() -> None:
     found = changes(MINIMAL.replace("Asia/Ho_Chi_Minh", "UTC"), MINIMAL)
-    assert [(one.codes, one.first_day, one.last_day) for one in found] == [(None, date(1990, 1, 1), date(2060, 12, 31))]
+    days = (date(2061, 1, 1) - date(1990, 1, 1)).days
+    assert found == [Change(None, date(1990, 1, 1), date(2060, 12, 31), days)]
+
+
+def test_changed_days_with_nothing_but_rest_between_are_one_change() -> None:
+    mondays = changes(
+        MINIMAL + "days_off: [2026-01-05, 2026-01-19, 2026-01-26, 2026-02-02]", MINIMAL + "days_off: [2026-01-26]"
+    )
+    assert mondays == [
+        Change(None, date(2026, 1, 5), date(2026, 1, 5), 1),
+        Change(None, date(2026, 1, 19), date(2026, 2, 2), 2),
+    ]
+    # The day after the first one is worked in both.
+    two_days = MINIMAL.replace("]]}", ']], tue: [["07:30", "11:30"]]}')
+    found = changes(
+        two_days + "days_off: [2026-01-05, 2026-01-12, 2026-01-13, 2026-01-19]",
+        two_days + "days_off: [2026-01-12, 2026-01-13]",
+    )
+    assert [(one.first_day.day, one.last_day.day, one.days) for one in found] == [(5, 5, 1), (19, 19, 1)]
 
 
 @settings(deadline=None, max_examples=50)

@@ -15,6 +15,7 @@ DUE = "2026-10-15 17:00"  # a Thursday
 NEW = "2026-10-22 17:00"
 WAIT = {"supplement_requested_at": "2026-10-07 09:00", "supplement_completed_at": "2026-10-12 08:00"}
 MOVED = {"due_current": NEW, "due_previous": DUE, "due_moves": 1, "due_moved_at": "2026-10-14 07:00"}
+LATE_WAIT = {"supplement_requested_at": "2026-10-15 16:00", "supplement_completed_at": "2026-10-19 08:00"}
 Table = list[tuple[Row, Span | str]]
 
 
@@ -63,6 +64,16 @@ APOLOGY: Table = [
     (promised(obligation_requested_at="2026-10-12 09:00", obligation_completed_at="2026-10-16 09:00"), "cannot_tell"),
     (promised(obligation_requested_at="2026-10-12 09:00", obligation_completed_at=DUE), (DUE, NEVER)),
     (promised(status=6, obligation_requested_at=DUE), (DUE, NEVER)),
+    # Đang nộp khi đến hạn đã dời theo thời gian bổ sung, hoặc chỉ khi đến ngày hẹn.
+    (promised(**LATE_WAIT, obligation_requested_at="2026-10-16 09:00"), "clear"),
+    (
+        promised(**LATE_WAIT, obligation_requested_at="2026-10-12 09:00", obligation_completed_at="2026-10-16 09:00"),
+        "cannot_tell",
+    ),
+    # Nguồn đếm số lần hẹn lại: một lần thì văn bản là của lần ấy.
+    (promised(reappointment_count=1, apology_at="2026-10-14 09:00"), "clear"),
+    (promised(reappointment_count=2, apology_at="2026-10-14 09:00"), "cannot_tell"),
+    (promised(**MOVED, **WAIT, apology_at="2026-10-14 09:00"), "clear"),
     # Không chắc ngày hẹn đầu tiên.
     (promised(**MOVED, apology_at="2026-10-16 09:00", due_watched=0), "cannot_tell"),
     (promised(due_watched=0), (DUE, NEVER)),
@@ -70,6 +81,7 @@ APOLOGY: Table = [
     (promised(received_at="2026-10-15 08:00", apology_at="2026-10-15 16:00"), "clear"),
     (promised(received_at="2026-10-15 08:00"), (DUE, NEVER)),
     (promised(received_at="2026-10-14 23:59:59", apology_at="2026-10-15 16:00"), (DUE, NEVER)),
+    (promised(received_at="2026-10-15 00:00", apology_at="2026-10-15 16:00"), "clear"),
 ]
 
 # NĐ 61/2018/NĐ-CP Điều 19 khoản 9: hẹn lại không quá một lần.
@@ -86,6 +98,7 @@ REAPPOINTED: Table = [
     # Sửa rồi trả về ngày cũ; dời sau khi đã kết thúc.
     (promised(**{**TWICE, "due_current": DUE}), "clear"),
     (promised(**TWICE, status=9, ended_at="2026-10-20 08:00"), "clear"),
+    (promised(**TWICE, status=9, ended_at="2026-10-21 07:00"), "clear"),
     # Dời khi đã thấy kết thúc, hoặc thấy cùng lúc: không biết việc nào trước.
     (promised(**TWICE, status=9, end_seen_at="2026-10-21 07:00"), "clear"),
     (promised(**TWICE, status=9, end_seen_at="2026-10-21 07:00:01"), ("2026-10-21 07:00", NEVER)),
@@ -95,8 +108,12 @@ REAPPOINTED: Table = [
     (promised(reappointment_count=2), "cannot_tell"),
     (promised(**TWICE, reappointment_count=2, apology_at="2026-10-20 09:00"), ("2026-10-20 09:00", NEVER)),
     (promised(due_current=NEW, provides=[]), "cannot_tell"),
-    (promised(due_current=NEW, provides=[], first_seen_at="2026-10-05 09:00"), "clear"),
+    (promised(due_current=NEW, provides=[], first_seen_at="2026-10-06 08:00"), "clear"),
+    (promised(due_current=NEW, provides=[], first_seen_at="2026-10-06 08:00:01"), "cannot_tell"),
+    (promised(due_current=NEW, provides=[], reappointment_count=0), "clear"),
+    (promised(reappointment_count=1), "clear"),
     (promised(received_at=None), "not_applicable"),
+    (promised(**TWICE) | {"received_at": None}, "not_applicable"),
 ]
 
 # NĐ 61/2018/NĐ-CP Điều 19 khoản 9: điều chỉnh ngày hẹn sau khi có văn bản xin lỗi.
@@ -119,6 +136,7 @@ UNEXPLAINED: Table = [
     (promised(due_current=NEW), "cannot_tell"),
     (promised(due_current="2026-10-13 17:00", due_previous=DUE, due_moves=1, due_moved_at="2026-10-08 07:00"), "clear"),
     (promised(), "clear"),
+    (promised(**{**MOVED, "due_current": DUE}), "clear"),
     # Thấy dời chiều thứ Sáu: hết thứ Hai.
     (promised(**{**MOVED, "due_moved_at": "2026-10-16 16:00"}), ("2026-10-20 00:00", NEVER)),
 ]
@@ -144,6 +162,10 @@ def test_the_day_of_the_apology_is_a_setting() -> None:
     working = rule("apology_missing", days="working")
     assert found(working, monday | {"apology_at": sunday}) == late
     assert found(working, monday | {"apology_at": friday}) == [None]
+    tuesday = promised(
+        due_original="2026-10-20 17:00", due_current="2026-10-20 17:00", apology_at="2026-10-19 23:59:59"
+    )
+    assert found(working, tuesday, monday | {"apology_at": sunday}, tuesday) == [None, *late, None]
     assert found(rule("apology_missing", days="working", days_before=0), monday | {"apology_at": the_day}) == [None]
     accepted = rule("apology_missing", accept_on_due_date=True)
     assert found(accepted, monday | {"apology_at": the_day}) == [None]
@@ -173,6 +195,14 @@ def test_a_clock_that_runs_while_waiting_owes_the_apology_all_the_same() -> None
     row = promised(status=5, supplement_requested_at="2026-10-07 09:00")
     assert found(rule("apology_missing", clock_while_waiting="running"), row) == [(DUE, NEVER)]
     assert answered(rule("apology_missing"), row) == ["clear"]
+
+
+def test_a_wait_that_nobody_dated_matters_only_where_the_clock_stops_for_it() -> None:
+    row = promised(supplement_requested_at="2026-10-07 09:00", answer_unknown=1, status=9, ended_at="2026-10-20 09:00")
+    assert answered(rule("apology_missing"), row) == ["cannot_tell"]
+    assert answered(rule("apology_missing", clock_while_waiting="running"), row) == ["flagged"]
+    in_time = row | {"apology_at": "2026-10-14 09:00"}
+    assert answered(rule("apology_missing", clock_while_waiting="running"), in_time) == ["clear"]
 
 
 def test_evidence_says_when_the_apology_came() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.judge import judge
+from rules.judge import answers, judge
 from rules.model import Rule
 from rules.registry import KINDS
 from tests.unit.pack_facts import at, calendar, changed, facts, pack, spans
@@ -46,7 +46,7 @@ def test_the_kinds_name_their_groups_and_the_smallest_that_matters() -> None:
     [
         # Three within ten minutes; the window is closed at both ends.
         (["16:00", "16:05", "16:10"], [0, 1, 2]),
-        (["16:00", "16:05", "16:10:01"], []),
+        (["16:00", "16:05", "16:10:00.000001"], []),
         (["16:00", "16:05"], []),
         # Windows that overlap are one burst; each dossier need only lie in one of them.
         (["16:00", "16:05", "16:10", "16:14", "16:30"], [0, 1, 2, 3]),
@@ -60,6 +60,21 @@ def test_the_kinds_name_their_groups_and_the_smallest_that_matters() -> None:
 def test_closed_within_minutes(ends: list[str], expected: list[int]) -> None:
     rule = changed(ANY_DAY, min_count=3, times_expected=1)
     assert flagged(rule, closed(*(f"2026-10-30 {end}" for end in ends))) == expected
+
+
+@pytest.mark.parametrize(
+    ("end", "answer"), [("2026-10-30 00:00", "cannot_tell"), ("2026-10-30 00:00:01", "clear"), (None, "not_applicable")]
+)
+def test_of_an_end_without_a_time_nobody_can_tell(end: str | None, answer: str) -> None:
+    frame = facts({"status": 9 if end else 4, "ended_at": end, "group": 1})
+    assert answers(frame, calendar(), BULK).tolist() == [answer]
+
+
+def test_each_group_has_its_bursts() -> None:
+    rule = changed(ANY_DAY, min_count=3, times_expected=1)
+    ends = [f"2026-10-30 {end}" for end in ("08:00", "16:00", "16:05", "16:10")]
+    rows = [*closed(*ends, group=1), *closed(*ends, group=2), *closed(*ends[:3], group=3)]
+    assert flagged(rule, rows) == [1, 2, 3, 5, 6, 7]
 
 
 def test_a_burst_tells_its_size_and_span_and_each_dossier_its_own_start() -> None:
@@ -82,6 +97,9 @@ def test_a_unit_that_ends_many_every_hour_is_held_against_its_own_day() -> None:
     # With 32 more, 482 that day bring 10.7 in ten minutes, and 33 are a burst; with 33 more it is one.
     assert flagged(rule, closed(*["2026-10-30 17:00"] * 32, *steady)) == []
     assert flagged(rule, closed(*["2026-10-30 17:00"] * 33, *steady)) == [*range(33)]
+    # Of 450 in all, ten minutes bring ten to the second.
+    assert flagged(rule, closed(*["2026-10-30 17:00"] * 30, *steady[:420])) == [*range(30)]
+    assert flagged(rule, closed(*["2026-10-30 17:00"] * 29, *steady[:421])) == []
 
 
 def test_on_a_day_off_the_count_alone_decides() -> None:
@@ -156,6 +174,11 @@ def test_the_next_filing_is_named_and_the_closed_one_never_itself() -> None:
     assert (found["closed_at"], found["refiled_at"]) == (at("2026-10-08 10:00"), at("2026-10-09 08:00"))
 
 
+def test_what_was_filed_as_it_was_closed_is_not_its_own_next_filing() -> None:
+    rows = [{**CLOSED_ONE, "submitted_at": CLOSED_ONE["ended_at"]}, {"submitted_at": "2026-10-09 08:00", "group": 1}]
+    assert flagged(REFILED, rows) == []
+
+
 def test_closed_and_filed_again_and_again() -> None:
     days = [("2026-10-05", "2026-10-06"), ("2026-10-07", "2026-10-08"), ("2026-10-09", "2026-10-12")]
     rows = [{"submitted_at": filed, "status": 7, "ended_at": ended, "group": 1} for filed, ended in days]
@@ -192,6 +215,14 @@ def numbered(*serials: int, **usual: Any) -> list[dict[str, Any]]:
 )
 def test_serials_missing_of_a_day(serials: list[int], expected: list[int]) -> None:
     assert flagged(GAP, numbered(*serials)) == expected
+
+
+def test_whether_most_of_a_day_is_known_each_group_tells_for_itself() -> None:
+    assert flagged(GAP, numbered(4, 5, 6, 7, group=2) + numbered(9, group=1)) == [0]
+
+
+def test_a_number_without_a_day_fills_no_gap() -> None:
+    assert flagged(GAP, numbered(1, 2, 3, number_day=None) + numbered(4, 5, 6, 7)) == [3]
 
 
 def test_a_gap_says_which_numbers_are_missing_and_waits_for_stragglers() -> None:

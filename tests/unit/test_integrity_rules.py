@@ -14,7 +14,7 @@ from rules.examples import check_example
 from rules.judge import answers, judge
 from rules.model import Rule
 from rules.registry import KINDS
-from tests.unit.pack_facts import Span, answer, at, calendar, changed, evidence, facts, pack, span
+from tests.unit.pack_facts import Span, answer, at, calendar, changed, evidence, facts, pack, span, spans
 from tthc_monitor.domain.facts import DERIVED_FACTS, INSTANT_FACTS
 
 RULES = pack("integrity")
@@ -37,6 +37,14 @@ MOVED = {
 }
 
 
+WAITED_TWICE = {
+    "earlier_waits": f"[[{at('2026-10-16 14:30').timestamp()}, {at('2026-10-19 08:00').timestamp()}]]",
+    "supplement_requested_at": "2026-10-26 08:00",
+    "supplement_completed_at": "2026-10-27 08:00",
+    "supplement_count": 2,
+}
+
+
 @pytest.mark.parametrize(
     ("row", "flagged"),
     [
@@ -46,6 +54,7 @@ MOVED = {
         # Removed is moved out of sight; moved to an earlier day helps nobody.
         ({"due_current": None}, True),
         ({"due_current": "2026-10-15 16:00"}, False),
+        ({"due_current": DUE}, False),
         # Cleared with the end, as some systems do with all that has ended; and cleared while it was open still.
         (
             {"due_current": None, "status": 9, "ended_at": MOVED["due_moved_at"], "end_seen_at": MOVED["due_moved_at"]},
@@ -80,6 +89,9 @@ MOVED = {
         ({"obligation_requested_at": "2026-10-14", "obligation_completed_at": "2026-10-16 16:00:01"}, False),
         ({"obligation_requested_at": "2026-10-14", "obligation_completed_at": DUE}, True),
         ({"obligation_requested_at": DUE}, True),
+        # Moved by an earlier wait from Friday 16:00 to Monday 09:30; of the later one nobody was awaited by then.
+        ({**WAITED_TWICE, "due_unmoved_at": "2026-10-19 09:30", "due_moved_at": "2026-10-20 09:00"}, False),
+        ({**WAITED_TWICE, "due_unmoved_at": "2026-10-19 09:30:01", "due_moved_at": "2026-10-20 09:00"}, True),
         ({"status": 6}, False),
         ({"supplement_requested_at": "2026-10-14", "answer_unknown": 1}, False),
     ],
@@ -114,6 +126,14 @@ def test_an_end_claimed_before_we_saw_it_open(tolerance: int, ended_at: str | No
 
 
 @pytest.mark.parametrize(
+    ("open_seen_at", "flagged"), [("2026-10-17 00:14:59.999999", False), ("2026-10-17 00:15", True)]
+)
+def test_an_end_claimed_as_a_day_may_be_its_last_instant(open_seen_at: str, flagged: bool) -> None:
+    row = {**CLOSED, "open_seen_at": open_seen_at, "ended_at": "2026-10-16 00:00"}
+    assert (span(RULES["finish_backdated"], **row) is not None) == flagged
+
+
+@pytest.mark.parametrize(
     ("number_day", "received_at", "days"),
     [
         ("2026-10-05", "2026-10-05 00:00", None),
@@ -137,6 +157,21 @@ def test_the_day_in_the_number(number_day: str | None, received_at: str | None, 
         assert found["direction"] == ("received_later" if days > 0 else "received_earlier")
         assert span(changed(rule, tolerance_days=abs(days)), **row) is None
         assert span(changed(rule, tolerance_days=abs(days) - 1), **row) is not None
+
+
+@pytest.mark.parametrize(
+    ("code", "received_on"),
+    [
+        ("reception_later_than_number", ("2026-10-07", "2026-10-06", "2026-10-05", "2026-10-03")),
+        ("number_date_differs", ("2026-10-03", "2026-10-04", "2026-10-05", "2026-10-07")),
+    ],
+)
+def test_of_several_numbers_those_beyond_the_tolerance_are_told_with_their_days(
+    code: str, received_on: tuple[str, ...]
+) -> None:
+    frame = facts(*({"number_day": "2026-10-05", "received_at": f"{day} 09:00"} for day in received_on))
+    found = judge(frame, calendar(), changed(RULES[code], tolerance_days=1))
+    assert (found["dossier_id"].tolist(), found["days"].abs().tolist()) == ([1], [2])
 
 
 @pytest.mark.parametrize(
@@ -164,6 +199,7 @@ def test_a_number_may_be_given_at_the_filing(row: dict[str, Any], expected: str)
         ({"submitted_at": "2026-10-05 07:00"}, "flagged"),
         ({"supplement_requested_at": "2026-10-06"}, "not_applicable"),
         ({"supplement_count": 1}, "not_applicable"),
+        ({"supplement_count": 0}, "flagged"),
     ],
 )
 def test_a_number_of_a_day_after_the_reception(row: dict[str, Any], expected: str) -> None:
@@ -190,6 +226,7 @@ def test_a_number_of_a_day_after_the_reception(row: dict[str, Any], expected: st
         ({"underway_seen_at": "2026-10-10 09:00", "received_at": "2026-10-12 08:31"}, True),
         # Waiting for a payment before the reception is not under way.
         ({"received_at": "2026-10-09 08:00", "obligation_requested_at": "2026-10-05 07:00"}, False),
+        ({"received_at": "2026-10-09 08:00", "obligation_requested_at": "2026-10-09 08:00"}, False),
         ({"received_at": "2026-10-09 08:00", "obligation_requested_at": "2026-10-12 07:00"}, True),
         ({"received_at": "2026-10-09 08:00", "status": 6}, False),
     ],
@@ -197,6 +234,12 @@ def test_a_number_of_a_day_after_the_reception(row: dict[str, Any], expected: st
 def test_a_reception_after_we_saw_work_on_it(row: dict[str, Any], flagged: bool) -> None:
     row = {"underway_seen_at": "2026-10-05 08:00", **row}
     assert (span(RULES["reception_after_first_sight"], **row) is not None) == flagged
+
+
+@pytest.mark.parametrize(("seen", "flagged"), [("2026-10-05 14:29:59", True), ("2026-10-05 14:30", False)])
+def test_the_cutoff_of_what_we_saw_has_minutes(seen: str, flagged: bool) -> None:
+    rule = changed(RULES["reception_after_first_sight"], cutoff="14:30")
+    assert (span(rule, underway_seen_at=seen, received_at="2026-10-06 08:00") is not None) == flagged
 
 
 QUICK = {
@@ -215,6 +258,7 @@ QUICK = {
     [
         ({}, True),
         ({"last_step_at": "2026-10-09 16:55:00.000001"}, False),
+        ({"first_step_at": "2026-10-09 16:55"}, True),
         ({"steps_done": 2}, False),
         ({"steps_done": -1}, False),
         # Seven working hours without a step: 07:30 to 11:30, and 13:30 to 16:30.
@@ -262,6 +306,12 @@ QUICK = {
 def test_all_steps_in_minutes_after_a_long_silence(row: dict[str, Any], flagged: bool) -> None:
     row = {**QUICK, **row}
     assert span(RULES["steps_within_minutes"], **row) == ((row["last_step_at"], None) if flagged else None)
+
+
+def test_the_applicants_time_is_taken_from_those_who_were_waited_for_only() -> None:
+    waited = {"supplement_requested_at": "2026-10-05 09:00", "supplement_completed_at": "2026-10-09 16:50"}
+    found = spans(RULES["steps_within_minutes"], facts(QUICK, {**QUICK, **waited}, QUICK))
+    assert [one is not None for one in found] == [True, False, True]
 
 
 LAWFUL = {**USUAL, "due_original": "2026-10-17 00:00", "due_lawful": DUE}
@@ -351,13 +401,24 @@ def test_abolished_procedures_may_be_left_out_of_stopping() -> None:
         ("due_moved_after_due", {**MOVED, "due_unmoved_at": None}, "cannot_tell"),
         ("due_moved_after_due", {**MOVED, "status": 9, "end_seen_at": "2026-10-18"}, "cannot_tell"),
         ("due_moved_after_due", {**MOVED, "status": 9, "end_seen_at": DUE}, "clear"),
+        (
+            "due_moved_after_due",
+            {**MOVED, "status": 9, "end_seen_at": "2026-10-18", "open_seen_at": DUE},
+            "cannot_tell",
+        ),
+        ("due_moved_after_due", {**MOVED, "received_at": None}, "cannot_tell"),
         ("due_moved_after_due", {**MOVED, "supplement_requested_at": "2026-10-14", "answer_unknown": 1}, "cannot_tell"),
         ("due_moved_after_due", {**MOVED, "obligation_requested_at": "2026-10-14"}, "cannot_tell"),
+        ("due_moved_after_due", {**MOVED, "obligation_requested_at": "2026-10-14", "due_unmoved_at": DUE}, "clear"),
         ("promise_over_limit", {**LAWFUL, "due_watched": 0}, "cannot_tell"),
         ("finish_backdated", {**CLOSED, "ended_at": None}, "cannot_tell"),
         ("reception_after_first_sight", {"underway_seen_at": "2026-10-05"}, "cannot_tell"),
         ("steps_within_minutes", {**QUICK, "steps_done": 2, "first_step_at": None}, "clear"),
+        ("steps_within_minutes", {**QUICK, "steps_done": 0, "first_step_at": None, "last_step_at": None}, "clear"),
         ("steps_within_minutes", {**QUICK, "steps_done": -1}, "cannot_tell"),
+        ("steps_within_minutes", {**QUICK, "first_step_at": None}, "cannot_tell"),
+        ("steps_within_minutes", {**QUICK, "received_at": None}, "cannot_tell"),
+        ("steps_within_minutes", {**QUICK, "due_original": None, "due_current": None}, "cannot_tell"),
         ("steps_within_minutes", {**QUICK, "status": 4, "ended_at": None}, "not_applicable"),
         ("source_verdict_differs", {**USUAL, "source_verdict": 1, "status": 0}, "cannot_tell"),
         ("source_verdict_differs", {**USUAL, "source_verdict": 0}, "not_applicable"),

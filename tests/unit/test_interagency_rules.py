@@ -118,6 +118,18 @@ def test_a_consulted_unit_answers_by_the_deadline_in_the_request(row: dict[str, 
         ({"status": 9, "ended_at": "2026-10-12 11:30", "consulted_answered_at": "2026-10-13 17:00"}, 4 * HOUR),
         # Asked to supplement meanwhile: the applicant is waited for from then on.
         ({"supplement_requested_at": "2026-10-12 09:30", "consulted_answered_at": "2026-10-13 17:00"}, 2 * HOUR),
+        ({"supplement_requested_at": "2026-10-09 17:00", "consulted_answered_at": "2026-10-13 17:00"}, 0),
+        # Waited for before, and no longer when the deadline came.
+        (
+            {
+                "supplement_requested_at": "2026-10-08",
+                "supplement_completed_at": "2026-10-09 17:00",
+                "consulted_answered_at": "2026-10-13 17:00",
+            },
+            15 * HOUR,
+        ),
+        # No calendar answers for the year 2095.
+        ({"consulted_answered_at": "2095-10-13 17:00"}, None),
     ],
 )
 def test_the_consulted_unit_is_late_until_it_answers_or_the_dossier_ends(row: dict[str, Any], seconds: Any) -> None:

@@ -88,6 +88,12 @@ def test_a_whole_working_day_of_opencps_is_eight_hours_even_where_the_day_is_sho
     assert opencps_due(local("2020-10-05 08:00"), 8, short) == local("2020-10-06 09:30")
 
 
+def test_opencps_reads_the_holidays_that_have_not_begun() -> None:
+    site = OpencpsSite(afternoon=AFTERNOON, holidays=HOLIDAY)
+    assert opencps_due(local("2020-10-07 00:00"), 1, site) == local("2020-10-08 08:30")
+    assert opencps_due(local("2020-10-07 00:30"), 1, site) == local("2020-10-07 08:30")
+
+
 def test_opencps_without_configured_hours_works_from_one_to_five() -> None:
     assert opencps_due(local("2020-10-05 12:10"), 1, OpencpsSite()) == local("2020-10-05 14:00")
 
@@ -98,12 +104,30 @@ def test_opencps_loses_hours_that_start_in_the_lunch_break_and_cuts_them_to_whol
 
 
 @pytest.mark.parametrize(
+    ("start", "hours", "shown"),
+    [
+        ("2020-10-05 07:30", 2, "2020-10-05 09:45"),
+        # To the end of the morning and no further is in the afternoon already; to closing, on the next day.
+        ("2020-10-05 07:30", 4, "2020-10-05 13:45"),
+        ("2020-10-05 11:30", 2, "2020-10-05 11:45"),
+        ("2020-10-05 13:30", 2, "2020-10-05 15:45"),
+        ("2020-10-05 13:30", 4, "2020-10-06 07:45"),
+        ("2020-10-05 13:30", 5, "2020-10-06 08:45"),
+        ("2020-10-05 17:30", 2, "2020-10-05 17:45"),
+    ],
+)
+def test_where_hours_lead_that_opencps_shows(start: str, hours: float, shown: str) -> None:
+    assert opencps_shown_due(local(start), 0, hours, SITE) == local(shown)
+
+
+@pytest.mark.parametrize(
     ("start", "end", "theirs", "correct"),
     [
         ("2020-10-05 08:00", "2020-10-06 17:30", 25.0, 15.5),
         ("2020-10-05 08:00", "2020-10-06 19:00", 26.5, 15.5),
         ("2020-10-05 18:30", "2020-10-06 08:30", 9.0, 1.0),
         ("2020-10-05 17:45", "2020-10-06 08:00", 8.5, 0.5),
+        ("2020-10-05 17:30", "2020-10-06 08:30", 9.0, 1.0),
         ("2020-10-06 09:00", "2020-10-07 17:29", 6.5 + 7 + 59 / 60, 6.5 + 7 + 59 / 60),
         ("2020-10-06 09:00", "2020-10-07 17:30", 24.0, 14.5),
     ],
@@ -145,6 +169,13 @@ def test_opencps_resumes_later_when_the_officer_resumes_after_hours(resumed: str
         ("2020-10-04 23:59", "2020-10-05 17:30", 3),
         ("2020-10-05 08:00", "2020-10-05 12:00", 2),
         ("2020-10-05 06:59", "2020-10-05 10:00", 3),
+        ("2020-10-05 07:00", "2020-10-05 10:00", 2),
+        # Both ends of a half-day belong to it; of a due date outside them only another day is early.
+        ("2020-10-05 06:59", "2020-10-05 07:00", 3),
+        ("2020-10-05 06:59", "2020-10-05 11:30", 3),
+        ("2020-10-05 06:59", "2020-10-05 11:31", 2),
+        ("2020-10-05 00:00", "2020-10-05 12:00", 2),
+        ("2020-10-04 23:59", "2020-10-05 12:00", 3),
         ("2020-10-05 08:00", None, 3),
         (None, "2020-10-05 16:00", -1),
     ],
@@ -165,6 +196,7 @@ def test_opencps_verdict(released: str | None, due: str | None, verdict: int) ->
         ("2015-03-09 11:59", 1, "2015-03-10 11:30"),
         ("2015-03-09 12:00", 1, "2015-03-10 16:00"),
         ("2015-03-13 15:00", 5, "2015-03-20 16:00"),
+        ("2015-03-09 08:00", 1.5, "2015-03-10 11:30"),
     ],
 )
 def test_epar_counts_half_days(begun: str, days: float, deadline: str) -> None:
@@ -204,12 +236,28 @@ def test_epar_days_left_are_negative_after_the_deadline() -> None:
     assert epar_days_left(local("2015-03-10 15:00"), local("2015-03-10 16:00"), set()) == 0
 
 
+def test_epar_afternoons_begin_at_noon() -> None:
+    assert epar_days_left(local("2015-03-10 12:00"), local("2015-03-12 11:30"), set()) == 1
+    assert epar_days_left(local("2015-03-10 11:59"), local("2015-03-12 11:30"), set()) == 2
+    assert epar_days_left(local("2015-03-10 15:00"), local("2015-03-12 12:00"), set()) == 2
+    assert epar_days_left(local("2015-03-10 15:00"), local("2015-03-12 11:59"), set()) == 1
+
+
 def test_a_time_without_zone_is_refused() -> None:
-    naive = dt.datetime(2020, 10, 5, 8, 10)
-    with pytest.raises(CalendarError, match="has no time zone"):
-        opencps_due(naive, 8, SITE)
-    with pytest.raises(CalendarError, match="has no time zone"):
-        epar_deadline(naive, 1, set())
+    naive, at = dt.datetime(2020, 10, 5, 8, 10), local("2020-10-05 08:10")
+    for ask in (
+        lambda: opencps_due(naive, 8, SITE),
+        lambda: opencps_shown_due(naive, 1, 0, SITE),
+        lambda: opencps_elapsed(naive, at, SITE),
+        lambda: opencps_elapsed(at, naive, SITE),
+        lambda: opencps_verdict(naive, at),
+        lambda: opencps_verdict(at, naive),
+        lambda: epar_deadline(naive, 1, set()),
+        lambda: epar_days_left(naive, at, set()),
+        lambda: epar_days_left(at, naive, set()),
+    ):
+        with pytest.raises(CalendarError, match="has no time zone"):
+            ask()
 
 
 def rows(path: Path) -> list[dict[str, str]]:

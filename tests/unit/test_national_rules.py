@@ -98,6 +98,8 @@ LATE: Table = [
     (ANSWERED | {"ended_at": MOVED}, []),
     (ANSWERED | {"ended_at": MOVED + MICRO}, [(MOVED, NEVER)]),
     (ANSWERED, [(MOVED, NEVER)]),
+    # Answered at the due instant itself: nine working hours, from Monday at 11:00.
+    (ASKED | {"supplement_completed_at": DUE}, [(DUE + DAY + 2 * HOUR, NEVER)]),
     # ... and when it was not: an hour was left on Tuesday at 11:00, answered on Thursday at 16:00.
     (
         {"supplement_requested_at": DUE - HOUR, "supplement_completed_at": DUE + 2 * DAY + 4 * HOUR},
@@ -174,6 +176,19 @@ LATE: Table = [
         {"due_current": FAR, "supplement_requested_at": DUE, "supplement_completed_at": DUE + DAY},
         [(FAR + DAY, NEVER)],
     ),
+    (
+        {"due_current": FAR, "supplement_requested_at": FAR - HOUR, "supplement_completed_at": FAR + DAY},
+        [(FAR + DAY + HOUR, NEVER)],
+    ),
+    # Seven years of waiting lead beyond it.
+    (
+        {
+            "due_current": datetime(2057, 1, 1, tzinfo=UTC),
+            "supplement_requested_at": datetime(2049, 1, 1, tzinfo=UTC),
+            "supplement_completed_at": datetime(2056, 1, 1, tzinfo=UTC),
+        },
+        [(datetime(2064, 1, 1, tzinfo=UTC), NEVER)],
+    ),
 ]
 
 CANNOT_TELL: Table = [
@@ -239,7 +254,8 @@ OPENCPS: Table = [
         ASKED | {"supplement_completed_at": DUE + 2 * DAY, "ended_at": DUE + DAY, "status": 9},
         [(DUE + DAY, NEVER)],
     ),
-    # A request after the release hides nothing.
+    # A request after the release, or with it, hides nothing.
+    ({"supplement_requested_at": DUE + DAY, "ended_at": DUE + DAY}, [(DUE, NEVER)]),
     ({"supplement_requested_at": DUE + 2 * DAY, "ended_at": DUE + DAY}, [(DUE, NEVER)]),
     (
         {
@@ -322,6 +338,19 @@ def test_evidence_adds_up() -> None:
     assert by_promise["subtracted_seconds"] == CALENDAR.elapsed(DUE, MOVED) == 8 * 3600
     assert (by_law["due_at"], by_law["lawful_due_at"]) == (DUE, DUE)
     assert second["requests"] == 2
+    after, at_once, none = judge(
+        facts(
+            {"supplement_count": 2, "supplement_requested_at": DUE + DAY},
+            {"supplement_count": 2, "supplement_requested_at": DUE},
+            {},
+        ),
+        CALENDAR,
+        rule("late_766"),
+    ).to_dict("records")
+    assert [one["counted"] for one in (after, at_once, none)] == ["promise"] * 3
+    assert (after["requests"], none["requests"]) == (2, 0)
+    (clock,) = judge(facts(ANSWERED), CALENDAR, rule("late_766", supplement_time="clock_time")).to_dict("records")
+    assert clock["subtracted_seconds"] == 24 * 3600
     missing = judge(facts({"due_current": None}, {"status": 0}), CALENDAR, rule("cannot_tell_766"))
     assert missing["missing"].tolist() == ["limit", "status"]
 
@@ -339,6 +368,8 @@ def test_evidence_adds_up() -> None:
         ({"supplement_count": 2, "due_current": FAR}, "flagged"),
         (ASKED | {"answer_unknown": 1, "status": 9, "ended_at": DUE + DAY}, "cannot_tell"),
         (ASKED | {"answer_unknown": 1, "status": 9, "ended_at": DUE}, "clear"),
+        (ANSWERED | {"request_unknown": 1, "status": 9, "ended_at": MOVED}, "cannot_tell"),
+        (ANSWERED | {"request_unknown": 1, "status": 9, "ended_at": DUE}, "clear"),
     ],
 )
 def test_the_four_answers(row: dict[str, Any], answer: str) -> None:
@@ -393,6 +424,9 @@ def dossiers(draw: st.DrawFn) -> dict[str, Any]:
     if waits:
         row["supplement_requested_at"] = waits[-1][0]
         row["supplement_completed_at"] = draw(st.sampled_from([waits[-1][1], None]))
+    if any(start <= (row["due_lawful"] or RECEIVED) <= answer for start, answer in waits):
+        # The law's own count has the waits in it, so it never ends within one.
+        row["due_lawful"] = None
     row["supplement_count"] = draw(st.sampled_from([None, 0, 1, 2, 3]))
     row["ended_at"] = draw(st.none() | INSTANTS)
     row["end_seen_at"] = row["ended_at"] or draw(st.none() | INSTANTS)
@@ -449,10 +483,12 @@ def plain_reading(row: dict[str, Any], at: datetime) -> bool:
         second = known[min(len(known) - 1, 1)] if known else row["ended_at"]
         if second is not None and min(second, row["ended_at"] or second) <= at:
             return True
-    end = ended or at
+    end, limit = ended or at, row["due_current"] or row["due_lawful"]
     taken = 0.0
     for start, answer in sorted(waits):
-        if start >= end:
+        # Asked as the limit runs out is asked too late.
+        run_out = start >= limit and CALENDAR.elapsed(limit, start) >= (taken if row["due_current"] else 0)
+        if start >= end or run_out:
             break
         if (answer is None and row["answer_unknown"] == 0) or (answer is not None and answer > end):
             end = start

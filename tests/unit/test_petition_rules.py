@@ -65,6 +65,7 @@ def test_a_refusal_is_late_from_itself_on() -> None:
             {"transferred_at": "2026-10-15 08:00", "supplement_requested_at": "2026-10-14 10:00"},
             ("2026-10-14 10:00", None),
         ),
+        ({"transferred_at": "2026-10-14 10:00", "supplement_requested_at": "2026-10-14 10:00"}, None),
         # Of several requests the first counts.
         (
             {
@@ -91,6 +92,7 @@ def test_a_refusal_is_late_from_itself_on() -> None:
             {"supplement_requested_after": "2026-10-13 00:00", "supplement_requested_at": "2026-10-20 10:00"},
             ("2026-10-20 10:00", None),
         ),
+        ({"supplement_requested_at": "2026-10-20 10:00", "supplement_count": 1}, ("2026-10-20 10:00", None)),
         ({"supplement_requested_at": "2026-10-20 10:00", "supplement_count": 2}, None),
         ({"supplement_requested_at": "2026-10-20 10:00", "request_unknown": 1}, None),
     ],
@@ -116,6 +118,8 @@ LATE = ("2026-10-27 00:00", None)
         ({"status": 9, "end_seen_at": "2026-11-20 08:00"}, None),
         # But we saw it open still after the term.
         ({"status": 9, "end_seen_at": "2026-11-20 08:00", "open_seen_at": "2026-11-19 08:00"}, LATE),
+        ({"status": 9, "end_seen_at": "2026-11-20 08:00", "open_seen_at": "2026-10-27 00:00:01"}, LATE),
+        ({"status": 9, "end_seen_at": "2026-11-20 08:00", "open_seen_at": "2026-10-27 00:00"}, None),
         ({"submitted_at": None}, None),
         ({"submitted_at": None, "received_at": "2026-10-05 10:00"}, LATE),
         ({"transferred_at": "2026-10-12 14:00"}, ("2026-11-03 00:00", None)),
@@ -210,10 +214,35 @@ def test_an_answer_is_published_within_two_working_days(row: dict[str, Any], exp
             {"supplement_requested_after": "2026-10-06", "supplement_requested_at": "2026-10-08"},
             "clear",
         ),
+        # Seen by five days of the clock after the sending: in time whatever the calendar.
+        (
+            SUPPLEMENT,
+            {"supplement_requested_after": "2026-10-06", "supplement_requested_at": "2026-10-10 09:00"},
+            "clear",
+        ),
+        (
+            SUPPLEMENT,
+            {"supplement_requested_after": "2026-10-06", "supplement_requested_at": "2026-10-10 09:00:01"},
+            "cannot_tell",
+        ),
+        (SUPPLEMENT, {"supplement_requested_at": "2026-10-06", "supplement_count": 2}, "cannot_tell"),
+        # Nobody knows of transfers.
+        (SUPPLEMENT, {"supplement_requested_at": "2026-10-20 10:00", "provides": 0}, "cannot_tell"),
         (HANDLED, {"status": 0}, "cannot_tell"),
         (HANDLED, {"status": 9, "end_seen_at": "2026-10-20 09:00"}, "clear"),
         (HANDLED, {"status": 9, "end_seen_at": "2026-10-20 09:00:01"}, "cannot_tell"),
         (HANDLED, {"status": 5, "supplement_requested_at": "2026-10-06", "supplement_count": 2}, "cannot_tell"),
+        # Answered, and nobody knows when the wait began, or ended.
+        (
+            HANDLED,
+            {"supplement_requested_at": "2026-10-08", "supplement_completed_at": "2026-10-12", "request_unknown": 1},
+            "cannot_tell",
+        ),
+        (
+            HANDLED,
+            {"supplement_requested_at": "2026-10-08", "answer_unknown": 1, "status": 9, "ended_at": "2026-12-01"},
+            "cannot_tell",
+        ),
         (HANDLED, {"kind": "dossier"}, "not_applicable"),
         (PUBLISHED, {}, "not_applicable"),
         (PUBLISHED, {"status": 9, "end_seen_at": "2026-10-20"}, "cannot_tell"),

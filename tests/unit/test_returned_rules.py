@@ -8,7 +8,7 @@ import pytest
 
 from rules.judge import judge
 from rules.model import Rule
-from tests.unit.judged import CALENDAR, NEVER, Row, Span, check, facts, found, rule
+from tests.unit.judged import CALENDAR, NEVER, Row, Span, answered, check, facts, found, rule
 
 RECEIVED = "2026-10-05 08:00"  # a Monday
 DUE = "2026-10-19 17:00"  # the Monday two weeks later
@@ -68,6 +68,7 @@ WINDOW: Table = [
     (asked("2026-10-20 09:00", supplement_requested_after="2026-10-09 00:00"), ("2026-10-20 09:00", NEVER)),
     (asked("2026-10-20 09:00", supplement_requested_after=None), "cannot_tell"),
     (asked("2026-10-08 08:00", supplement_requested_after="2026-10-06 08:00"), "clear"),
+    (asked("2026-10-08 08:00", request_unknown=1), "cannot_tell"),
     (
         asked(
             "2026-10-14 09:00",
@@ -156,6 +157,9 @@ NEAR_DUE: Table = [
     (asked("2026-10-16 09:00", supplement_requested_after="2026-10-15 23:59:59"), "cannot_tell"),
     (asked("2026-10-16 09:00", supplement_requested_after="2026-10-16 00:00"), ("2026-10-16 09:00", NEVER)),
     (asked("2026-10-07 09:00", supplement_requested_after="2026-10-06 09:00"), "clear"),
+    (asked("2026-10-08 08:00", supplement_requested_after="2026-10-06 09:00"), "clear"),
+    (asked("2026-10-08 08:00:01", supplement_requested_after="2026-10-06 09:00"), "cannot_tell"),
+    (asked("2026-10-07 09:00", request_unknown=1), "cannot_tell"),
     # Hệ thống dời ngày hẹn sau khi bổ sung xong: ngày hẹn lúc yêu cầu là ngày cũ.
     (
         asked(
@@ -251,6 +255,9 @@ def test_days_and_counts_are_settings() -> None:
     assert found(rule("returned_near_due", working_days_before=2), refused) == [("2026-10-15 09:00", NEVER)]
     assert found(rule("returned_near_due", working_days_before=2, notice_working_days=8), refused) == [None]
     assert found(rule("returned_near_due", supplements=False), asked("2026-10-16 09:00")) == [None]
+    refused_later = promised(status=3, supplement_requested_at="2026-10-16 09:00", ended_at="2026-10-30 09:00")
+    assert found(rule("returned_near_due", supplements=False), refused_later) == [None]
+    assert found(rule("returned_near_due"), refused_later) == [("2026-10-16 09:00", NEVER)]
 
 
 def test_a_request_counts_once_at_least_and_lasts_to_the_answer_or_the_end() -> None:
@@ -264,6 +271,8 @@ def test_a_request_counts_once_at_least_and_lasts_to_the_answer_or_the_end() -> 
     ends = ["2026-10-12 09:00", "2026-10-20 09:00", NEVER]
     assert found(of, *rows) == [None, *(("2026-10-08 09:00", end) for end in ends)]
     assert judge(facts(of, rows), CALENDAR, of)["requests"].tolist() == [1, 3, 1]
+    unmapped = [promised(status=0), promised(status=0, ended_at=DUE), asked("2026-10-08 09:00") | {"status": 0}]
+    assert answered(of, *unmapped) == ["cannot_tell", "clear", "flagged"]
 
 
 def test_evidence_says_what_was_done_near_which_promise() -> None:

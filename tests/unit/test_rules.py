@@ -11,7 +11,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from rules.judge import in_scope, judge
+from rules.judge import in_scope, judge, judge_each
 from rules.kinds.intervals import FINDING_COLUMNS
 from rules.loader import load_packs, parse_pack, ruleset_fingerprint, shipped_packs
 from rules.model import Rule
@@ -350,6 +350,21 @@ def test_a_rule_is_about_those_in_its_scope(scope: dict[str, Any], about: list[i
     of = rule("overdue", applies_to=scope)
     assert table["dossier_id"][in_scope(table, CALENDAR, of)].tolist() == about
     assert sorted(judge(table, CALENDAR, of)["dossier_id"]) == about
+
+
+def test_rules_are_judged_together_as_each_alone() -> None:
+    table = facts(*PEOPLE)
+    here: dict[str, Any] = {"applies_to": {"units": ["H99.01"]}}
+    rules = [
+        rule("overdue", code="of_nobody", applies_to={"units": ["nobody"]}),
+        rule("overdue", code="here", **here),
+        rule("finished_late", code="finds_nothing"),
+        rule("overdue", code="everywhere"),
+        rule("due_soon", code="also_here", **here),
+        rule("overdue", code="later", **here, effective_from=RECEIVED.date() + DAY),
+    ]
+    found = {of.code: sorted(frame["dossier_id"]) for of, frame in judge_each(table, CALENDAR, rules)}
+    assert found == {"here": [1], "everywhere": [1, 2, 3, 4], "also_here": [1]}
 
 
 def test_effective_dates_are_local_days_of_reception_the_last_one_excluded() -> None:

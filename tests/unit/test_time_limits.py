@@ -32,6 +32,8 @@ def chosen(limits: Limits, received: str, **facts: Any) -> int:
         ({"unit": "working_day"}, "give 'amount' with every unit but same_day"),
         ({"unit": "same_day", "amount": 1}, "give 'amount' with every unit but same_day"),
         ({"abolished": True, **DAYS}, "an abolished procedure has no limit"),
+        ({"abolished": True, "unit": "same_day"}, "an abolished procedure has no limit"),
+        ({"abolished": True, "amount": 3}, "an abolished procedure has no limit"),
         ({**DAYS, "valid_from": "2026-05-01", "valid_to": "2026-05-01"}, "valid_to must lie after valid_from"),
         ({**DAYS, "amount": 0}, "greater than 0"),
         ({**DAYS, "valid_from": 20260501}, "write it as 2026-01-31"),

@@ -15,7 +15,7 @@ from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.domain.unit_changes import changed, unread_columns
 from tthc_monitor.domain.unit_checks import faults, require_sound
 from tthc_monitor.domain.unit_files import described
-from tthc_monitor.domain.unit_successors import Answer, rows_now, unit_as_now
+from tthc_monitor.domain.unit_successors import Answer, NowRow, rows_now, unit_as_now
 from tthc_monitor.domain.units import Succession, UnitRegister, UnitVersion
 
 D2020, REFORM, D2027 = date(2020, 1, 1), date(2025, 7, 1), date(2027, 1, 1)
@@ -67,6 +67,10 @@ ONE_DAY = {
         [taken("O1", "N1", share=0.4), taken("O1", "N2"), taken("O1", "N3")],
         {"O1": "?"},
     ),
+    "split, the two others may have more than the largest that is declared": (
+        [taken("O1", "N1", share=0.4), taken("O1", "N2", share=0.1), taken("O1", "N3"), taken("O1", "N4")],
+        {"O1": "?"},
+    ),
     "many to many": (
         [
             *(taken("O1", "N1", share=0.8), taken("O1", "N2", share=0.2)),
@@ -77,6 +81,10 @@ ONE_DAY = {
     "goes on, and another takes a declared part": ([taken("K1", "N1", share=0.2)], {"K1": "K1"}),
     "goes on, and another takes an undeclared part": ([taken("K1", "N1")], {"K1": "?"}),
     "goes on by its own succession": ([taken("K1", "K1"), taken("K1", "N1")], {"K1": "?"}),
+    "goes on by its own succession, with less than another": (
+        [taken("K1", "K1", share=0.3), taken("K1", "N1", share=0.4)],
+        {"K1": "N1"},
+    ),
 }
 
 
@@ -135,6 +143,15 @@ def test_a_code_that_goes_on_after_a_split_answers_for_what_came_later() -> None
     register = reform(taken("K1", "K1"), taken("K1", "N1"))
     assert unit_as_now(register, "K1", TODAY, named_on=date(2025, 6, 30)) == NOBODY
     assert unit_as_now(register, "K1", TODAY, named_on=REFORM) == Answer("K1", ambiguous=False)
+
+
+def test_of_several_splits_that_a_code_outlived_those_since_it_was_named_count() -> None:
+    register = UnitRegister(
+        [unit("K1"), unit("N1", D2020), unit("N2", REFORM)], [taken("K1", "N1", D2020), taken("K1", "N2")]
+    )
+    assert not faults(register)
+    assert unit_as_now(register, "K1", TODAY, named_on=date(2024, 1, 1)) == NOBODY
+    assert unit_as_now(register, "K1", TODAY, named_on=TODAY) == Answer("K1", ambiguous=False)
 
 
 def test_a_unit_that_ended_is_followed_whenever_it_was_named() -> None:
@@ -204,6 +221,41 @@ def test_whoever_answers_exists_on_that_day(register: UnitRegister) -> None:
             assert found is None or register.version_on(found, at) is not None
 
 
+def test_the_table_holds_what_differs_and_no_more() -> None:
+    register = reform(taken("K2", "K1", sectors="DD"), taken("O3", "N3"))
+    assert sorted(rows_now(register), key=lambda row: row.unit_code) == [
+        NowRow("K2", "DD", "", date.min, REFORM, REFORM, date.max, Answer("K1", ambiguous=False)),
+        NowRow("O3", "", "", date.min, date.max, REFORM, date.max, Answer("N3", ambiguous=False)),
+    ]
+
+
+def test_work_that_comes_back_is_followed_once_and_no_later_day_is_missed() -> None:
+    back = UnitRegister([unit("A"), unit("B")], [taken("A", "B", D2020, 0.9), taken("B", "A", REFORM, 0.9)])
+    assert not faults(back)
+    assert {(row.unit_code, row.at_from) for row in rows_now(back) if row.answer.successor_code == "B"} == {
+        ("A", D2020)
+    }
+    # C's part reaches D, to which A gave one itself; what B gave away afterwards counts all the same.
+    codes = [unit("A", ended=D2020), unit("B", ended=D2027), unit("C", ended=REFORM), unit("D"), unit("E")]
+    shares = [taken("A", "B", D2020, 0.6), taken("A", "C", D2020, 0.2), taken("A", "D", D2020, 0.2)]
+    register = UnitRegister(codes, [*shares, taken("C", "D"), taken("B", "E", D2027)])
+    assert not faults(register)
+    assert [(row.at_from, row.answer.successor_code) for row in rows_now(register) if row.unit_code == "A"] == [
+        (D2020, "B"),
+        (REFORM, "B"),
+        (D2027, "E"),
+    ]
+
+
+def test_predecessors_are_those_whose_work_came_the_earliest_first() -> None:
+    register = UnitRegister(
+        [],
+        [taken("O2", "N1"), taken("O1", "N1"), taken("N1", "N1", D2027), taken("O3", "N1", D2020), taken("O1", "N2")],
+    )
+    assert [one.from_code for one in register.predecessors_of("N1")] == ["O3", "O1", "O2"]
+    assert register.predecessors_of("O1") == []
+
+
 # -- what is wrong is said at once ----------------------------------------------------------------------------------
 
 WRONG = """
@@ -255,6 +307,33 @@ def test_every_fault_of_a_file_is_told_at_once_with_its_line() -> None:
     assert set(told) == set(FAULTS)
 
 
+@pytest.mark.parametrize(
+    ("successions", "told"),
+    [
+        ([taken("M1", "M2", share=0)], ["share 0 is not between 0 and 1"]),
+        ([taken("M1", "M2", share=1)], []),
+        ([taken("M1", "M2", share=1), taken("M1", "M3", share=0.1)], ["share 1.1 of its work, more than all"]),
+        # A share that is no share is told once, and not added up.
+        ([taken("M1", "M2", share=1.5), taken("M1", "M3", share=0.1)], ["share 1.5 is not between 0 and 1"]),
+        (
+            [taken("E1", "E2"), taken("E2", "E1")],
+            [
+                "E1 to E2 on 2025-07-01 closes a circle",
+                "E1 to E2 on 2025-07-01: E2 does not exist",
+                "E2 to E1 on 2025-07-01 closes a circle",
+                "E2 to E1 on 2025-07-01: E1 does not exist",
+            ],
+        ),
+        # It began on the last day before.
+        ([taken("L1", "M1")], []),
+    ],
+)
+def test_what_is_wrong_with_successions(successions: list[Succession], told: list[str]) -> None:
+    ended = [unit("E1", ended=REFORM), unit("E2", ended=REFORM), unit("L1", REFORM - timedelta(days=1), REFORM)]
+    found = faults(UnitRegister([unit("M1"), unit("M2"), unit("M3"), *ended], successions))
+    assert [text in one.message for one, text in zip(found, told, strict=True)] == [True] * len(told)
+
+
 def _and_file(found: tuple[UnitRegister, dict[object, int]]) -> tuple[UnitRegister, str, dict[object, int]]:
     return found[0], "mau.yaml", found[1]
 
@@ -274,6 +353,12 @@ def test_what_is_not_of_the_form_is_refused_with_its_line(text: str, line: int, 
     with pytest.raises(ConfigError) as caught:
         described(UnitRegister(), text, "mau.yaml")
     assert [(one.line, message in one.message) for one in caught.value.problems] == [(line, True)]
+
+
+def test_codes_and_names_are_read_without_blanks_around_them() -> None:
+    text = 'units: [{code: " M1 ", name: " Mẫu ", kind: ward}]'
+    register, _ = described(UnitRegister(), text, "mau.yaml")
+    assert [(one.unit_code, one.name) for one in register.versions] == [("M1", "Mẫu")]
 
 
 def test_a_description_replaces_what_it_names_and_nothing_else() -> None:

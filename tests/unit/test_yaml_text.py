@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.domain.yaml_text import Document, parse_yaml, validate
@@ -78,6 +78,20 @@ def test_what_is_not_yaml_is_refused_at_its_line(text: str, place: str) -> None:
     assert "not valid YAML" in lines[0]
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "a: 1\nb: [1, 2\n",
+            "x.yaml:3: not valid YAML: expected ',' or ']', but got '<stream end>'; correct the syntax",
+        ),
+        ("\na: \x01\n", "x.yaml:2: not valid YAML: unacceptable character #x0001: special characters are not allowed;"),
+    ],
+)
+def test_what_the_parser_missed_is_told(text: str, told: str) -> None:
+    assert refused(text)[0].startswith(told)
+
+
 def test_an_anchor_used_twice_is_fine() -> None:
     assert parse_yaml("a: &hours [1]\nb: *hours\nc: *hours\n", "x.yaml").data == {"a": [1], "b": [1], "c": [1]}
 
@@ -119,6 +133,35 @@ def test_every_problem_is_told_at_once_each_at_its_line() -> None:
     assert lines[3].startswith("x.yaml:5: unknown key") and "colour" in lines[3]
     assert lines[4].startswith("x.yaml:6: ") and "'leaf', 'stone'" in lines[4]
     assert lines[5].startswith("x.yaml:8: unknown key") and "size" in lines[5]
+
+
+class Sizes(BaseModel):
+    some: Annotated[list[int], Field(min_length=2)]
+    more: Annotated[tuple[int, ...], Field(min_length=1)] = (1,)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Sizes:
+        if self.some != sorted(self.some):
+            raise ValueError("sizes are not in order; sort them")
+        return self
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        # A list is not called too short for its wrong items; one that is too short by itself is, whatever else is wrong.
+        ("some: [x, 1]\n", ["1: 'some.0': Input should be a valid integer"]),
+        ("some: [1]\nmore: [x]\n", ["1: 'some': List should have at least 2 items", "2: 'more.0': Input should be"]),
+        ("some: [1, 2]\nmore: [x, y]\n", ["2: 'more.0': Input should be", "2: 'more.1': Input should be"]),
+        ("some: [1, x]\nmore: []\n", ["1: 'some.1': Input should be", "2: 'more': Tuple should have at least 1 item"]),
+        ("some: [2, 1]\n", ["1: sizes are not in order; sort them"]),
+    ],
+)
+def test_a_problem_is_told_once_with_its_place(text: str, told: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        validate(Sizes, parse_yaml(text, "x.yaml"))
+    lines = sorted(str(caught.value).split("\n"))
+    assert [line.startswith(f"x.yaml:{one}") for line, one in zip(lines, told, strict=True)] == [True] * len(told)
 
 
 def test_an_empty_document_lacks_what_is_required() -> None:

@@ -130,7 +130,7 @@ def _begun(held: Sequence[UnitVersion], known: UnitRegister, unit: _Unit, day: d
         if (last.name, last.kind, last.parent_code) == _looks(last, unit):
             return [*earlier, *later]
         earlier[-1] = UnitVersion(unit.code, last.name, last.kind, last.parent_code, last.valid_from, day)
-        present = present or last
+        present = last
     name, kind, parent = _looks(present or last, unit)
     return [*earlier, UnitVersion(unit.code, name, kind, parent, day, present.valid_to if present else None), *later]
 
