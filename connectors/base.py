@@ -14,7 +14,22 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
+from tthc_monitor.domain.messages import Message
 from tthc_monitor.domain.records import Batch
+
+__all__ = [
+    "Connector",
+    "ConnectorOptions",
+    "Cursor",
+    "Inbox",
+    "LooksDirectly",
+    "Message",
+    "Page",
+    "ReadsFiles",
+    "Received",
+    "Receives",
+    "Surroundings",
+]
 
 Cursor = Mapping[str, Any]
 """What a connector wants to remember between runs; plain JSON values only. Opaque to everybody else."""
@@ -72,20 +87,12 @@ class Page:
     new_round: bool = False
 
 
-@dataclass(frozen=True)
-class Message:
-    """Something that was sent to us, without personal data, as :meth:`Receives.receive` of its connector left it.
-
-    ``number`` grows in the order of arrival within a source; ``content`` is plain JSON.
-    """
-
-    number: int
-    received_at: datetime
-    content: Any
-
-
 class Inbox(Protocol):
-    """Messages that wait for a source to be pulled; they stay until a pull has committed a cursor beyond them."""
+    """Messages that wait for a source to be pulled, and those of some days before.
+
+    A connector reads all of them that are there when its fetch begins, or lets the fetch fail: a message that was there
+    when a good pull began is forgotten some days later.
+    """
 
     def messages(self, after: int) -> Iterator[Message]:
         """Those with a number above ``after``, in order, a bounded number in memory at a time."""

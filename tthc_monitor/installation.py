@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from connectors.base import Connector, Surroundings
+from connectors.http import read_secret
 from connectors.registry import build
 from rules.clock_rules import load_clock_starts
 from rules.grounds import Grounds
@@ -21,9 +23,13 @@ from tthc_monitor.domain.lawful_due import Limits
 from tthc_monitor.settings import Settings, SourceSettings
 from tthc_monitor.store import embedded, migrate
 from tthc_monitor.store.database import make_engine, transaction
+from tthc_monitor.store.inbox import StoredInbox
 from tthc_monitor.store.time_limits import load_limits
 
 Clock = Callable[[], datetime]
+
+_SHORTEST_TOKEN = 16
+"""Characters of a token that somebody on the network could try to guess."""
 
 
 def system_clock() -> datetime:
@@ -42,8 +48,8 @@ class Installation:
     data_dir: Path
 
     def connector(self, source: SourceSettings) -> Connector:
-        """A connector for one of its sources; see :func:`make_connector`."""
-        return make_connector(self.settings, source, self.now)
+        """A connector for one of its sources, with its inbox; see :func:`make_connector`."""
+        return make_connector(self.settings, source, self.now, self.engine)
 
     def grounds(self) -> Grounds:
         """What is judged by now: rules and calendar of the settings, limits of the catalogue in the database.
@@ -62,13 +68,17 @@ class Installation:
         return self.data_dir / name
 
 
-def make_connector(settings: Settings, source: SourceSettings, now: Clock) -> Connector:
-    """A connector for a source, its options checked; needs no database.
+def make_connector(settings: Settings, source: SourceSettings, now: Clock, engine: Engine | None = None) -> Connector:
+    """A connector for a source, its options checked.
+
+    Args:
+        engine: where the messages wait that were sent to the source; None: there is no database, so no inbox either.
 
     Raises:
         ConfigError: unknown kind, wrong options, or an applicant key that cannot be read.
     """
-    surroundings = Surroundings(now, settings.base_dir, applicant_key(settings))
+    inbox = None if engine is None else StoredInbox(engine, source.name)
+    surroundings = Surroundings(now, settings.base_dir, applicant_key(settings), settings.contact, inbox)
     return build(source.kind, source.name, settings.options_of(source), surroundings)
 
 
@@ -123,6 +133,24 @@ def open_installation(
             with transaction(engine) as connection:
                 migrate.require_head(connection)
         yield Installation(settings, engine, rules, now, data_dir(settings))
+
+
+def receive_token(settings: Settings, source: SourceSettings) -> SecretStr | None:
+    """The token that whoever sends to a source must show; None: nothing is received for it.
+
+    Raises:
+        ConfigError: the file or variable cannot be read, or the token is too short to keep anybody out.
+    """
+    if source.receive is None:
+        return None
+    file = None if source.receive.token_file is None else Path(source.receive.token_file)
+    token = read_secret("token", None, file, source.receive.token_env, settings.base_dir)
+    if len(token.get_secret_value()) < _SHORTEST_TOKEN:
+        raise ConfigError(
+            f"the token of source {source.name} has fewer than {_SHORTEST_TOKEN} characters; put at least so many random "
+            "ones into its token_file or token_env"
+        )
+    return token
 
 
 def applicant_key(settings: Settings) -> bytes | None:

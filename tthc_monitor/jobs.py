@@ -11,14 +11,16 @@ from zoneinfo import ZoneInfo
 import structlog
 from sqlalchemy import text
 
+from connectors.base import Connector
 from tthc_monitor import ingest, judging, outbox
 from tthc_monitor.domain.errors import DatabaseError, DeliveryError, TransientSourceError, TthcError
+from tthc_monitor.domain.pull_plan import Pause, quiet_pause, rest_pause
 from tthc_monitor.domain.worktime import WorkCalendar
 from tthc_monitor.installation import Installation
 from tthc_monitor.settings import SourceSettings
 from tthc_monitor.store import job_runs
 from tthc_monitor.store.database import transaction
-from tthc_monitor.store.runs import Totals
+from tthc_monitor.store.runs import Totals, failures_in_a_row
 
 log = structlog.get_logger(__name__)
 
@@ -112,7 +114,7 @@ def all_jobs(installation: Installation) -> list[Job]:
     """The jobs that the settings ask for."""
     settings = installation.settings
     jobs = [
-        Job(f"pull:{source.name}", Every(source.every), _pull_job(source), timedelta(hours=6))
+        Job(f"pull:{source.name}", Every(source.every), _pull_job(source), timedelta(hours=6), _may_be_pulled(source))
         for source in settings.sources
     ]
     jobs.append(Job("evaluate", Every(timedelta(seconds=30)), judging.refresh, timedelta(hours=2)))
@@ -216,8 +218,37 @@ def _pull_job(source: SourceSettings) -> Callable[[Installation], None]:
     return run
 
 
-def pull_source(installation: Installation, source: SourceSettings, progress: ingest.Progress | None = None) -> Totals:
+def _may_be_pulled(source: SourceSettings) -> Callable[[Installation], bool]:
+    def ready(installation: Installation) -> bool:
+        pause = pause_of(installation, source)
+        if pause is not None:
+            log.debug("pull_waits", source=source.name, reason=pause.reason, until=pause.until)
+        return pause is None
+
+    return ready
+
+
+def pause_of(installation: Installation, source: SourceSettings) -> Pause | None:
+    """Why the service does not pull a source now; None when it may. A pull by hand need not ask."""
+    now = installation.now()
+    quiet = quiet_pause(now, source.quiet, installation.settings.zone)
+    if quiet is not None:
+        return quiet
+    with transaction(installation.engine) as connection:
+        failures, failed_at = failures_in_a_row(connection, source.name)
+    return rest_pause(now, source.every, failures, failed_at)
+
+
+def pull_source(
+    installation: Installation,
+    source: SourceSettings,
+    progress: ingest.Progress | None = None,
+    connector: Connector | None = None,
+) -> Totals:
     """Pull one source, judge what changed, renew the metrics.
+
+    Args:
+        connector: what to pull with, a file that a person handed over, say; None: as the settings say.
 
     Raises:
         TthcError: the pull failed; what is held stays.
@@ -226,9 +257,9 @@ def pull_source(installation: Installation, source: SourceSettings, progress: in
         installation.engine,
         source.name,
         source.kind,
-        installation.connector(source),
+        connector or installation.connector(source),
         now=installation.now,
-        assertions=ingest.Assertions(source.max_reject_share, source.min_rows),
+        assertions=source.assertions,
         progress=progress,
     )
     judging.refresh(installation)

@@ -8,64 +8,52 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from tthc_monitor.domain.calendars import CalendarSpec
 from tthc_monitor.domain.errors import ConfigError, Problem
 from tthc_monitor.domain.time_limits import ClockPolicy
 from tthc_monitor.domain.yaml_text import Document, parse_yaml, validate
+from tthc_monitor.source_settings import Part, ReceiveSettings, SourceSettings
+
+__all__ = [
+    "DEFAULT_FILE",
+    "DatabaseSettings",
+    "DigestSettings",
+    "ReceiveSettings",
+    "Recipient",
+    "ReportSettings",
+    "RulesSettings",
+    "ServeSettings",
+    "Settings",
+    "SmtpSettings",
+    "SourceSettings",
+    "TimeLimitSettings",
+    "load_settings",
+    "shipped_calendar",
+    "shipped_calendar_text",
+]
 
 DEFAULT_FILE = "tthc-monitor.yaml"
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(:-(?P<default>[^}]*))?\}")
-_PERIOD = re.compile(r"^(\d+)\s*(s|m|h|d)$")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-def _period(value: Any) -> Any:
-    if isinstance(value, timedelta):
-        return value
-    match = _PERIOD.match(value) if isinstance(value, str) else None
-    try:
-        if match is not None and int(match[1]) > 0:
-            return timedelta(**{_UNITS[match[2]]: int(match[1])})
-    except OverflowError:
-        pass
-    raise ValueError(f"{value!r} is not a period; write a number and a unit, such as 30s, 10m, 6h or 1d")
-
-
-Period = Annotated[timedelta, BeforeValidator(_period)]
 ClockTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
+# It goes into a header, in brackets: printable ASCII other than those.
+Contact = Annotated[str, Field(pattern=r"^[!-'*-~][ !-'*-~]{0,199}$")]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DatabaseSettings(_Part):
+class DatabaseSettings(Part):
     """Where the data live. Without ``url`` a PostgreSQL of our own runs in ``data_dir``, on loopback ``port``."""
 
     url: SecretStr | None = None
     port: Port = 0
 
 
-class SourceSettings(_Part):
-    """One one-stop system. ``options`` belong to the connector kind and are checked by it."""
-
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-    kind: str
-    every: Period = timedelta(minutes=10)
-    max_reject_share: Annotated[float, Field(ge=0, le=1)] = 0.05
-    min_rows: Annotated[int, Field(ge=0)] = 0
-    options: dict[str, Any] = Field(default={}, repr=False)
-
-
-class RulesSettings(_Part):
+class RulesSettings(Part):
     """Rule packs in force: names of shipped ones, or paths of files ending in .yaml; a later one overrides.
 
     ``core`` holds the official verdict; without it nothing can be judged.
@@ -83,14 +71,14 @@ class RulesSettings(_Part):
     )
 
 
-class TimeLimitSettings(_Part):
+class TimeLimitSettings(Part):
     """How time limits are counted. ``policy`` is for imported limits that say none; see :class:`ClockPolicy`."""
 
     policy: ClockPolicy = ClockPolicy()
     clock_starts: str = "vn"
 
 
-class ServeSettings(_Part):
+class ServeSettings(Part):
     """Address of the metrics and health pages."""
 
     host: str = "127.0.0.1"
@@ -98,7 +86,7 @@ class ServeSettings(_Part):
     max_series: Annotated[int, Field(ge=100)] = 20_000
 
 
-class SmtpSettings(_Part):
+class SmtpSettings(Part):
     """The mail server. The password comes from ``password_file`` or an environment variable, never from the log."""
 
     host: str
@@ -119,14 +107,14 @@ class SmtpSettings(_Part):
         return self
 
 
-class Recipient(_Part):
+class Recipient(Part):
     """Who gets the digest. ``units`` limits it to these unit codes; empty means all."""
 
     address: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]
     units: tuple[str, ...] = ()
 
 
-class DigestSettings(_Part):
+class DigestSettings(Part):
     """The morning mail: sent at ``at`` on working days of the calendar, to ``smtp``, or written to ``directory``."""
 
     at: ClockTime = "07:30"
@@ -135,7 +123,7 @@ class DigestSettings(_Part):
     recipients: tuple[Recipient, ...] = ()
 
 
-class ReportSettings(_Part):
+class ReportSettings(Part):
     """The monthly report: made on ``day`` of the following month at ``at``, into ``directory``."""
 
     day: Annotated[int, Field(ge=1, le=28)] = 1
@@ -144,10 +132,14 @@ class ReportSettings(_Part):
     office: str = "Văn phòng Ủy ban nhân dân tỉnh"
 
 
-class Settings(_Part):
-    """The whole configuration. ``base_dir`` and ``document`` are set by :func:`load_settings`."""
+class Settings(Part):
+    """The whole configuration. ``base_dir`` and ``document`` are set by :func:`load_settings`.
+
+    ``contact`` is a mail address or a page; the sources read in it whom to call about our requests.
+    """
 
     data_dir: str | None = None
+    contact: Contact | None = None
     applicant_key_file: str | None = None
     database: DatabaseSettings = DatabaseSettings()
     calendar: CalendarSpec

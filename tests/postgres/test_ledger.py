@@ -5,8 +5,8 @@ Also the source that other tests pull from: :class:`Told`, a connector whose pag
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -36,6 +36,10 @@ class Sheet:
     rejects: tuple[Reject, ...] = ()
     cursor: Cursor | None = None
     as_of: datetime | None = None
+    new_round: bool = False
+    patch: bool = False
+    clears: frozenset[str] = frozenset()
+    unknown: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 class Told:
@@ -55,13 +59,14 @@ class Told:
         for number, sheet in enumerate(self.answer, start=1):
             if isinstance(sheet, BaseException):
                 raise sheet
-            yield Page(sheet, f"{self.name}/{number}", sheet.cursor, as_of=sheet.as_of)
+            yield Page(sheet, f"{self.name}/{number}", sheet.cursor, as_of=sheet.as_of, new_round=sheet.new_round)
         yield Page(Sheet(), f"{self.name}/end", listed_all=self.lists_all_open)
 
     def normalise(self, page: Page) -> Batch:
         sheet: Sheet = page.content
         frame = pl.DataFrame(list(sheet.rows), schema=dict(RECORD_SCHEMA), orient="row")
-        return Batch(conform(frame), sheet.rejects, len(sheet.rows) + len(sheet.rejects))
+        rows_read = len(sheet.rows) + len(sheet.rejects)
+        return Batch(conform(frame), sheet.rejects, rows_read, sheet.patch, sheet.clears, sheet.unknown)
 
     def check(self) -> list[str]:
         return [f"{self.name} is told"]

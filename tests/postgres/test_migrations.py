@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from alembic.config import Config
 from sqlalchemy import Engine, text
 
+from alembic import command
 from tthc_monitor.domain.errors import ConfigError, DatabaseError
 from tthc_monitor.store import migrate
 from tthc_monitor.store.database import database_url, make_engine, transaction
@@ -18,6 +20,12 @@ def empty(empty_database: str) -> Iterator[Engine]:
     engine = make_engine(empty_database)
     yield engine
     engine.dispose()
+
+
+DOSSIER = (
+    "INSERT INTO tthc.dossiers (dossier_id, source_id, observation_id, first_seen_at, changed_at, status_seen_at, "
+    "source_key, kind, content_hash) VALUES (1, 1, 1, now(), now(), now(), 'a', 'dossier', '')"
+)
 
 
 def shape(engine: Engine) -> list[tuple[str, ...]]:
@@ -166,3 +174,25 @@ def test_a_statement_that_takes_too_long_is_not_called_an_outage(engine: Engine)
     slow = text("SET LOCAL statement_timeout = '50ms'; SELECT pg_sleep(10)")
     with pytest.raises(DatabaseError, match=r"gave up: .*statement timeout.*;"), transaction(engine) as connection:
         connection.execute(slow)
+
+
+LOOKUPS = (
+    "SELECT indexname FROM pg_indexes WHERE tablename = 'dossiers' AND indexname ~ 'closing|filing|number|of_unit'"
+)
+
+
+@pytest.mark.parametrize("filled", [False, True])
+def test_lookups_for_groups_stay_where_there_are_dossiers(empty: Engine, filled: bool) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(migrate.scripts_folder()))
+    with transaction(empty) as connection:
+        config.attributes["connection"] = connection
+        connection.execute(text("CREATE SCHEMA IF NOT EXISTS tthc"))
+        command.upgrade(config, "0011")
+        assert set(connection.scalars(text(LOOKUPS))) == {"dossiers_closing", "dossiers_filing", "dossiers_number"}
+        if filled:
+            connection.execute(text(DOSSIER))
+    migrate.upgrade(empty)
+    with transaction(empty) as connection:
+        kept = {"dossiers_of_unit", "dossiers_filing", "dossiers_number"} if filled else set()
+        assert set(connection.scalars(text(LOOKUPS))) == kept

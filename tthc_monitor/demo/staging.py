@@ -151,5 +151,5 @@ def _write(path: Path, rows: Sequence[Row], at: datetime) -> None:
 def _pull(installation: Installation, name: str, at: datetime) -> None:
     then = replace(installation, now=lambda: at)
     source = then.settings.source(name)
-    assertions = ingest.Assertions(source.max_reject_share, source.min_rows)
-    ingest.pull(then.engine, source.name, source.kind, then.connector(source), now=then.now, assertions=assertions)
+    connector = then.connector(source)
+    ingest.pull(then.engine, source.name, source.kind, connector, now=then.now, assertions=source.assertions)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from tthc_monitor.domain.calendar_fields import (
     Day,
@@ -27,6 +27,7 @@ from tthc_monitor.domain.calendar_fields import (
 )
 from tthc_monitor.domain.calendar_variants import Calendars, Variant
 from tthc_monitor.domain.errors import CalendarError
+from tthc_monitor.domain.short_forms import text_or_this
 from tthc_monitor.domain.worktime import WorkCalendar
 from tthc_monitor.domain.worktime_segments import WEEKDAYS
 
@@ -59,6 +60,8 @@ class SpecialDay(Strict):
 
 class DayOff(SpecialDay):
     """A day without working hours. In YAML also just the date."""
+
+    model_config = ConfigDict(json_schema_extra=text_or_this)
 
     @model_validator(mode="before")
     @classmethod

@@ -8,7 +8,7 @@ steps, no personal data. A value in a frame is a *claim* of the source; when we 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import polars as pl
@@ -152,13 +152,18 @@ class Batch:
 
     ``rows_read`` counts what the source gave, rejects and exact duplicates included, for the share of rejects.
     ``patch``: the records tell only some columns of their dossiers (a step that was done, say); what is null in them
-    stays as it was last seen.
+    stays as it was last seen, but for the columns in ``clears``: null there tells that there is nothing (any more).
+    ``kind`` may be null in a patch too.
+    ``unknown``: how many rows had a code that is not mapped, by canonical column and the source's own code. Statuses need
+    not be told: they are found by their ``source_status``.
     """
 
     records: pl.DataFrame
     rejects: tuple[Reject, ...] = ()
     rows_read: int = 0
     patch: bool = False
+    clears: frozenset[str] = frozenset()
+    unknown: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 def empty_records() -> pl.DataFrame:

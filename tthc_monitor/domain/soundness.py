@@ -35,17 +35,21 @@ def _faults() -> dict[str, tuple[pl.Expr, str]]:
 _FAULTS: Final = _faults()
 
 
-def sift(records: pl.DataFrame, location: str) -> tuple[pl.DataFrame, list[Reject]]:
+def sift(records: pl.DataFrame, location: str, *, patch: bool = False) -> tuple[pl.DataFrame, list[Reject]]:
     """Part sound records from the others.
+
+    Args:
+        patch: the records tell only a part of their dossiers and may leave the kind out.
 
     Returns:
         the sound ones, and a reject for each of the others that names its first fault.
     """
     broken = pl.any_horizontal(fault.fill_null(value=False) for fault, _ in _FAULTS.values())
-    marked = records.select(broken.alias("broken")).to_series()
+    looked_at = records.with_columns(pl.col("kind").fill_null(KINDS[0])) if patch else records
+    marked = looked_at.select(broken.alias("broken")).to_series()
     if not marked.any():
         return records, []
-    rejects = [_reject(records[index], location) for index in marked.arg_true()]
+    rejects = [_reject(looked_at[index], location) for index in marked.arg_true()]
     return records.filter(~marked), rejects
 
 

@@ -1,9 +1,10 @@
 """The ledger: what was seen, in the order it was seen, never changed.
 
 A pull spools its records on local disk and sends only their keys and hashes to a staging table that no other connection
-sees. When the whole pull is in and found sound, one transaction compares the hashes with the projection's, appends an
-observation for each dossier that is new or different, moves the projection, adds one link to the hash chain and stores
-the source's cursor. A run that dies before that leaves nothing; one that dies after it has left all.
+sees (:mod:`tthc_monitor.store.staging`). When a round of it is in and found sound, and most pulls are one round, one
+transaction compares the hashes with the projection's, appends an observation for each dossier that is new or different,
+moves the projection, adds one link to the hash chain and stores the source's cursor. A run that dies before that leaves
+nothing of the round; one that dies after it has left all.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from sqlalchemy import Connection, text
 from tthc_monitor.domain.records import OBSERVED_SCHEMA
 from tthc_monitor.store import projection
 from tthc_monitor.store.ahead import one_ahead
-from tthc_monitor.store.copy import copy_encoded, copy_in, copy_out, encoded
+from tthc_monitor.store.copy import copy_encoded, copy_out, encoded
 from tthc_monitor.store.spool import Spool
+from tthc_monitor.store.staging import CATALOGUES, wire_hash
 
 APPEND_LOCK = 7_411_002
 """Advisory lock under which the chain grows: one writer at a time, whatever the number of sources."""
@@ -38,12 +40,6 @@ _FIELD, _RECORD = "\x1f", "\x1e"
 _FIRST = tuple(OBSERVED_SCHEMA)[: tuple(OBSERVED_SCHEMA).index("parent_key")]
 _LATER = tuple(OBSERVED_SCHEMA)[len(_FIRST) :]
 """The columns of the first version, whose place in the canonical text is fixed, and those that came later."""
-_CATALOGUES = {
-    "units": ("unit_code", "unit_name"),
-    "procedures": ("procedure_code", "procedure_name", "sector_code"),
-    "sectors": ("sector_code", "sector_name"),
-}
-"""Catalogue tables, and the columns of a record that fill each; the first is the key."""
 
 
 def content_hashes(records: pl.DataFrame) -> pl.Series:
@@ -80,59 +76,15 @@ class Appended:
     changed: int
 
 
-def create_staging(connection: Connection) -> None:
-    """Make this connection's staging tables; they vanish with the connection."""
-    connection.execute(text("CREATE TEMP TABLE staging (position bigint, source_key text, content_hash bytea)"))
-    for table, columns in _CATALOGUES.items():
-        connection.execute(text(f"CREATE TEMP TABLE staging_{table} ({', '.join(f'{name} text' for name in columns)})"))
+def cleaned(records: pl.DataFrame) -> pl.DataFrame:
+    """Records without control characters: they would break the canonical text, which separates by two of them."""
+    return records.with_columns(pl.col(pl.String).str.replace_all(r"[\x00-\x1f]", " "))
 
 
 def prepare(records: pl.DataFrame) -> pl.DataFrame:
-    """Canonical records made ready for :func:`stage`: cleaned, with their content hash."""
-    # Control characters would break the canonical text, which separates by two of them.
-    clean = records.with_columns(pl.col(pl.String).str.replace_all(r"[\x00-\x1f]", " "))
+    """Canonical records made ready for staging: cleaned, with their content hash."""
+    clean = cleaned(records)
     return clean.with_columns(content_hashes(clean))
-
-
-def stage(connection: Connection, spool: Spool, prepared: pl.DataFrame) -> None:
-    """Spool prepared records and send their keys and hashes, not the records: most pulls bring little news."""
-    position = spool.add(prepared.select(*OBSERVED_SCHEMA, "content_hash"))
-    keys = prepared.select("source_key", _wire_hash()).with_row_index("position", offset=position)
-    copy_in(connection, "staging", keys)
-    for table, columns in _CATALOGUES.items():
-        copy_in(connection, f"staging_{table}", prepared.select(columns).drop_nulls(columns[0]).unique())
-
-
-def _wire_hash() -> pl.Expr:
-    return (pl.lit("\\x") + pl.col("content_hash").bin.encode("hex")).alias("content_hash")
-
-
-def drop_repeated(connection: Connection) -> tuple[int, list[str]]:
-    """Keep the last record of each source key.
-
-    Returns:
-        the number of records dropped, and the keys of those that differed from the record kept.
-    """
-    connection.execute(text("ANALYZE staging (source_key)"))
-    connection.execute(
-        text(
-            "CREATE TEMP TABLE repeated AS SELECT source_key, max(position) AS kept FROM staging "
-            "GROUP BY source_key HAVING count(*) > 1"
-        )
-    )
-    differing = connection.execute(
-        text(
-            "SELECT DISTINCT s.source_key FROM staging s JOIN repeated r USING (source_key) "
-            "JOIN staging k ON k.source_key = r.source_key AND k.position = r.kept "
-            "WHERE s.content_hash <> k.content_hash ORDER BY 1"
-        )
-    ).scalars()
-    keys = list(differing)
-    dropped = connection.execute(
-        text("DELETE FROM staging s USING repeated r WHERE s.source_key = r.source_key AND s.position < r.kept")
-    ).rowcount
-    connection.execute(text("DROP TABLE repeated"))
-    return dropped, keys
 
 
 def append(
@@ -216,7 +168,7 @@ def _observe(
                 pl.lit(source_id, dtype=pl.Int16()).alias("source_id"),
                 pl.lit(seen_at).dt.convert_time_zone("UTC").alias("seen_at"),
                 *(name for name in OBSERVED_SCHEMA if records[name].null_count() < records.height),
-                _wire_hash(),
+                wire_hash(),
             )
             yield rows.columns, encoded(rows)
             done = until
@@ -257,7 +209,7 @@ def chain_hash(previous: bytes, source_id: int, seen_at: datetime, first: int, r
 
 def _learn_names(connection: Connection, seen_at: datetime) -> None:
     """Fill the catalogues; a name given later replaces an older one, a missing name never erases one."""
-    for table, (code, *others) in _CATALOGUES.items():
+    for table, (code, *others) in CATALOGUES.items():
         held = {"unit_name": "name", "procedure_name": "name", "sector_name": "name"}
         names = [held.get(column, column) for column in others]
         picked = ", ".join(f"max({column})" for column in others)

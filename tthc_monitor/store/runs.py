@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection, text
 
+from tthc_monitor.domain.pull_assertions import Before
 from tthc_monitor.domain.records import OPTIONAL_COLUMNS, Reject
 from tthc_monitor.store.copy import copy_in
 from tthc_monitor.store.database import storable
@@ -28,14 +29,20 @@ class Source:
 
 @dataclass
 class Totals:
-    """What one pull has done so far, in numbers of rows."""
+    """What one pull has done so far, in numbers of rows; of dossiers and rounds only those that are kept count.
+
+    ``rows_rejected`` counts rows among the rejects: those that could not be read, and keys given more than once with
+    different content, although their last content was kept.
+    """
 
     rows_read: int = 0
     rows_rejected: int = 0
     rows_repeated: int = 0
     rows_unmapped_status: int = 0
+    rows_open: int = 0
     dossiers_new: int = 0
     dossiers_changed: int = 0
+    rounds: int = 0
 
 
 def register_source(connection: Connection, name: str, kind: str, provides: Collection[str] = ()) -> Source:
@@ -54,6 +61,14 @@ def register_source(connection: Connection, name: str, kind: str, provides: Coll
     return Source(row.source_id, name, row.cursor)
 
 
+def find_source(connection: Connection, name: str) -> Source:
+    """The source of that name; one that was never pulled has the number 0 and no cursor."""
+    row = connection.execute(
+        text("SELECT source_id, cursor FROM tthc.sources WHERE name = :name"), {"name": name}
+    ).one_or_none()
+    return Source(0, name, None) if row is None else Source(row.source_id, name, row.cursor)
+
+
 def open_run(connection: Connection, source: Source, started_at: datetime) -> int:
     """Record that a pull begins; runs of this source left open by a dead process are closed as failed."""
     connection.execute(
@@ -64,22 +79,78 @@ def open_run(connection: Connection, source: Source, started_at: datetime) -> in
         {"source": source.source_id, "now": started_at},
     )
     run_id: int = connection.execute(
-        text("INSERT INTO tthc.pull_runs (source_id, started_at) VALUES (:source, :now) RETURNING run_id"),
-        {"source": source.source_id, "now": started_at},
+        text(
+            "INSERT INTO tthc.pull_runs (source_id, started_at, was_full) VALUES (:source, :now, :full) RETURNING run_id"
+        ),
+        {"source": source.source_id, "now": started_at, "full": source.cursor is None},
     ).scalar_one()
     return run_id
 
 
-def asked_before(connection: Connection, source_id: int, run_id: int) -> datetime | None:
-    """As of when the source's good pull before this one told of all open dossiers; None when it did not."""
-    asked_at: datetime | None = connection.scalar(
+@dataclass(frozen=True)
+class Listing:
+    """A good pull that told of all dossiers the source had open.
+
+    ``asked_at``
+        as of when.
+    ``held_until``
+        the last observation of the source by its end; None when there was none yet.
+    """
+
+    asked_at: datetime
+    held_until: int | None
+
+
+def last_listing(connection: Connection, source_id: int) -> Listing | None:
+    """The newest :class:`Listing` of a source; pulls after it that listed only news, failed or were doubted do not count."""
+    row = connection.execute(
         text(
-            "SELECT asked_at FROM tthc.pull_runs WHERE source_id = :source AND run_id < :run AND outcome = 'ok' "
-            "ORDER BY run_id DESC LIMIT 1"
+            "SELECT run_id, asked_at FROM tthc.pull_runs WHERE source_id = :source AND outcome = 'ok' "
+            "AND asked_at IS NOT NULL ORDER BY run_id DESC LIMIT 1"
         ),
-        {"source": source_id, "run": run_id},
+        {"source": source_id},
+    ).one_or_none()
+    if row is None:
+        return None
+    held_until = connection.scalar(
+        text(
+            "SELECT last_observation_id FROM tthc.observation_batches WHERE source_id = :source AND run_id <= :run "
+            "ORDER BY batch_id DESC LIMIT 1"
+        ),
+        {"source": source_id, "run": row.run_id},
     )
-    return asked_at
+    return Listing(row.asked_at, held_until)
+
+
+def volumes_before(connection: Connection, source_id: int) -> Before:
+    """What the last good pulls of a source gave that asked for everything, and that listed all open dossiers."""
+    last = "SELECT {0} FROM tthc.pull_runs WHERE source_id = :source AND outcome = 'ok' AND {1} "
+    # Of pulls before rows were counted by what they tell, was_full is null.
+    full = last.format("rows_read", "was_full") + "ORDER BY run_id DESC LIMIT 1"
+    listing = last.format("rows_open", "asked_at IS NOT NULL AND was_full IS NOT NULL") + "ORDER BY run_id DESC LIMIT 1"
+    row = connection.execute(text(f"SELECT ({full}), ({listing})"), {"source": source_id}).one()
+    return Before(row[0], row[1])
+
+
+def failures_in_a_row(connection: Connection, name: str) -> tuple[int, datetime | None]:
+    """How many pulls of a source have failed since its last good one, and when the last of them ended."""
+    row = connection.execute(
+        text(
+            "SELECT count(*), max(r.finished_at) FROM tthc.pull_runs r JOIN tthc.sources s USING (source_id) "
+            "WHERE s.name = :name AND r.outcome = 'failed' AND r.run_id > coalesce((SELECT g.run_id FROM tthc.pull_runs g "
+            "WHERE g.source_id = s.source_id AND g.outcome = 'ok' ORDER BY g.run_id DESC LIMIT 1), 0)"
+        ),
+        {"name": name},
+    ).one()
+    return row[0], row[1]
+
+
+def note_totals(connection: Connection, run_id: int, totals: Totals) -> None:
+    """Record how far a pull has come."""
+    columns = ", ".join(f"{name} = :{name}" for name in asdict(totals))
+    connection.execute(
+        text(f"UPDATE tthc.pull_runs SET {columns} WHERE run_id = :run"), {"run": run_id, **asdict(totals)}
+    )
 
 
 def close_run(
@@ -89,18 +160,19 @@ def close_run(
     totals: Totals,
     error: str | None,
     asked_at: datetime | None = None,
+    note: str | None = None,
 ) -> None:
     """Record how a pull ended.
 
     Args:
         asked_at: of a pull that listed all dossiers the source has open: as of when.
+        note: what a person should know although the pull did not fail for it.
     """
+    note_totals(connection, run_id, totals)
     connection.execute(
         text(
-            "UPDATE tthc.pull_runs SET outcome = :outcome, finished_at = :now, rows_read = :rows_read, "
-            "rows_rejected = :rows_rejected, rows_repeated = :rows_repeated, "
-            "rows_unmapped_status = :rows_unmapped_status, dossiers_new = :dossiers_new, "
-            "dossiers_changed = :dossiers_changed, error = :error, asked_at = :asked WHERE run_id = :run"
+            "UPDATE tthc.pull_runs SET outcome = :outcome, finished_at = :now, error = :error, asked_at = :asked, "
+            "note = :note WHERE run_id = :run"
         ),
         {
             "run": run_id,
@@ -108,7 +180,7 @@ def close_run(
             "outcome": "ok" if error is None else "failed",
             "error": storable(error),
             "asked": asked_at,
-            **asdict(totals),
+            "note": storable(note),
         },
     )
 

@@ -1,17 +1,25 @@
 """Dossiers that a source no longer lists although, for all we know, they are open.
 
-One miss may be chance: a page that moved while it was read. Missed by two good pulls in a row, a dossier has vanished,
-unless there is a plainer reason: its number lives on under another key, or nobody mapped the status it was last seen in,
-so that the source may not have been asked for it. When a large part is missing at once, the pull is not believed at all.
+One miss may be chance: a page that moved while it was read. Missed by two good pulls in a row that listed all open
+dossiers, and given by none between, a dossier has vanished, unless there is a plainer reason: its number lives on under
+another key, or nobody mapped the status it was last seen in, so that the source may not have been asked for it. Where
+the source can be asked for single dossiers, it is, before. When a large part is missing at once, the pull is not
+believed at all.
+
+What a pull gave is read from the view ``listed`` of :mod:`tthc_monitor.store.staging`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
+import polars as pl
 from sqlalchemy import Connection, text
 
 from tthc_monitor.domain.records import Reject
+from tthc_monitor.store.copy import copy_in
 
 TOO_MANY = 20
 TOO_LARGE_SHARE = 0.2
@@ -21,7 +29,7 @@ _UNLISTED = """
     CREATE TEMP TABLE unlisted ON COMMIT DROP AS
     SELECT d.dossier_id FROM tthc.dossiers d
     WHERE d.source_id = :source AND d.end_seen_at IS NULL
-      AND NOT EXISTS (SELECT FROM staging s WHERE s.source_key = d.source_key)
+      AND NOT EXISTS (SELECT FROM listed l WHERE l.source_key = d.source_key)
 """
 _LIVES_ON = """
     CREATE TEMP TABLE lives_on ON COMMIT DROP AS
@@ -29,68 +37,138 @@ _LIVES_ON = """
     FROM unlisted u JOIN tthc.dossiers d USING (dossier_id)
     JOIN tthc.dossiers e ON e.source_id = :source AND e.code = d.code AND e.dossier_id <> d.dossier_id
     WHERE NOT EXISTS (SELECT FROM unlisted o WHERE o.dossier_id = e.dossier_id)
-      AND (e.observation_id > d.observation_id OR EXISTS (SELECT FROM staging s WHERE s.source_key = e.source_key))
+      AND (e.observation_id > d.observation_id OR EXISTS (SELECT FROM listed l WHERE l.source_key = e.source_key))
 """
 # Missing are those that tell something: not yet vanished, in a status that is asked for, gone with their number.
+_TELLS = "d.vanished_seen_at IS NULL AND d.status IS NOT NULL"
 _COUNT = """
     SELECT count(*) FILTER (WHERE u.dossier_id IS NOT NULL AND l.dossier_id IS NULL), count(*)
     FROM tthc.dossiers d LEFT JOIN unlisted u USING (dossier_id) LEFT JOIN lives_on l USING (dossier_id)
-    WHERE d.source_id = :source AND d.end_seen_at IS NULL AND d.vanished_seen_at IS NULL AND d.status IS NOT NULL
+    WHERE d.source_id = :source AND d.end_seen_at IS NULL AND d.status IS NOT NULL
+      AND (d.vanished_seen_at IS NULL OR u.dossier_id IS NULL OR l.dossier_id IS NOT NULL)
 """
-_BACK = """
+_AGAIN = f"""
+    SELECT d.source_key FROM unlisted u JOIN tthc.missing m USING (dossier_id) JOIN tthc.dossiers d USING (dossier_id)
+    WHERE {_TELLS} AND NOT EXISTS (SELECT FROM lives_on l WHERE l.dossier_id = d.dossier_id)
+    ORDER BY m.first_missed_at, d.source_key
+"""
+_CLEARED = """
+    cleared AS (
+        UPDATE tthc.dossiers d SET vanished_seen_at = NULL FROM ({back}) b
+        WHERE b.dossier_id = d.dossier_id AND d.vanished_seen_at IS NOT NULL RETURNING d.dossier_id
+    )
+    INSERT INTO tthc.pending_dossiers SELECT dossier_id FROM cleared ON CONFLICT DO NOTHING
+"""
+_BACK = f"""
     WITH back AS (
         DELETE FROM tthc.missing m USING tthc.dossiers d
         WHERE d.dossier_id = m.dossier_id AND d.source_id = :source
           AND NOT EXISTS (SELECT FROM unlisted u WHERE u.dossier_id = m.dossier_id)
         RETURNING m.dossier_id
-    ), cleared AS (
-        UPDATE tthc.dossiers d SET vanished_seen_at = NULL
-        FROM (SELECT dossier_id FROM back UNION SELECT dossier_id FROM lives_on) b
-        WHERE b.dossier_id = d.dossier_id AND d.vanished_seen_at IS NOT NULL RETURNING d.dossier_id
-    )
-    INSERT INTO tthc.pending_dossiers SELECT dossier_id FROM cleared ON CONFLICT DO NOTHING
+    ), {_CLEARED.format(back="SELECT dossier_id FROM back UNION SELECT dossier_id FROM lives_on")}
 """
-_GONE = """
+_ANY_MISSING = """
+    SELECT EXISTS (SELECT FROM tthc.missing m JOIN tthc.dossiers d USING (dossier_id) WHERE d.source_id = :source)
+"""
+_GIVEN = f"""
+    WITH back AS (
+        DELETE FROM tthc.missing m USING tthc.dossiers d
+        WHERE d.dossier_id = m.dossier_id AND d.source_id = :source
+          AND EXISTS (SELECT FROM listed l WHERE l.source_key = d.source_key)
+        RETURNING m.dossier_id
+    ), {_CLEARED.format(back="SELECT dossier_id FROM back")}
+"""
+_GONE = f"""
     WITH gone AS (
         UPDATE tthc.dossiers d SET vanished_seen_at = :seen
         FROM unlisted u JOIN tthc.missing m USING (dossier_id)
-        WHERE u.dossier_id = d.dossier_id AND d.vanished_seen_at IS NULL AND d.status IS NOT NULL
-          AND NOT EXISTS (SELECT FROM lives_on l WHERE l.dossier_id = d.dossier_id)
+        WHERE u.dossier_id = d.dossier_id AND {_TELLS}
+          AND NOT EXISTS (SELECT FROM lives_on l WHERE l.dossier_id = d.dossier_id) AND {{looked}}
         RETURNING d.dossier_id
     )
     INSERT INTO tthc.pending_dossiers SELECT dossier_id FROM gone ON CONFLICT DO NOTHING
 """
+_LOOKED = "EXISTS (SELECT FROM absent a WHERE a.source_key = d.source_key)"
 _MISSED = "INSERT INTO tthc.missing SELECT dossier_id, :seen FROM unlisted ON CONFLICT DO NOTHING"
 
 
+@dataclass(frozen=True)
+class Missing:
+    """What a pull that listed all open dossiers did not give.
+
+    ``count`` / ``of``
+        open dossiers that are missing, among those that were to be listed.
+    ``again``
+        keys of those that were missing before: they would count as vanished now.
+    ``doubt``
+        why the pull is not believed to have listed all; None when it is.
+    """
+
+    count: int
+    of: int
+    again: Sequence[str]
+    doubt: str | None
+
+
+def find_missing(connection: Connection, source_id: int) -> Missing:
+    """Compare the open dossiers of a source with what the pull has given, in the caller's transaction."""
+    values = {"source": source_id}
+    for query in (_UNLISTED, "ANALYZE unlisted", _LIVES_ON, "ANALYZE lives_on"):
+        connection.execute(text(query), values if ":source" in query else {})
+    count, of = connection.execute(text(_COUNT), values).one()
+    doubt = None
+    if count > TOO_MANY and count > TOO_LARGE_SHARE * of:
+        doubt = (
+            f"{count} of {of} open dossiers were not listed by this pull, too many at once to believe that they are "
+            "gone: none is marked as vanished; look whether the account's rights, the agencies or files asked for, or "
+            "the keys of the source have changed"
+        )
+    return Missing(count, of, list(connection.execute(text(_AGAIN)).scalars()), doubt)
+
+
+def mark_given(connection: Connection, source_id: int) -> None:
+    """Dossiers that the pull gave are not missing, whether it listed all or not.
+
+    To be called when what was given tells the state as of the last listing or later: else it proves nothing against that.
+    What changes is put among ``pending_dossiers``, since no observation need tell of it.
+    """
+    values = {"source": source_id}
+    if connection.scalar(text(_ANY_MISSING), values):
+        connection.execute(text(_GIVEN), values)
+
+
 def mark_vanished(
-    connection: Connection, source_id: int, seen_at: datetime, location: str, *, all_read: bool
+    connection: Connection,
+    source_id: int,
+    seen_at: datetime,
+    location: str,
+    *,
+    all_read: bool,
+    absent: Sequence[str] | None = None,
 ) -> Reject | None:
-    """Compare the open dossiers of a source with the keys staged, after :func:`tthc_monitor.store.ledger.append`.
+    """Note what is missing and what has vanished, after :func:`tthc_monitor.store.ledger.append`.
 
     To be called for a pull that listed every open dossier. What changes is put among ``pending_dossiers``, since no
     observation tells of it.
 
     Args:
         location: what a reject names.
-        all_read: False when records were rejected: a dossier not staged may be one of them, so none counts as vanished.
+        all_read: False when records were rejected: a dossier not given may be one of them, so none counts as vanished.
+        absent: keys for which the source was asked directly and gave nothing; only they may vanish. None: the source
+            cannot be asked.
 
     Returns:
         why the pull is not believed to have listed every open dossier, and none was marked; None when it is.
     """
     values = {"source": source_id, "seen": seen_at}
-    for query in (_UNLISTED, "ANALYZE unlisted", _LIVES_ON, "ANALYZE lives_on"):
-        connection.execute(text(query), values if ":source" in query else {})
+    missing = find_missing(connection, source_id)
+    if missing.doubt is not None:
+        return Reject(location, None, "source_key", missing.doubt, None)
     connection.execute(text(_BACK), values)
-    missing, of = connection.execute(text(_COUNT), values).one()
-    if missing > TOO_MANY and missing > TOO_LARGE_SHARE * of:
-        reason = (
-            f"{missing} of {of} open dossiers were not listed by this pull, too many at once to believe that they are "
-            "gone: none is marked as vanished; look whether the account's rights, the agencies or files asked for, or "
-            "the keys of the source have changed"
-        )
-        return Reject(location, None, "source_key", reason, None)
-    if all_read:
-        connection.execute(text(_GONE), values)
+    if all_read and missing.again:
+        if absent is not None:
+            connection.execute(text("CREATE TEMP TABLE absent (source_key text) ON COMMIT DROP"))
+            copy_in(connection, "absent", pl.DataFrame({"source_key": absent}, schema={"source_key": pl.String()}))
+        connection.execute(text(_GONE.format(looked="true" if absent is None else _LOOKED)), values)
     connection.execute(text(_MISSED), values)
     return None

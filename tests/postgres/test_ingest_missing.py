@@ -1,0 +1,349 @@
+"""What is gone from a source and what only was not listed; and what listing now and then still proves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from connectors.base import LooksDirectly, Page
+from tests.postgres.test_history_facts import days, on, vanished
+from tests.postgres.test_ingest import reject
+from tests.postgres.test_ledger import START, Sheet, Told, dossier, query, record, take, told
+from tthc_monitor import intake
+from tthc_monitor.domain.errors import ConfigError, DataAssertionError, PermanentSourceError, TransientSourceError
+from tthc_monitor.ingest import Assertions, pull
+from tthc_monitor.store.runs import Totals
+
+
+class Askable(Told):
+    """A told source that can be asked for single dossiers."""
+
+    has: Sequence[dict[str, Any]] = ()
+    refused = 0
+    failure: BaseException | None = None
+
+    def look(self, keys: Sequence[str]) -> Iterator[Page]:
+        self.looked.append(list(keys))
+        if self.failure is not None:
+            raise self.failure
+        found = [row for row in self.has if row["source_key"] in keys]
+        yield Page(Sheet(found, tuple(reject(number) for number in range(self.refused))), f"{self.name}/look")
+
+    looked: list[list[str]]
+
+
+def askable(*rows: dict[str, Any], has: Sequence[dict[str, Any]] = (), **more: Any) -> Askable:
+    source = told(Sheet(rows))
+    source.__class__ = Askable
+    assert isinstance(source, Askable)
+    source.has, source.looked = has, []
+    for name, value in more.items():
+        setattr(source, name, value)
+    return source
+
+
+def take_with(engine: Engine, source: Told, day: float, **options: Any) -> Totals:
+    return pull(engine, "mau", "told", source, now=lambda: on(day), **options)
+
+
+def notes(engine: Engine) -> list[str | None]:
+    return query(engine, "SELECT note FROM audit.pull_runs ORDER BY run_id")
+
+
+def missing(engine: Engine) -> list[str]:
+    return query(engine, "SELECT source_key FROM tthc.missing JOIN tthc.dossiers USING (dossier_id) ORDER BY 1")
+
+
+def only_news(engine: Engine, day: float, *rows: dict[str, Any], as_of: datetime | None = None) -> None:
+    """A pull of a source that lists only what changed."""
+    source = told(Sheet(rows, as_of=as_of))
+    source.lists_all_open = False
+    take_with(engine, source, day)
+
+
+# -- asked for directly ---------------------------------------------------------------------------------------------
+
+
+def test_only_an_askable_source_is_asked() -> None:
+    assert isinstance(askable(), LooksDirectly)
+    assert not isinstance(told(), LooksDirectly)
+
+
+def test_a_dossier_missed_twice_is_asked_for_and_only_what_the_source_does_not_have_has_vanished(
+    engine: Engine,
+) -> None:
+    take(engine, *(record(key) for key in "abcd"))
+    first = askable(record("d"))
+    take_with(engine, first, 1)
+    assert first.looked == [], "missed once"
+    second = askable(record("d"), has=[record("a"), record("b", status=9)])
+    done = take_with(engine, second, 2)
+    assert second.looked == [["a", "b", "c"]]
+    assert (vanished(engine), missing(engine)) == (["c"], ["c"])
+    assert (done.dossiers_changed, done.rows_rejected, dossier(engine, "b")["status"]) == (1, 0, 9)
+    assert days(dossier(engine, "b")["open_seen_at"]) == 0
+    # The one found open was only not listed: it is missed for the first time again.
+    third = askable(record("d"))
+    take_with(engine, third, 3)
+    assert third.looked == []
+    assert (vanished(engine), missing(engine)) == (["c"], ["a", "c"])
+    assert notes(engine) == [None] * 4
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [TransientSourceError("it sleeps; try again"), PermanentSourceError("no such right; ask for it")],
+    ids=repr,
+)
+def test_when_the_source_cannot_be_asked_nothing_vanishes_and_the_pull_is_good(
+    engine: Engine, failure: BaseException
+) -> None:
+    take(engine, record("a"), record("d"))
+    take_with(engine, askable(record("d")), 1)
+    done = take_with(engine, askable(record("d", status=5), failure=failure), 2)
+    assert (done.dossiers_changed, vanished(engine), missing(engine)) == (1, [], ["a"])
+    assert query(engine, "SELECT outcome FROM tthc.pull_runs ORDER BY run_id") == ["ok"] * 3
+    assert (
+        notes(engine)[2] == f"1 dossiers were missed again and could not be asked for, so none has vanished: {failure}"
+    )
+    take_with(engine, askable(record("d", status=5)), 3)
+    assert vanished(engine) == ["a"], "as soon as it can be asked"
+
+
+def test_wrong_settings_found_by_asking_fail_the_pull(engine: Engine) -> None:
+    take(engine, record("a"), record("d"))
+    take_with(engine, askable(record("d")), 1)
+    with pytest.raises(ConfigError):
+        take_with(engine, askable(record("d"), failure=ConfigError("wrong; correct it")), 2)
+    assert vanished(engine) == []
+
+
+def test_a_dossier_that_is_found_but_cannot_be_read_has_not_vanished(engine: Engine) -> None:
+    take(engine, record("a"), record("b"), record("d"))
+    take_with(engine, askable(record("d")), 1)
+    done = take_with(engine, askable(record("d"), has=[record("b")], refused=1), 2)
+    assert (done.rows_rejected, vanished(engine), missing(engine)) == (1, [], ["a"])
+    assert len(query(engine, "SELECT value FROM tthc.rejects")) == 1
+
+
+def test_a_listing_that_could_not_be_read_wholly_or_believed_asks_for_nothing(engine: Engine) -> None:
+    keys = [str(number) for number in range(100)]
+    take(engine, *map(record, keys))
+    for day in (1, 2):
+        source = askable(*map(record, keys[21:]))
+        take_with(engine, source, day)
+        assert source.looked == []
+    assert "too many at once" in str(notes(engine)[2])
+    take_with(engine, askable(*map(record, keys[1:])), 3)
+    unread = told(Sheet([record(key) for key in keys[1:]], (reject(1),)))
+    unread.__class__ = Askable
+    unread.looked = []  # type: ignore[attr-defined]
+    take_with(engine, unread, 4)
+    assert unread.looked == [] and vanished(engine) == []  # type: ignore[attr-defined]
+
+
+def test_many_are_asked_for_in_portions_and_the_rest_in_the_next_pull(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "LOOK_PORTION", 3)
+    monkeypatch.setattr(intake, "LOOKS_A_PULL", 5)
+    take(engine, *(record(f"k{number:02}") for number in range(8)), record("x"))
+    take_with(engine, askable(record("x")), 1)
+    source = askable(record("x"), has=[record("k01")])
+    take_with(engine, source, 2)
+    assert source.looked == [["k00", "k01", "k02"], ["k03", "k04"]]
+    assert vanished(engine) == ["k00", "k02", "k03", "k04"]
+    again = askable(record("x"), has=[record("k01")])
+    take_with(engine, again, 3)
+    assert again.looked == [["k05", "k06", "k07"]], "the one found waits for its second miss"
+
+
+# -- listings now and then ------------------------------------------------------------------------------------------
+
+
+def test_between_two_listings_a_dossier_that_was_given_is_not_missed_twice_in_a_row(engine: Engine) -> None:
+    take(engine, record("a"), record("b"), record("x"))
+    take(engine, record("x"), at=on(1))
+    only_news(engine, 2, record("a"))
+    assert missing(engine) == ["b"]
+    take(engine, record("x"), at=on(3))
+    assert (vanished(engine), missing(engine)) == (["b"], ["a", "b"])
+    only_news(engine, 4, record("b"))
+    assert (vanished(engine), missing(engine)) == ([], ["a"]), "it is there again, as it was"
+    assert query(engine, "SELECT count(*) FROM tthc.observations WHERE source_key = 'b'") == [1]
+    assert query(engine, "SELECT source_key FROM tthc.pending_dossiers JOIN tthc.dossiers USING (dossier_id)") == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("pulls", "open_seen"),
+    [
+        # What pulls 1, 2 … do: "all" lists, "news" lists only others' news, "missed" lists without it, "doubted" lists
+        # without most, "given" gives it unchanged as news, "old" the same from a file of before, "fails" breaks off. Then
+        # it is told as ended.
+        ([], 0),
+        (["news"], 0),
+        (["all", "news", "news"], 1),
+        (["all", "news", "all", "news"], 3),
+        (["all", "fails", "news"], 1),
+        (["all", "doubted", "news"], 1),
+        # Not listed by the newest: then that one proves nothing, and what an earlier one proved is not kept.
+        (["all", "missed", "news"], 0),
+        (["all", "missed", "all", "news"], 3),
+        # Given after it was missed, it must have been there: since the listing at least.
+        (["all", "missed", "given", "news"], 2),
+        (["all", "missed", "old", "news"], 0),
+        (["missed", "doubted"], 0),
+    ],
+)
+@pytest.mark.parametrize("ends_in", ["news", "listing"])
+def test_an_ended_dossier_was_seen_open_by_the_newest_listing_that_had_it(
+    engine: Engine, pulls: list[str], open_seen: float, ends_in: str
+) -> None:
+    rest = [record(f"k{number}") for number in range(30)]
+    take(engine, record("a"), *rest)
+    for day, what in enumerate(pulls, start=1):
+        if what == "all":
+            take(engine, record("a"), *rest, at=on(day))
+        elif what == "missed":
+            take(engine, *rest, at=on(day))
+        elif what == "doubted":
+            take(engine, *rest[:3], at=on(day))
+        elif what == "news":
+            only_news(engine, day, record("k0", steps_done=day))
+        elif what in ("given", "old"):
+            only_news(engine, day, record("a"), as_of=on(0.5) if what == "old" else None)
+        else:
+            with pytest.raises(TransientSourceError):
+                take_with(engine, told(Sheet(rest), TransientSourceError("gone; try again")), day)
+    end = len(pulls) + 1
+    if ends_in == "news":
+        only_news(engine, end, record("a", status=9))
+    else:
+        take(engine, record("a", status=9), *rest, at=on(end))
+    assert days(dossier(engine, "a")["open_seen_at"]) == open_seen
+
+
+def test_what_was_learnt_between_listings_is_proved_by_its_own_pull_only(engine: Engine) -> None:
+    take(engine, record("a", due_current=on(5)), record("b"))
+    # A file of before the listing, read after it: the promise it tells was not in force when the listing was made.
+    only_news(engine, 1, record("a", due_current=on(9)), as_of=on(-1))
+    only_news(engine, 2, record("a", due_current=on(7)), record("c"))
+    held = dossier(engine, "a")
+    assert (held["due_previous"], days(held["due_unmoved_at"]), days(held["due_moved_at"])) == (on(9), -1, 2)
+    only_news(engine, 3, record("c", status=9), record("b", status=9))
+    assert [days(dossier(engine, key)["open_seen_at"]) for key in "bc"] == [0, 2], (
+        "new since the listing; held before it"
+    )
+
+
+def test_a_pull_that_lists_only_news_does_not_hide_the_listing_before_it_from_the_next(engine: Engine) -> None:
+    take(engine, record("a", due_current=on(5)))
+    take(engine, record("a", due_current=on(5)), at=on(1))
+    only_news(engine, 2)
+    take(engine, record("a", due_current=on(8)), at=on(3))
+    assert days(dossier(engine, "a")["due_unmoved_at"]) == 1
+    listed = query(engine, "SELECT listed_open_at FROM audit.pull_runs ORDER BY run_id")
+    assert [days(at) for at in listed] == [0, 1, None, 3]
+
+
+def test_listings_before_the_first_record_prove_nothing(engine: Engine) -> None:
+    take(engine)
+    only_news(engine, 1, record("a"))
+    only_news(engine, 2, record("a", status=9))
+    assert days(dossier(engine, "a")["open_seen_at"]) == 1
+
+
+# -- volumes, codes, repeated keys ----------------------------------------------------------------------------------
+
+LOSS = Assertions(max_drop=0.5)
+
+
+def test_a_listing_that_lost_most_of_its_open_dossiers_fails_and_the_next_is_compared_with_the_good_one(
+    engine: Engine,
+) -> None:
+    ended = [record(f"e{number}", status=9) for number in range(10)]
+    first = told(Sheet([*map(record, "abcdef"), *ended], cursor={"day": 0}))
+    take_with(engine, first, 0, assertions=LOSS)
+    for day in (1, 2):
+        few = told(Sheet([record("a", status=5), record("b"), *ended]))
+        with pytest.raises(
+            DataAssertionError, match=r"gave 2 open dossiers, 66\.7% fewer than the 6 of the last good pull that"
+        ):
+            take_with(engine, few, day, assertions=LOSS)
+    assert dossier(engine, "a")["status"] == 4
+    take_with(engine, told(Sheet(list(map(record, "abc")))), 3, assertions=LOSS)
+    runs = query(engine, "SELECT outcome, was_full, rows_open, rows_read FROM audit.pull_runs ORDER BY run_id")
+    assert runs == [("ok", True, 6, 16), ("failed", False, 2, 12), ("failed", False, 2, 12), ("ok", False, 3, 3)]
+
+
+def test_a_full_pull_is_compared_with_the_last_full_one(engine: Engine) -> None:
+    def full(rows: int, **options: Any) -> Totals:
+        source = told(Sheet([record(f"k{number}", status=9) for number in range(rows)]))
+        source.lists_all_open = False
+        return take_with(engine, source, 0, **options)
+
+    full(10, assertions=LOSS)
+    full(5, assertions=LOSS)
+    with pytest.raises(DataAssertionError, match=r"gave 2 rows, 60\.0% fewer than the 5 of the last good full pull"):
+        full(2, assertions=LOSS)
+    full(2, assertions=Assertions(max_drop=0.6))
+    full(1, assertions=LOSS)
+
+
+def test_a_column_that_the_source_stopped_filling_fails_a_full_pull_with_figures(engine: Engine) -> None:
+    filled = Assertions(min_fill={"due_current": 0.6})
+    rows = [record(str(number), due_current=START if number < 3 else None) for number in range(5)]
+    take_with(engine, told(Sheet(rows)), 0, assertions=filled)
+    emptied = told(Sheet([*rows[:2], record("2"), record("3"), record("4", status=9)]))
+    with pytest.raises(
+        DataAssertionError, match=r"due_current is filled in 2 of 5 records \(40.0%\), less than min_fill 60.0%"
+    ):
+        take_with(engine, emptied, 1, assertions=filled)
+    assert dossier(engine, "4")["status"] == 4
+    assert "lower min_fill" in query(engine, "SELECT error FROM audit.pull_runs WHERE outcome = 'failed'")[0]
+    # Patches tell a part only, and what changed is no sample of all.
+    source = told(Sheet([{"source_key": "4", "status": 9}], patch=True))
+    take_with(engine, source, 2, assertions=Assertions(min_fill={"due_current": 1}))
+
+
+def test_codes_that_nobody_mapped_are_counted_by_pull_and_the_last_of_each_is_kept(engine: Engine) -> None:
+    strange = [record("a", status=None, source_status="lạ"), record("b", status=None, source_status="lạ"), record("c")]
+    sheets = Sheet(strange, unknown={("channel", "bồ câu"): 2}), Sheet((), unknown={("channel", "bồ câu"): 1})
+    take_with(engine, told(*sheets), 0)
+    seen = "SELECT field, code, row_count FROM audit.unknown_codes WHERE run_id = {} ORDER BY 1, 2"
+    assert query(engine, seen.format(1)) == [("channel", "bồ câu", 3), ("status", "lạ", 2)]
+    told_itself = told(Sheet(strange, unknown={("status", "LẠ\x00"): 7, ("channel", "x" * 900): 1}))
+    take_with(engine, told_itself, 1)
+    assert query(engine, seen.format(2)) == [("channel", "x" * 200, 1), ("status", "LẠ\ufffd", 7)]
+    for day in range(2, 14):
+        take_with(engine, told(Sheet(strange[:1])), day)
+    kept = query(engine, "SELECT run_id, code FROM audit.unknown_codes ORDER BY 1, 2")
+    assert kept[:3] == [(1, "bồ câu"), (2, "LẠ\ufffd"), (2, "x" * 200)], "when each was met last stays"
+    assert kept[3:] == [(run, "lạ") for run in range(5, 15)]
+
+
+def test_codes_of_a_failed_pull_are_kept_too(engine: Engine) -> None:
+    with pytest.raises(TransientSourceError):
+        take_with(engine, told(Sheet((), unknown={("channel", "x"): 1}), TransientSourceError("gone; try again")), 0)
+    assert query(engine, "SELECT source, field, code, row_count FROM audit.unknown_codes") == [
+        ("mau", "channel", "x", 1)
+    ]
+
+
+def test_keys_repeated_with_other_content_are_counted_as_they_are_listed(engine: Engine) -> None:
+    twice = [record("a", status=4), record("a", status=9), record("b"), record("b")]
+    done = take_with(engine, told(Sheet(twice, (reject(1),))), 0, assertions=Assertions(max_reject_share=0.2))
+    assert (done.rows_rejected, done.rows_repeated) == (2, 2)
+    assert len(query(engine, "SELECT value FROM tthc.rejects")) == 2
+    assert query(engine, "SELECT rows_rejected FROM tthc.pull_runs") == [2]
+
+
+def test_a_key_repeated_with_other_content_hides_no_dossier_that_is_gone(engine: Engine) -> None:
+    take(engine, record("a"), record("b"))
+    for day in (1, 2):
+        take_with(engine, told(Sheet([record("b"), record("b", status=5)])), day)
+    assert vanished(engine) == ["a"]

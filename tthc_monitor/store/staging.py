@@ -1,0 +1,136 @@
+"""What a pull has given so far: keys and hashes in the database, whole records on local disk.
+
+The tables are temporary: no other connection sees them, and they vanish with theirs. A pull may come in rounds; the
+records of the round under way are in ``staging``, the keys of those before it in ``told``.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+from sqlalchemy import Connection, text
+
+from tthc_monitor.domain.records import INSTANT_COLUMNS, OBSERVED_SCHEMA
+from tthc_monitor.store.copy import copy_in, copy_out
+from tthc_monitor.store.spool import Spool
+
+CATALOGUES = {
+    "units": ("unit_code", "unit_name"),
+    "procedures": ("procedure_code", "procedure_name", "sector_code"),
+    "sectors": ("sector_code", "sector_name"),
+}
+"""Catalogue tables, and the columns of a record that fill each; the first is the key."""
+
+_STAGED = "(position bigint, source_key text, content_hash bytea)"
+_MICROSECONDS = "(extract(epoch FROM d.{0}) * 1000000)::bigint"
+
+
+def create_staging(connection: Connection) -> None:
+    """Make this connection's staging tables, and the view ``listed`` of all keys that the pull has given."""
+    connection.execute(text(f"CREATE TEMP TABLE staging {_STAGED}"))
+    connection.execute(text(f"CREATE TEMP TABLE told {_STAGED}"))
+    connection.execute(text("CREATE TEMP TABLE wanted (source_key text)"))
+    connection.execute(
+        text("CREATE TEMP VIEW listed AS SELECT source_key FROM staging UNION ALL SELECT source_key FROM told")
+    )
+    for table, columns in CATALOGUES.items():
+        connection.execute(text(f"CREATE TEMP TABLE staging_{table} ({', '.join(f'{name} text' for name in columns)})"))
+
+
+def stage(connection: Connection, spool: Spool, prepared: pl.DataFrame) -> None:
+    """Spool prepared records and send their keys and hashes, not the records: most pulls bring little news."""
+    position = spool.add(prepared.select(*OBSERVED_SCHEMA, "content_hash"))
+    keys = prepared.select("source_key", wire_hash()).with_row_index("position", offset=position)
+    copy_in(connection, "staging", keys)
+    stage_names(connection, prepared)
+
+
+def stage_names(connection: Connection, records: pl.DataFrame) -> None:
+    """Send the codes of records with their names."""
+    for table, columns in CATALOGUES.items():
+        copy_in(connection, f"staging_{table}", records.select(columns).drop_nulls(columns[0]).unique())
+
+
+def wire_hash() -> pl.Expr:
+    """The content hash as COPY wants it."""
+    return (pl.lit("\\x") + pl.col("content_hash").bin.encode("hex")).alias("content_hash")
+
+
+def supersede(connection: Connection, keys: pl.Series) -> int:
+    """Take out what this round has staged of some dossiers, because it is to be staged anew; returns the number."""
+    _want(connection, keys)
+    return connection.execute(text("DELETE FROM staging s USING wanted w WHERE s.source_key = w.source_key")).rowcount
+
+
+def known_records(connection: Connection, spool: Spool, source_id: int, keys: pl.Series) -> pl.DataFrame:
+    """The last known records of dossiers: as staged in this pull, else as the projection holds them.
+
+    Returns:
+        a row of :data:`OBSERVED_SCHEMA` for each that is known.
+    """
+    _want(connection, keys)
+    given = "SELECT * FROM staging" + (" UNION ALL SELECT * FROM told" if spool.keeps_rounds else "")
+    positions = connection.execute(
+        text(f"SELECT max(s.position) FROM ({given}) s JOIN wanted w USING (source_key) GROUP BY s.source_key")
+    ).scalars()
+    staged = spool.take(sorted(positions)).select(list(OBSERVED_SCHEMA))
+    held = _held(connection, source_id)
+    return pl.concat([staged, held.join(staged, on="source_key", how="anti")])
+
+
+def held_records(connection: Connection, source_id: int, keys: pl.Series) -> pl.DataFrame:
+    """What the projection holds of dossiers: a row of :data:`OBSERVED_SCHEMA` for each that it has."""
+    _want(connection, keys)
+    return _held(connection, source_id)
+
+
+def _held(connection: Connection, source_id: int) -> pl.DataFrame:
+    # Instants travel as numbers, since COPY would round those far in the future.
+    columns = (_MICROSECONDS.format(name) if name in INSTANT_COLUMNS else f"d.{name}" for name in OBSERVED_SCHEMA)
+    schema = {name: pl.Int64() if name in INSTANT_COLUMNS else dtype for name, dtype in OBSERVED_SCHEMA.items()}
+    query = f"""
+        SELECT {", ".join(columns)} FROM wanted w
+        JOIN tthc.dossiers d ON d.source_id = {int(source_id)} AND d.source_key = w.source_key
+    """
+    frame = copy_out(connection, query, schema)
+    return frame.with_columns(pl.col(name).cast(OBSERVED_SCHEMA[name]) for name in INSTANT_COLUMNS)
+
+
+def drop_repeated(connection: Connection) -> tuple[int, list[str]]:
+    """Keep the last record of each source key in this round.
+
+    Returns:
+        the number of records dropped, and the keys of those that differed from the record kept.
+    """
+    connection.execute(text("ANALYZE staging (source_key)"))
+    connection.execute(
+        text(
+            "CREATE TEMP TABLE repeated AS SELECT source_key, max(position) AS kept FROM staging "
+            "GROUP BY source_key HAVING count(*) > 1"
+        )
+    )
+    differing = connection.execute(
+        text(
+            "SELECT DISTINCT s.source_key FROM staging s JOIN repeated r USING (source_key) "
+            "JOIN staging k ON k.source_key = r.source_key AND k.position = r.kept "
+            "WHERE s.content_hash <> k.content_hash ORDER BY 1"
+        )
+    ).scalars()
+    keys = list(differing)
+    dropped = connection.execute(
+        text("DELETE FROM staging s USING repeated r WHERE s.source_key = r.source_key AND s.position < r.kept")
+    ).rowcount
+    connection.execute(text("DROP TABLE repeated"))
+    return dropped, keys
+
+
+def end_round(connection: Connection, spool: Spool) -> None:
+    """Begin a new round: what was staged is told, and staging is empty."""
+    connection.execute(text("INSERT INTO told SELECT * FROM staging"))
+    connection.execute(text(f"TRUNCATE staging, {', '.join(f'staging_{table}' for table in CATALOGUES)}"))
+    spool.end_round()
+
+
+def _want(connection: Connection, keys: pl.Series) -> None:
+    connection.execute(text("TRUNCATE wanted"))
+    copy_in(connection, "wanted", keys.unique().alias("source_key").to_frame())
+    connection.execute(text("ANALYZE wanted"))
