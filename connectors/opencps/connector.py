@@ -7,28 +7,35 @@ delivered since the last run; once a day the ranges go back ``window_days``. The
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
+from itertools import islice
 from typing import Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
 from connectors.base import ConnectorOptions, Cursor, Page, Surroundings
-from connectors.http import Basic, HttpClient, Retries, read_secret
-from connectors.opencps.history import History, as_list, read_history
-from connectors.opencps.listing import OLDEST_DAY, PATH, Lister, Query
+from connectors.http import Basic, HttpClient, open_client, read_secret
+from connectors.opencps.answers import Row, kept, read_detail, text
+from connectors.opencps.check import check_site, nothing_visible
+from connectors.opencps.histories import Histories
+from connectors.opencps.history import History
+from connectors.opencps.listing import OLDEST_DAY, PATH, Lister, Piece, Query
+from connectors.opencps.membership import Membership
 from connectors.opencps.options import OpencpsOptions
-from connectors.opencps.rows import APPLICANT_HASH_COLUMN, HISTORY_COLUMNS, ROW_COLUMNS, RowReader, strip, text
+from connectors.opencps.rows import APPLICANT_HASH_COLUMN, HISTORY_COLUMNS, NOT_IN_DETAIL, ROW_COLUMNS, RowReader
 from connectors.opencps.state import Run, scope_of
 from tthc_monitor.domain.errors import PermanentSourceError
 from tthc_monitor.domain.records import Batch
-from tthc_monitor.domain.statuses import ENDED
 
 NOT_AUTHENTICATED: Final = frozenset({203, 401})
-NO_HISTORY: Final = frozenset({403, 404})
-_OFFICE_HOURS: Final = range(6, 19)
-_OFFICE_ZONE: Final = ZoneInfo("Asia/Ho_Chi_Minh")
+ABSENT: Final = frozenset({204, 403, 404})
+"""Answers to the question for one dossier that is not there; the server has no better word for it than 403."""
+_ROWS_A_PAGE: Final = 5_000
+"""Rows that are normalised together where nothing but the list is read: the fixed cost of a page is many rows' worth."""
+_LOOKS_A_PAGE: Final = 200
 
 
 class OpencpsConnector:
@@ -42,7 +49,7 @@ class OpencpsConnector:
         self._surroundings = surroundings
         self._zone = ZoneInfo(options.zone)
         self._reader = RowReader(options)
-        self._statuses = options.all_statuses()
+        self._membership = Membership(options)
         self._scope = scope_of(options, surroundings.applicant_key)
 
     @property
@@ -64,85 +71,134 @@ class OpencpsConnector:
 
         Every run lists all dossiers in an open status, whatever its cursor.
         """
-        now = self._surroundings.now()
-        run = Run.begin(cursor, self._scope, now, self._zone)
-        counted = rows_listed = 0
-        with self._client() as client, ThreadPoolExecutor(self._options.history_workers) as pool:
+        run = Run.begin(cursor, self._scope, self._surroundings.now(), self._zone)
+        counted = 0
+        seen_any = False
+        with self._session() as (client, pool):
             lister = Lister(client, self._options, run.today, pool)
+            histories = Histories(client, pool, self._options) if self._options.fetch_history else None
             for query in self._queries(run):
                 total = 0
-                for piece in lister.walk(query):
+                for piece in self._gathered(lister.walk(query)):
                     total = piece.total
-                    rows = [row for row in piece.rows if self._within(row, query)]
-                    rows_listed += len(rows)
-                    stripped = [strip(row, self._surroundings.applicant_key) for row in rows]
-                    fresh = [row for row in stripped if run.is_news(row)]
-                    content: dict[str, Any] = {"data": fresh}
-                    if self._options.fetch_history:
-                        content["histories"] = self._histories(client, pool, run, fresh)
+                    rows = [row for row in piece.rows if row is None or self._membership.has(row, query.statuses)]
+                    seen_any = seen_any or bool(rows)
+                    content, fresh = self._news(run, rows)
+                    if histories is not None:
+                        content["histories"] = histories.news(run, fresh)
                     resume = None
                     if run.is_first and query.field == "Receive" and piece.complete_through is not None:
                         resume = run.unfinished(piece.complete_through)
-                    if fresh or resume is not None:
+                    if content["rows"] or resume is not None:
                         yield Page(content, piece.location, resume, counted + total)
                 counted += total
-        if run.is_first and not rows_listed and not run.is_continued:
-            raise self._nothing_visible()
-        yield Page({"data": []}, PATH, run.finished(), counted, listed_all=True)
+        if run.is_first and not seen_any and not run.is_continued:
+            raise nothing_visible(self._options)
+        yield Page({"rows": []}, PATH, run.finished(), counted, listed_all=True)
+
+    def look(self, keys: Sequence[str]) -> Iterator[Page]:
+        """Ask for single dossiers, whatever their state. What was deleted, or is refused, is in no page.
+
+        The server answers 403 both to a dossier that is not there and to a caller who may not see it. So where one is
+        missing, a dossier that is listed is asked for too; when even that one is refused, nothing is said at all.
+        """
+        prefix, applicant_key = f"{self._options.group_id}/", self._surroundings.applicant_key
+        numbers = iter([key.removeprefix(prefix) for key in keys if key.startswith(prefix)])
+        with self._session() as (client, pool):
+            histories = Histories(client, pool, self._options) if self._options.fetch_history else None
+            may_look = False
+            while asked := list(islice(numbers, _LOOKS_A_PAGE)):
+                answers = list(pool.map(lambda number: self._detail(client, number), asked))
+                rows = [row for row in answers if row is not None]
+                if len(rows) < len(asked) and not may_look:
+                    may_look = bool(rows) or self._can_look(client, pool)
+                content: dict[str, Any] = {"rows": [kept(row, applicant_key) for row in rows], "are_details": True}
+                if histories is not None:
+                    content["histories"] = histories.of(rows)
+                if rows:
+                    yield Page(content, f"{PATH}/{asked[0]}")
 
     def normalise(self, page: Page) -> Batch:
-        """Canonical records of a page; a row with a malformed date is rejected alone."""
+        """Canonical records of a page; a row with a malformed date is rejected alone.
+
+        What a dossier's own page does not tell, its sector, stays as it was listed.
+        """
         packed = page.content.get("histories")
         known: dict[str, History | None] = {}
         if packed is not None:
             known = {key: None if value is None else History.unpacked(value) for key, value in packed.items()}
-        return self._reader.read(as_list(page.content.get("data")), known, page.location)
+        batch = self._reader.read(page.content["rows"], known, page.location)
+        if not page.content.get("are_details"):
+            return batch
+        read = HISTORY_COLUMNS if known and None not in known.values() else frozenset()
+        return replace(batch, patch=True, clears=(ROW_COLUMNS - NOT_IN_DETAIL) | read)
 
     def check(self) -> list[str]:
-        """Try address, credentials, site id, history and the server's time zone."""
+        """Try address, credentials, site id, history, single dossiers, statuses and the server's time zone."""
         today = self._surroundings.now().astimezone(self._zone).date()
-        with self._client() as client, ThreadPoolExecutor(1) as pool:
-            rows, total = Lister(client, self._options, today, pool).first_page(Query())
-            found = [f"{self._options.url} answers and accepts user {self._options.username}"]
-            own = [row for row in rows if isinstance(row, dict) and self._within(row, Query())]
-            if not own:
-                raise self._nothing_visible()
-            found.append(f"site {self._options.group_id} shows {total} dossiers to this account")
-            if self._options.fetch_history:
-                answer = client.get_json(f"{PATH}/{own[0].get('dossierId')}/sequences", absent=NO_HISTORY)
-                found.append(
-                    "the step history can be read"
-                    if answer is not None
-                    else "the step history of the first dossier cannot be read; supplement requests may stay unknown"
-                )
-        found.append(self._check_hours(own))
-        return found
+        with self._session() as (client, pool):
+            return check_site(client, pool, self._options, today)
 
-    def _check_hours(self, rows: list[Any]) -> str:
-        moments = [moment for row in rows if (moment := self._local(row.get("receiveDate"))) is not None]
-        inside = sum(moment.astimezone(_OFFICE_ZONE).hour in _OFFICE_HOURS for moment in moments)
-        share = f"{inside} of {len(moments)} receptions lie between 06:00 and 19:00"
-        if len(moments) >= 20 and inside < 0.8 * len(moments):
+    def _news(self, run: Run, rows: Iterable[Row | None]) -> tuple[dict[str, Any], list[Row]]:
+        """What this run has not given out yet, as content of a page, and the dossiers among it."""
+        content: list[Any] = []
+        fresh: list[Row] = []
+        applicant_key = self._surroundings.applicant_key
+        for row in rows:
+            told = kept(row, applicant_key)
+            key = None if row is None else text(row.dossier_id)
+            if row is None or key is None:
+                content.append(told)
+            elif run.is_news(key, told):
+                content.append(told)
+                fresh.append(row)
+        return {"rows": content}, fresh
+
+    def _gathered(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
+        """Small pieces as one, where nothing is asked between them."""
+        if self._options.fetch_history:
+            yield from pieces
+            return
+        gathered: Piece | None = None
+        for piece in pieces:
+            gathered = piece if gathered is None else piece.after(gathered)
+            if len(gathered.rows) >= _ROWS_A_PAGE or gathered.complete_through is not None:
+                yield gathered
+                gathered = None
+        if gathered is not None:
+            yield gathered
+
+    def _detail(self, client: HttpClient, number: str) -> Row | None:
+        row: Row | None = client.get_json(f"{PATH}/{number}", absent=ABSENT, parse=read_detail)
+        return row if row is not None and self._membership.is_of_site(row) else None
+
+    def _can_look(self, client: HttpClient, pool: ThreadPoolExecutor) -> bool:
+        today = self._surroundings.now().astimezone(self._zone).date()
+        rows, _ = Lister(client, self._options, today, pool).first_page(Query())
+        number = next((key for row in rows if row is not None and (key := text(row.dossier_id))), None)
+        if number is None or self._detail(client, number) is None:
             raise PermanentSourceError(
-                f"only {share} when read as {self._options.zone}: the server seems to write another time zone; "
-                "set zone to the server's own (UTC, say)"
+                f"user {self._options.username} may not ask {self._options.url} for single dossiers, so whether some are "
+                "gone cannot be told; ask for the right to read a dossier's details for this account"
             )
-        return f"{share}, so zone {self._options.zone} fits"
+        return True
 
     @contextmanager
-    def _client(self) -> Iterator[HttpClient]:
+    def _session(self) -> Iterator[tuple[HttpClient, ThreadPoolExecutor]]:
         options, base_dir = self._options, self._surroundings.base_dir
         password = read_secret("password", options.password, options.password_file, options.password_env, base_dir)
-        with HttpClient(
-            options.url,
-            credentials=Basic(options.username, password),
-            headers={"groupId": options.group_id},
-            timeout_seconds=options.timeout_seconds,
-            retries=Retries(attempts=options.attempts),
-            ca_file=base_dir / options.ca_file if options.ca_file else None,
-            not_authenticated=NOT_AUTHENTICATED,
-        ) as client:
-            yield client
+        with (
+            open_client(
+                options,
+                self._surroundings,
+                options.url,
+                credentials=Basic(options.username, password),
+                headers={"groupId": options.group_id},
+                not_authenticated=NOT_AUTHENTICATED,
+            ) as client,
+            ThreadPoolExecutor(options.workers) as pool,
+        ):
+            yield client, pool
 
     def _queries(self, run: Run) -> Iterator[Query]:
         options, last = self._options, run.today + timedelta(days=1)
@@ -162,71 +218,3 @@ class OpencpsConnector:
             yield Query((), "Receive", first, last)
         yield Query((), "Release", first, last)
         yield Query((), "Finish", first, last)
-
-    def _within(self, row: Any, query: Query) -> bool:
-        """Filter again: the server's filters are text searches and may give more than was asked."""
-        if not isinstance(row, dict):
-            return True
-        options = self._options
-        return (
-            (not query.statuses or row.get("dossierStatus") in query.statuses)
-            and (text(row.get("groupId")) or options.group_id) == options.group_id
-            and (text(row.get("systemId")) or options.system_ids[0]) in options.system_ids
-            and (text(row.get("originality")) or options.originality[0]) in options.originality
-            and (not options.agencies or text(row.get("govAgencyCode")) in options.agencies)
-        )
-
-    def _histories(
-        self, client: HttpClient, pool: ThreadPoolExecutor, run: Run, rows: list[dict[str, Any]]
-    ) -> dict[str, list[int | None] | None]:
-        keyed = {key: row for row in rows if (key := text(row.get("dossierId")))}
-        wanted = [key for key, row in keyed.items() if self._history_due(run, key, row)]
-
-        def ask(key: str) -> History | None:
-            answer = client.get_json(f"{PATH}/{key}/sequences", absent=NO_HISTORY)
-            if answer is None:
-                return None
-            received = self._local(keyed[key].get("receiveDate"))
-            return read_history(
-                answer,
-                self._options.waiting_steps,
-                received_ms=None if received is None else round(received.timestamp()) * 1000,
-                step=text(keyed[key].get("stepCode")),
-            )
-
-        for key, history in zip(wanted, pool.map(ask, wanted), strict=True):
-            run.learn(key, history)
-        old = run.today - timedelta(days=self._options.window_days + 2)
-        for key, row in keyed.items():
-            acted = self._local(row.get("lastActionDate"))
-            if row.get("dossierStatus") in self._options.terminal_statuses and acted is not None and acted.date() < old:
-                run.forget(key)
-        return {key: None if (one := run.known(key)) is None else one.packed() for key in keyed}
-
-    def _history_due(self, run: Run, key: str, row: Mapping[str, Any]) -> bool:
-        acted = self._local(row.get("lastActionDate"))
-        run.saw_action(acted)
-        if acted is None or run.may_have_changed(acted):
-            return True
-        if not run.knows(key):
-            return not (self._has_ended(row) and run.keep_early(key))
-        known = run.known(key)
-        if known is None:
-            return run.is_wide
-        return (text(row.get("stepCode")) in self._options.waiting_steps) != known.waits
-
-    def _has_ended(self, row: Mapping[str, Any]) -> bool:
-        codes = (text(row.get("dossierSubStatus")), text(row.get("dossierStatus")))
-        return next((self._statuses[code] for code in codes if code in self._statuses), None) in ENDED
-
-    def _local(self, value: Any) -> datetime | None:
-        try:
-            return datetime.strptime(str(value), "%d/%m/%Y %H:%M:%S").replace(tzinfo=self._zone)
-        except ValueError:
-            return None
-
-    def _nothing_visible(self) -> PermanentSourceError:
-        return PermanentSourceError(
-            f"site {self._options.group_id} at {self._options.url} shows no dossier to user {self._options.username}; "
-            "check group_id, agencies and the account's scope"
-        )

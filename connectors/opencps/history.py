@@ -6,6 +6,8 @@ from collections.abc import Collection
 from dataclasses import astuple, dataclass
 from typing import Any, NamedTuple
 
+from connectors.opencps.answers import as_list
+
 ROLLED_BACK = 2
 
 
@@ -49,13 +51,6 @@ class _Move(NamedTuple):
     at_ms: int
     step: str
     before: str
-
-
-def as_list(value: Any) -> list[Any]:
-    """The server writes a list of one as the thing itself, and leaves an empty list out."""
-    if value is None or value == "":
-        return []
-    return value if isinstance(value, list) else [value]
 
 
 def read_history(

@@ -8,15 +8,15 @@ again, split, and at last an error, never silence.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Any, Final, Literal
+from itertools import islice
+from typing import Final, Literal, Self
 
 from connectors.http import HttpClient
-from connectors.opencps.history import as_list
+from connectors.opencps.answers import Listing, Row, read_listing
 from connectors.opencps.options import OpencpsOptions
 from tthc_monitor.domain.errors import PermanentSourceError
 
@@ -54,22 +54,30 @@ class Piece:
     of days, to its last day.
     """
 
-    rows: list[Any]
+    rows: list[Row | None]
     location: str
     total: int
     complete_through: date | None = None
 
+    def after(self, earlier: Piece) -> Piece:
+        """Both as one."""
+        return replace(self, rows=[*earlier.rows, *self.rows], location=earlier.location)
+
 
 @dataclass(frozen=True)
 class _Answer:
-    rows: list[Any]
+    """A page: its rows beside the keys by which they are known to a walk."""
+
+    start: int
+    rows: Sequence[Row | None]
+    keys: Sequence[str]
     total: int
 
 
 class Lister:
     """Asks one site for lists of dossiers.
 
-    ``today`` bounds the ranges it invents when it must split; ``pool`` fetches the next page while the caller is busy
+    ``today`` bounds the ranges it invents when it must split; ``pool`` fetches the next pages while the caller is busy
     with this one.
     """
 
@@ -83,9 +91,10 @@ class Lister:
             "originality": ",".join(options.originality),
             **({"agency": ",".join(options.agencies)} if options.agencies else {}),
         }
-        self._overlap = max(1, min(10, options.page_size // 5))
+        self._most_ahead = 1 if options.fetch_history else options.workers  # pages grow old while histories are read
+        self._overlap = max(1, min(10, options.page_size // 40))
 
-    def first_page(self, query: Query) -> tuple[list[Any], int]:
+    def first_page(self, query: Query) -> tuple[Sequence[Row | None], int]:
         """Rows of the first page, and the total."""
         answer = self._ask(query, 0)
         return answer.rows, answer.total
@@ -122,27 +131,30 @@ class Lister:
     def _pages(self, query: Query, first: _Answer, ids: set[str]) -> Iterator[Piece]:
         """Walk the offsets, a second time when the first walk listed fewer than the total."""
         for _ in range(2):
-            answer, start = first, 0
-            while True:
-                keys = [_key(row) for row in answer.rows]
-                if start and keys and not any(key in ids for key in keys[: self._overlap]):
-                    start = max(0, start - self._options.page_size)
-                    answer = self._ask(query, start)
-                    continue
-                fresh = [row for row, key in zip(answer.rows, keys, strict=True) if key not in ids]
-                ids.update(keys)
-                piece = Piece(fresh, f"{query}&start={start}", answer.total)
-                is_last = not keys or start + len(keys) >= answer.total
-                start = max(start + 1, start + len(keys) - self._overlap)
-                ahead = None if is_last else self._pool.submit(self._ask, query, start)
-                if fresh:
-                    yield piece
-                if ahead is None:
-                    break
-                answer = ahead.result()
-            if len(ids) >= answer.total:
+            with _Ahead(self._pool, lambda start: self._ask(query, start), self._most_ahead) as ahead:
+                answer, totals = first, {first.total}
+                while True:
+                    keys, start = answer.keys, answer.start
+                    totals.add(answer.total)
+                    if start and keys and not any(key in ids for key in keys[: self._overlap]):
+                        answer = ahead.next(max(0, start - self._options.page_size))
+                        continue
+                    fresh = [row for row, key in zip(answer.rows, keys, strict=True) if key not in ids]
+                    ids.update(keys)
+                    is_last = not keys or start + len(keys) >= answer.total
+                    step = max(1, len(keys) - self._overlap)
+                    ahead.ask(() if is_last else range(start + step, answer.total, step))
+                    if fresh:
+                        yield Piece(fresh, f"{query}&start={start}", answer.total)
+                    if is_last:
+                        break
+                    answer = ahead.next(start + step)
+            is_whole = len(ids) >= answer.total
+            if is_whole and len(totals) == 1:
                 return
             first = self._ask(query, 0)
+            if is_whole and ids.issuperset(first.keys):  # the list moved meanwhile, and no page was of another one
+                return
 
     def _split(self, query: Query, found: int, total: int) -> list[Query]:
         if query.field is not None and query.first < query.last:
@@ -158,20 +170,50 @@ class Lister:
 
     def _ask(self, query: Query, start: int) -> _Answer:
         page = {"start": start, "end": start + self._options.page_size}
-        answer = self._client.get_json(PATH, {**self._fixed, **query.params(), **page})
-        try:
-            total = int(answer["total"])
-        except (KeyError, TypeError, ValueError):
+        answer: Listing = self._client.get_json(PATH, {**self._fixed, **query.params(), **page}, parse=read_listing)
+        if answer.total is None:
             raise PermanentSourceError(
                 f"{self._client.base_url}/{PATH} answers JSON without a total; check that url is that of OpenCPS v2"
-            ) from None
-        return _Answer(as_list(answer.get("data")), total)
+            )
+        keys = [_key(row, place) for place, row in enumerate(answer.rows, start)]
+        return _Answer(start, answer.rows, keys, answer.total)
 
 
-def _key(row: Any) -> str:
-    if isinstance(row, dict) and row.get("dossierId") is not None:
-        return str(row["dossierId"])
-    return json.dumps(row, sort_keys=True, default=str)
+class _Ahead:
+    """Pages under way before they are needed, at most ``most`` of them."""
+
+    def __init__(self, pool: Executor, ask: Callable[[int], _Answer], most: int) -> None:
+        self._pool = pool
+        self._ask = ask
+        self._most = most
+        self._asked: dict[int, Future[_Answer]] = {}
+
+    def ask(self, starts: Iterable[int]) -> None:
+        """Begin with the pages that will most likely be needed, in their order; forget others."""
+        wanted = list(islice(starts, self._most))
+        for start in self._asked.keys() - set(wanted):
+            self._asked.pop(start).cancel()
+        for start in wanted:
+            if start not in self._asked:
+                self._asked[start] = self._pool.submit(self._ask, start)
+
+    def next(self, start: int) -> _Answer:
+        """The page that begins here."""
+        under_way = self._asked.pop(start, None)
+        return self._ask(start) if under_way is None else under_way.result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ask(())
+
+
+def _key(row: Row | None, place: int) -> str:
+    """What a walk knows a row by; what names no dossier is known by its place."""
+    if row is None or row.dossier_id is None:
+        return f"at {place}"
+    return str(row.dossier_id)
 
 
 def _truncated(query: Query, found: int, total: int) -> PermanentSourceError:

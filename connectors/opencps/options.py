@@ -8,9 +8,9 @@ from typing import Annotated, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
-from connectors.base import ConnectorOptions
+from connectors.http_options import HttpOptions
 from tthc_monitor.domain.statuses import Status
 
 DEFAULT_STATUSES: Final[dict[str, Status]] = {
@@ -41,10 +41,10 @@ def _as_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-Code = Annotated[str, BeforeValidator(_as_text), Field(min_length=1)]
+Code = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int), Field(min_length=1)]
 
 
-class OpencpsOptions(ConnectorOptions):
+class OpencpsOptions(HttpOptions):
     """Settings of one OpenCPS site; see the field descriptions for meaning and units."""
 
     url: str = Field(description="address up to and including /o, such as https://motcua.example.gov.vn/o")
@@ -65,10 +65,13 @@ class OpencpsOptions(ConnectorOptions):
     originality: tuple[Code, ...] = Field(default=("0", "1", "2", "3", "4"), min_length=1)
     agencies: tuple[Code, ...] = Field(default=(), description="only these unit codes; empty means all")
     fetch_history: bool = Field(default=True, description="read supplement requests, one request a changed dossier")
-    history_workers: int = Field(default=4, ge=1, le=16, description="requests under way at once")
-    ca_file: Path | None = Field(default=None, description="PEM file of the authority to trust instead of the usual")
-    timeout_seconds: float = Field(default=30.0, gt=0)
-    attempts: int = Field(default=5, ge=1, description="tries of each request, the first included")
+    workers: int = Field(
+        default=4,
+        ge=1,
+        le=16,
+        validation_alias=AliasChoices("workers", "history_workers"),
+        description="requests under way at once",
+    )
 
     @field_validator("url")
     @classmethod

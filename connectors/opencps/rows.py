@@ -1,50 +1,24 @@
-"""From the server's rows to canonical records: whitelist, texts, dates, statuses. Pure functions."""
+"""From the server's rows to canonical records: texts, dates, statuses. Pure functions."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
+from connectors.opencps.answers import APPLICANT_HASH, FIELDS, Scalar
 from connectors.opencps.history import History
 from connectors.opencps.options import OpencpsOptions
 from tthc_monitor.domain.records import INSTANT, Batch, Reject, conform, empty_records
 from tthc_monitor.domain.statuses import Status
 
 DATES: Final = ("submitDate", "receiveDate", "dueDate", "extendDate", "releaseDate", "finishDate", "cancellingDate")
-KEPT: Final = (
-    "dossierId",
-    "groupId",
-    "referenceUid",
-    "dossierNo",
-    "serviceCode",
-    "serviceName",
-    "govAgencyCode",
-    "govAgencyName",
-    "domainCode",
-    "domainName",
-    "dossierStatus",
-    "dossierSubStatus",
-    "stepCode",
-    "stepName",
-    "lastActionDate",
-    "online",
-    "viaPostal",
-    "fromViaPostal",
-    "systemId",
-    "originality",
-    "originDossierId",
-    "dossierOverdue",
-    *DATES,
-)
-"""The only fields of a row that are ever looked at again; persons, addresses and the PIN are not among them."""
-
-APPLICANT_HASH: Final = "applicantHash"
 APPLICANT_HASH_COLUMN: Final = "applicant_hash"
+_IDS: Final = ("dossierId", "groupId")
 _DATE: Final = r"^\d{2}/\d{2}/\d{4} \d{2}:\d{2}:\d{2}$"
+_NO_RECORD: Final = "not a record; ask the system's operator"
+_NO_ID: Final = "is missing, so the dossier cannot be told from others; ask the system's operator"
 _NO_DATE: Final = "not a date dd/MM/yyyy HH:mm:ss between 2000 and 2099; have it corrected at the source"
 _IS_ID: Final = "[1-9]"
 """A dossier that is part of none names 0 as the one it is part of."""
@@ -74,6 +48,11 @@ _FROM_HISTORY: Final = {
     "last_step_at": "last_ms",
     "step_started_at": "entered_ms",
 }
+_HISTORY_FIELDS: Final = {
+    "supplement_count": "supplements",
+    "steps_done": "steps",
+    **{name: name for name in _FROM_HISTORY.values()},
+}
 HISTORY_COLUMNS: Final = frozenset({*_FROM_HISTORY, "supplement_count", "steps_done"})
 """Canonical columns that come from the step history."""
 ROW_COLUMNS: Final = frozenset(
@@ -81,40 +60,8 @@ ROW_COLUMNS: Final = frozenset(
     | {"due_original", "due_current", "finished_at", "parent_key"}
 ) - {APPLICANT_HASH_COLUMN}
 """Canonical columns that come from a row of the list."""
-
-
-def strip(row: Any, applicant_key: bytes | None) -> dict[str, Any]:
-    """Keep the whitelisted fields, and the keyed hash of the applicant's number when there is a key.
-
-    Of what is not a row at all nothing is kept; it becomes a reject.
-    """
-    if not isinstance(row, Mapping):
-        return {}
-    kept = {name: row[name] for name in KEPT if name in row}
-    if applicant_key is not None:
-        digest = applicant_hash(row.get("applicantIdNo"), applicant_key)
-        if digest is not None:
-            kept[APPLICANT_HASH] = digest
-    return kept
-
-
-def applicant_hash(number: Any, key: bytes) -> str | None:
-    """HMAC-SHA256 of an identity number, in hex; None when there is no number.
-
-    Leading zeros are cut first, because the server drops them from some answers and not from others.
-    """
-    canonical = text(number)
-    canonical = canonical.replace(" ", "").lstrip("0") if canonical else None
-    return hmac.new(key, canonical.encode(), hashlib.sha256).hexdigest() if canonical else None
-
-
-def text(value: Any) -> str | None:
-    """A field as text: the server writes numeric-looking texts as numbers, and null as an empty text."""
-    if value is None or isinstance(value, (dict, list)):
-        return None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value).strip() or None
+NOT_IN_DETAIL: Final = frozenset({"sector_code", "sector_name", "source_verdict"})
+"""Canonical columns that the answer about a single dossier may leave out, though the list tells them."""
 
 
 class RowReader:
@@ -125,28 +72,31 @@ class RowReader:
         self._dates = [_instant(name, options.zone) for name in DATES]
         self._columns = self._shape()
 
-    def read(self, rows: Sequence[Any], histories: Mapping[str, History | None], location: str) -> Batch:
+    def read(self, rows: Sequence[Sequence[Scalar]], histories: Mapping[str, History | None], location: str) -> Batch:
         """Records of the rows, with one reject for each row that cannot be read.
 
-        ``histories`` is keyed by ``dossierId`` as text; a dossier not in it, or None there, has no known history.
+        A row has the fields of ``FIELDS`` in that order, or none where the server gave no record. ``histories`` is keyed
+        by ``dossierId`` as text; a dossier not in it, or None there, has no known history.
         """
-        faults = {number: fault for number, row in enumerate(rows, start=1) if (fault := _fault(row)) is not None}
-        rejects = [Reject(location, number, *fault) for number, fault in faults.items()]
-        good = [row for number, row in enumerate(rows, start=1) if number not in faults] if faults else rows
-        if not good:
+        rejects = [Reject(location, number, None, _NO_RECORD) for number, row in enumerate(rows, start=1) if not row]
+        numbers = [number for number, row in enumerate(rows, start=1) if row]
+        told = [row for row in rows if row] if rejects else rows
+        if not told:
             return Batch(empty_records(), tuple(rejects), len(rows))
         frame = (
-            _texts(good)
-            .with_columns(_known(good, histories))
+            _texts(told)
+            .with_columns(_known(told, histories))
             .lazy()
             .select(pl.all().exclude(DATES), pl.col(DATES).name.suffix("_text"), *self._dates)
-            .with_columns(pl.any_horizontal(_unread(name) for name in DATES).alias("bad"))
+            .with_columns(
+                pl.any_horizontal(pl.col(_IDS).is_null(), *(_unread(name) for name in DATES)).alias("bad"),
+            )
             .collect()
         )
         if frame["bad"].any():
-            numbers = [number for number in range(1, len(rows) + 1) if number not in faults]
             rejects += _rejects(frame, numbers, location)
             frame = frame.filter(~pl.col("bad"))
+        rejects.sort(key=lambda reject: reject.row or 0)
         return Batch(conform(frame.select(self._columns)), tuple(rejects), len(rows))
 
     def _national(self) -> pl.Expr:
@@ -198,15 +148,6 @@ class RowReader:
         ]
 
 
-def _fault(row: Any) -> tuple[str | None, str] | None:
-    if not isinstance(row, Mapping):
-        return None, "not a record; ask the system's operator"
-    for name in ("dossierId", "groupId"):
-        if text(row.get(name)) is None:
-            return name, "is missing, so the dossier cannot be told from others; ask the system's operator"
-    return None
-
-
 def _instant(name: str, zone: str) -> pl.Expr:
     column = pl.col(name)
     parsed = (
@@ -224,34 +165,40 @@ def _unread(name: str) -> pl.Expr:
 
 
 def _rejects(frame: pl.DataFrame, numbers: Sequence[int], location: str) -> Iterator[Reject]:
-    """One reject for each bad row, naming its first unreadable date."""
+    """One reject for each bad row, naming the id it lacks or its first unreadable date."""
     for index in frame["bad"].arg_true():
-        for name in DATES:
-            value = frame[f"{name}_text"][index]
-            if value is not None and frame[name][index] is None:
-                yield Reject(location, numbers[index], name, _NO_DATE, value)
-                break
+        missing = next((name for name in _IDS if frame[name][index] is None), None)
+        if missing is not None:
+            yield Reject(location, numbers[index], missing, _NO_ID)
+            continue
+        unread = (name for name in DATES if frame[f"{name}_text"][index] is not None and frame[name][index] is None)
+        name = next(unread)
+        yield Reject(location, numbers[index], name, _NO_DATE, frame[f"{name}_text"][index])
 
 
 _TRIMMED: Final = pl.all().str.strip_chars().replace("", None)
 
 
-def _texts(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
-    """Every kept field as a trimmed text; the server writes numbers for numeric-looking texts, and "" for null."""
-    columns = [
-        pl.Series(name, [row.get(name) for row in rows], dtype=pl.String, strict=False)
-        for name in (*KEPT, APPLICANT_HASH)
-    ]
-    return pl.DataFrame(columns).select(_TRIMMED)
+def _texts(rows: Sequence[Sequence[Scalar]]) -> pl.DataFrame:
+    """Every field as a trimmed text; the server writes numbers for numeric-looking texts, and "" for null."""
+    columns = zip(*rows, strict=True)
+    return pl.DataFrame([_text(name, values) for name, values in zip(FIELDS, columns, strict=True)]).select(_TRIMMED)
 
 
-def _known(rows: Sequence[Mapping[str, Any]], histories: Mapping[str, History | None]) -> list[pl.Series]:
-    known = [histories.get(str(row["dossierId"])) for row in rows] if histories else [None] * len(rows)
+def _text(name: str, values: Sequence[Scalar]) -> pl.Series:
+    if set(map(type, values)) == {int}:
+        try:
+            return pl.Series(name, values, dtype=pl.Int64).cast(pl.String)
+        except (OverflowError, TypeError):
+            pass  # larger than 64 bits
+    return pl.Series(name, values, dtype=pl.String, strict=False)
+
+
+def _known(rows: Sequence[Sequence[Scalar]], histories: Mapping[str, History | None]) -> list[pl.Expr | pl.Series]:
+    if not histories:
+        return [pl.lit(None, pl.Int64).alias(name) for name in _HISTORY_FIELDS]
+    known = [histories.get(str(row[0])) for row in rows]
     return [
-        pl.Series("supplement_count", [one and one.supplements for one in known], dtype=pl.Int16),
-        pl.Series("steps_done", [one and one.steps for one in known], dtype=pl.Int16),
-        *(
-            pl.Series(name, [getattr(one, name, None) for one in known], dtype=pl.Int64)
-            for name in ("requested_ms", "completed_ms", "first_ms", "last_ms", "entered_ms")
-        ),
+        pl.Series(name, [getattr(one, field, None) for one in known], dtype=pl.Int64)
+        for name, field in _HISTORY_FIELDS.items()
     ]

@@ -12,21 +12,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from connectors.base import Cursor
+from connectors.http_options import HttpOptions
+from connectors.opencps.answers import applicant_hash
 from connectors.opencps.history import History
 from connectors.opencps.options import OpencpsOptions
-from connectors.opencps.rows import applicant_hash
 
 VERSION: Final = 2
 _EARLY: Final = 1
 _NOT_CONTENT: Final = {
-    *("url", "username", "password", "password_file", "password_env", "ca_file", "page_size", "max_hits"),
-    *("window_days", "history_workers", "timeout_seconds", "attempts"),
+    *HttpOptions.model_fields,
+    *("url", "username", "password", "password_file", "password_env", "page_size", "max_hits", "window_days"),
 }
 _CLOCK_MARGIN: Final = timedelta(hours=1)
 
@@ -76,15 +77,11 @@ class Run:
         last_run = _instant(self._cursor["at"]).astimezone(self._zone).date() - timedelta(days=1)
         return min(last_run, self.today - timedelta(days=window_days)) if self.is_wide else last_run
 
-    def is_news(self, row: Mapping[str, Any]) -> bool:
+    def is_news(self, key: str, row: Hashable) -> bool:
         """Whether this run has not yet given out the row in exactly this state; keeps its history remembered."""
-        key = str(row.get("dossierId"))
         if key in self._remembered:
             self._listed.setdefault(key, self._remembered[key])
-        try:
-            state = hash(tuple(row.items()))
-        except TypeError:  # a field holds a list or an object
-            state = hash(repr(row))
+        state = hash(row)
         if self._seen.get(key) == state:
             return False
         self._seen[key] = state

@@ -12,15 +12,16 @@ import polars as pl
 import pytest
 import stamina
 
-from connectors.base import Cursor, Page, Surroundings
+from connectors.base import Cursor, LooksDirectly, Page, Surroundings
 from connectors.opencps import OpencpsConnector, OpencpsOptions
+from connectors.opencps.answers import applicant_hash
 from connectors.opencps.options import DEFAULT_STATUSES
-from connectors.opencps.rows import applicant_hash
+from connectors.opencps.rows import NOT_IN_DETAIL
 from tthc_monitor.domain.errors import PermanentSourceError, TransientSourceError
 from tthc_monitor.domain.statuses import ENDED
 from tthc_monitor.simulator.opencps_api import FAKE_MARKS
 from tthc_monitor.simulator.scripts import Dossier
-from tthc_monitor.simulator.server import Faults, SimulatedServer
+from tthc_monitor.simulator.server import SimulatedServer
 from tthc_monitor.simulator.world import World
 
 NOW = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
@@ -53,9 +54,8 @@ def running() -> Iterator[SimulatedServer]:
 
 
 @pytest.fixture
-def server(running: SimulatedServer) -> Iterator[SimulatedServer]:
-    clean = Faults()
-    running.faults.__dict__.update(clean.__dict__)
+def server(running: SimulatedServer) -> SimulatedServer:
+    running.faults.clear()
     assert isinstance(running.clock, Clock)
     running.clock.now = NOW
     return running
@@ -423,8 +423,112 @@ def test_a_wrong_address_is_told(server: SimulatedServer) -> None:
 def test_check_tells_what_is_right_and_sees_a_shifted_zone(server: SimulatedServer) -> None:
     lines = connect(server).check()
     assert [line for line in lines if "history can be read" in line]
-    assert len(lines) == 4
+    assert len(lines) == 6
     assert server.password not in str(lines)
     for shifted in ("UTC", "America/New_York"):
         with pytest.raises(PermanentSourceError, match="set zone to the server's own"):
             connect(server, zone=shifted).check()
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        *({"broken": 2}, {"slow_drip": 1}, {"repeat_pages": 1}, {"repeat_pages": 3}),
+        *({"withheld": 7}, {"strict_filters": True}, {"plain_json": True}, {"repeat_rows": True}),
+        {"clock_skew": timedelta(minutes=20)},
+    ],
+    ids=lambda faults: next(iter(faults)),
+)
+def test_nothing_is_lost_for_what_goes_wrong_on_the_way(server: SimulatedServer, faults: dict[str, Any]) -> None:
+    server.faults.__dict__.update(faults)
+    records: Records = {}
+    connector = connect(server, fetch_history=False, page_size=50)
+    cursor = pull(connector, None, records)
+    pull(connector, cursor, records)
+    assert records.keys() == {f"55001/{one.script.dossier_id}" for one in server.world.dossiers_at(NOW)}
+
+
+def test_dates_of_a_server_in_another_zone_are_read_by_the_option(server: SimulatedServer) -> None:
+    server.faults.shifted_zone_hours = -7
+    with pytest.raises(PermanentSourceError, match="set zone to the server's own"):
+        connect(server).check()
+    records: Records = {}
+    pull(connect(server, zone="UTC", fetch_history=False), None, records)
+    for told in map(truth, server.world.dossiers_at(NOW)):
+        for name in ("received_at", "due_current", "finished_at"):
+            assert records[told["source_key"]][name] == told[name]
+
+
+def test_a_dossier_closed_in_the_past_is_found_by_looking(
+    new_server: Callable[[World, Clock], SimulatedServer],
+) -> None:
+    clock = Clock(NOW)
+    server = new_server(World(11, NOW, dossiers=400), clock)
+    connector = connect(server, window_days=3)
+    records: Records = {}
+    cursor = pull(connector, None, records)
+    open_ones = {one.script.dossier_id for one in server.world.dossiers_at(NOW) if one.finished_at is None}
+    clock.now += timedelta(days=12)
+    ended = [
+        one for one in server.world.dossiers_at(clock.now) if one.finished_at and one.script.dossier_id in open_ones
+    ]
+    old = [one for one in ended if one.received_at and one.received_at < NOW - timedelta(days=3)]
+    server.faults.backdated = {one.script.dossier_id: timedelta(days=40) for one in old}
+    seen: Records = {}
+    pull(connector, cursor, seen)
+    missed = {f"55001/{one.script.dossier_id}" for one in old} - seen.keys()
+    assert missed, "released and delivered, so it says, before the days that are listed"
+    found = [connector.normalise(page) for page in connector.look(sorted(missed))]
+    told = {record["source_key"]: record for batch in found for record in batch.records.to_dicts()}
+    assert told.keys() == missed
+    expected = {one["source_key"]: one for one in map(truth, server.faults.seen(server.world.dossiers_at(clock.now)))}
+    for key, record in told.items():
+        assert {name: record[name] for name in expected[key] if name not in NOT_IN_DETAIL} == {
+            name: value for name, value in expected[key].items() if name not in NOT_IN_DETAIL
+        }
+    assert all(batch.patch and "finished_at" in batch.clears for batch in found)
+    assert not any(NOT_IN_DETAIL & batch.clears for batch in found)
+
+
+def test_looking_tells_what_is_there_and_what_is_gone(server: SimulatedServer) -> None:
+    every = [f"55001/{one.script.dossier_id}" for one in server.world.dossiers_at(NOW)][:260]
+    gone = {int(key.partition("/")[2]) for key in every[::7]}
+    server.faults.vanished = gone
+    connector = connect(server)
+    assert isinstance(connector, LooksDirectly)
+    pages = list(connector.look([*every, "55001/1", "77/5", "chữ", "55001/x y"]))
+    keys = [key for page in pages for key in connector.normalise(page).records["source_key"]]
+    assert keys == [key for key in every if int(key.partition("/")[2]) not in gone]
+    assert not list(connector.look([]))
+    assert not list(connector.look([every[0]]))
+    text = json.dumps([(page.content, page.location) for page in pages], ensure_ascii=False)
+    assert not [mark for mark in FAKE_MARKS if mark in text]
+
+
+def test_looking_in_vain_says_nothing_where_nobody_may_look(server: SimulatedServer) -> None:
+    every = {one.script.dossier_id for one in server.world.dossiers_at(NOW)}
+    connector = connect(server)
+    server.faults.without_detail = every
+    with pytest.raises(PermanentSourceError, match="ask for the right to read a dossier's details"):
+        list(connector.look([f"55001/{min(every)}"]))
+
+
+def test_a_history_that_cannot_be_read_clears_nothing(server: SimulatedServer) -> None:
+    one = server.world.dossiers_at(NOW)[0].script.dossier_id
+    server.faults.without_history = {one}
+    connector = connect(server)
+    (page,) = connector.look([f"55001/{one}"])
+    assert "supplement_count" not in connector.normalise(page).clears
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"group_id": 1}, "check group_id"),
+        ({"agencies": ["H99.khong"]}, "but none of H99.khong; correct agencies"),
+        ({"password": "sai"}, r"HTTP 203\); check user name"),
+    ],
+)
+def test_check_says_what_is_wrong(server: SimulatedServer, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(PermanentSourceError, match=message):
+        connect(server, **changes).check()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from connectors.http import Basic, Bearer, HttpClient, Retries, http_library, read_secret
+from connectors.http import Basic, Bearer, Bounds, HttpClient, Retries, http_library, read_secret
 from tthc_monitor.domain.errors import ConfigError, PermanentSourceError, TransientSourceError, TthcError
 
 Answer = http_library.Response
@@ -143,7 +143,7 @@ def test_a_slow_server_is_asked_again_and_then_given_up() -> None:
 
 
 def real(url: str, **options: Path | None) -> HttpClient:
-    return HttpClient(url, retries=QUICK, timeout_seconds=5, ca_file=options.get("ca_file"))
+    return HttpClient(url, retries=QUICK, bounds=Bounds(timeout_seconds=5), ca_file=options.get("ca_file"))
 
 
 def free_port() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from pydantic import ValidationError
 
 from connectors.base import Connector, Page, Surroundings
 from connectors.opencps import OpencpsConnector, OpencpsOptions
+from connectors.opencps.answers import FIELDS, applicant_hash, kept, read_detail, read_listing
 from connectors.opencps.history import History, read_history
-from connectors.opencps.rows import applicant_hash, strip
+from connectors.opencps.membership import Membership
+from connectors.opencps.state import scope_of
 from tthc_monitor.domain.records import RECORD_SCHEMA, Batch
 
 NOW = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
@@ -46,7 +49,10 @@ def connector(**options: Any) -> OpencpsConnector:
 
 
 def normalise(*rows: Any, histories: dict[str, Any] | None = None, **options: Any) -> Batch:
-    content = {"data": list(rows)} | ({"histories": histories} if histories is not None else {})
+    listing = read_listing(json.dumps({"total": len(rows), "data": rows}).encode())
+    content: dict[str, Any] = {"rows": [kept(row, None) for row in listing.rows]}
+    if histories is not None:
+        content["histories"] = histories
     return connector(**options).normalise(Page(content, "rest/v2/dossiers?start=0"))
 
 
@@ -81,10 +87,42 @@ def test_a_plain_row() -> None:
     assert record["supplement_count"] is None
 
 
-def test_a_single_row_may_come_without_its_list() -> None:
-    batch = connector().normalise(Page({"data": ROW}, "x"))
-    assert (batch.records.height, batch.rows_read) == (1, 1)
-    assert connector().normalise(Page({"total": 0}, "x")).rows_read == 0
+@pytest.mark.parametrize(
+    ("data", "ids"),
+    [
+        ({"data": ROW}, [7]),
+        ({"data": [ROW, ROW | {"dossierId": 8}]}, [7, 8]),
+        ({}, []),
+        ({"data": None}, []),
+        ({"data": ""}, []),
+        ({"data": []}, []),
+        ({"data": [ROW, "chữ", None, [1]]}, [7, None, None, None]),
+        ({"data": "chữ"}, [None]),
+        ({"data": 5}, [None]),
+        ({"data": ROW | {"dossierNo": {"applicantName": "GIẢ"}, "dossierId": 10**30}}, [10**30]),
+    ],
+)
+def test_a_list_is_read_in_every_shape_that_the_server_gives_it(data: dict[str, Any], ids: list[Any]) -> None:
+    listing = read_listing(json.dumps({"total": "3"} | data).encode())
+    assert listing.total == 3
+    assert [row and row.dossier_id for row in listing.rows] == ids
+    assert "GIẢ" not in str(listing.rows)
+
+
+@pytest.mark.parametrize("answer", ["{}", "[]", "null", '"No Content."', '{"total": "nhiều"}', '{"total": 1e999}'])
+def test_an_answer_without_a_total_is_seen(answer: str) -> None:
+    assert read_listing(answer.encode()).total is None
+
+
+@pytest.mark.parametrize("body", ["", '{"total": 3, "data": [{"dos', "<html/>"])
+def test_what_is_not_json_is_an_error(body: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        read_listing(body.encode())
+
+
+@pytest.mark.parametrize("body", ["No Content.", " ", "null", "[]", '"x"'])
+def test_no_record_is_no_dossier(body: str) -> None:
+    assert read_detail(body.encode()) is None
 
 
 def test_a_later_extend_date_is_a_new_appointment_and_an_earlier_one_is_nothing() -> None:
@@ -167,13 +205,44 @@ def test_a_row_that_names_no_dossier_is_rejected_without_its_contents() -> None:
     assert "GIẢ" not in str(batch.rejects)
 
 
-def test_only_whitelisted_fields_survive_the_edge() -> None:
-    row = ROW | {"applicantName": "GIẢ", "applicantIdNo": "001", "hasPassword": "1234", "address": "GIẢ", "khac": "GIẢ"}
-    assert strip(row, None) == ROW
-    assert strip("NGUYỄN GIẢ", None) == {}
-    kept = strip(row, b"khoa")
-    assert kept.pop("applicantHash") == hmac.new(b"khoa", b"1", hashlib.sha256).hexdigest()
-    assert kept == ROW
+PERSONAL = (
+    *("applicantName", "applicantIdType", "applicantIdNo", "applicantIdDate", "applicantNote", "userId", "userName"),
+    *("address", "cityCode", "cityName", "districtCode", "districtName", "wardCode", "wardName", "contactName"),
+    *("contactTelNo", "contactEmail", "delegateType", "delegateName", "delegateIdNo", "delegateTelNo", "delegateEmail"),
+    *("delegateAddress", "delegateCityCode", "delegateCityName", "delegateDistrictCode", "delegateWardName"),
+    *(
+        "postalAddress",
+        "postalTelNo",
+        "postalServiceCode",
+        "hasPassword",
+        "password",
+        "secret",
+        "secretCode",
+        "metaData",
+    ),
+    *("lastActionUser", "lastActionUserId", "lastActionNote", "lastActionName", "currentActionUser", "assigned"),
+    *("dossierNote", "submissionNote", "briefNote", "dossierName", "dossierTemplateName", "documentNo", "certNo"),
+    *("originDossierNo", "dossierIdCTN", "serverNo", "visited", "permission", "khac"),
+)
+
+
+@pytest.mark.parametrize("key", [None, b"khoa"])
+@pytest.mark.parametrize("value", ["NGUYỄN GIẢ 0888", 888888888, {"ten": "NGUYỄN GIẢ 0888"}, ["NGUYỄN GIẢ 0888"]])
+def test_no_field_but_the_whitelisted_survives_the_edge(value: Any, key: bytes | None) -> None:
+    row = ROW | dict.fromkeys(PERSONAL, value)
+    (read,) = read_listing(json.dumps({"total": 1, "data": [row]}).encode()).rows
+    told = kept(read, key)
+    hashed = {"applicantHash": applicant_hash(value, key)} if key and not isinstance(value, dict | list) else {}
+    assert {name: item for name, item in zip(FIELDS, told, strict=True) if item is not None} == ROW | hashed
+    batch = connector().normalise(Page({"rows": [told, ()]}, "x"))
+    assert (batch.records.height, len(batch.rejects)) == (1, 1)
+    assert not re.search("GIẢ|888888888", f"{told} {batch.records.write_csv()} {batch.rejects}")
+    assert kept(read_detail(json.dumps(row).encode()), key) == told
+
+
+def test_the_hash_is_hmac_sha256() -> None:
+    for key in (b"k", b"khoa" * 30):
+        assert applicant_hash("0085 000001", key) == hmac.new(key, b"85000001", hashlib.sha256).hexdigest()
 
 
 def test_the_applicant_hash_survives_lost_zeros_and_needs_a_number() -> None:
@@ -260,3 +329,41 @@ def test_bad_options_are_refused(changes: dict[str, Any], message: str) -> None:
 def test_no_secret_is_shown() -> None:
     options = OpencpsOptions(**(BASE | {"password": "mat-khau-rat-bi-mat"}))
     assert "mat-khau" not in repr(options) + str(options) + json.dumps(options.model_dump(mode="json"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_asked_for"),
+    [
+        ({}, True),
+        ({"groupId": "55001"}, True),
+        ({"groupId": ""}, True),
+        ({"groupId": 55002}, False),
+        ({"systemId": 5}, True),
+        ({"systemId": "3"}, False),
+        ({"originality": -3}, False),
+        ({"originality": 9}, False),
+        ({"govAgencyCode": "H99.06"}, False),
+        ({"dossierStatus": "done"}, False),
+    ],
+)
+def test_rows_that_were_not_asked_for_are_left_out(changes: dict[str, Any], is_asked_for: bool) -> None:
+    membership = Membership(OpencpsOptions(**BASE, agencies=["H99.05"]))
+    row = read_detail(json.dumps(ROW | changes).encode())
+    assert row is not None
+    for _ in range(2):
+        assert membership.has(row, ("processing", "waiting")) == is_asked_for
+
+
+def test_how_the_server_is_asked_does_not_make_a_pull_begin_anew() -> None:
+    plain = OpencpsOptions(**BASE)
+    manners = {
+        "history_workers": 9,
+        "requests_per_second": 2,
+        "proxy": "http://p.example",
+        "attempts": 2,
+        "page_size": 9,
+    }
+    asked_otherwise = OpencpsOptions(**BASE, **manners)
+    assert asked_otherwise.workers == 9
+    assert scope_of(plain, None) == scope_of(asked_otherwise, None)
+    assert scope_of(plain, None) != scope_of(OpencpsOptions(**BASE, system_ids=["0"]), None)

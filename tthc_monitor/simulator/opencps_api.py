@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -23,6 +24,38 @@ _NUMBER: Final = re.compile(r"-?(\d+|\d+\.\d+)")
 _RELATED: Final = {"cancelling": {"cancelled"}, "waiting": {"correcting"}, "processing": {"interoperating"}}
 
 
+@dataclass(frozen=True)
+class Writing:
+    """How the server writes: its clock and zone off by so much, and JSON with its quirks or without."""
+
+    clock_skew: timedelta = timedelta(0)
+    zone_shift: timedelta = timedelta(0)
+    is_plain: bool = False
+
+    def local(self, moment: datetime) -> datetime:
+        """An instant as the server's local time."""
+        return moment.astimezone(ZONE) + self.clock_skew + self.zone_shift
+
+    def text(self, moment: datetime | None) -> str:
+        """A local time, an empty text for none."""
+        return "" if moment is None else f"{self.local(moment):%d/%m/%Y %H:%M:%S}"
+
+    def milliseconds(self, moment: datetime) -> int:
+        """An instant of a history."""
+        return int((moment + self.clock_skew).timestamp()) * 1_000
+
+    def fields(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        """An object as it is written."""
+        return dict(found) if self.is_plain else {name: coerce(value) for name, value in found.items()}
+
+    def many(self, items: list[dict[str, Any]]) -> Any:
+        """A list, or of one the thing itself."""
+        return items[0] if len(items) == 1 and not self.is_plain else items
+
+
+AS_IT_IS: Final = Writing()
+
+
 def coerce(value: Any) -> Any:
     """What the server's JSON writer makes of a value: texts that look like numbers or booleans become such."""
     if isinstance(value, str):
@@ -33,31 +66,23 @@ def coerce(value: Any) -> Any:
     return value
 
 
-def listing(rows: Iterable[Mapping[str, Any]], total: int) -> dict[str, Any]:
+def listing(rows: Iterable[Mapping[str, Any]], total: int, writing: Writing = AS_IT_IS) -> dict[str, Any]:
     """The envelope of a list: ``data`` is absent when empty and an object when it holds one row."""
-    data = [{name: coerce(value) for name, value in row.items()} for row in rows]
-    if not data:
+    data = [writing.fields(row) for row in rows]
+    if not data and not writing.is_plain:
         return {"total": total}
-    return {"total": total, "data": data[0] if len(data) == 1 else data}
+    return {"total": total, "data": writing.many(data)}
 
 
-def _text(moment: datetime | None) -> str:
-    return "" if moment is None else f"{moment.astimezone(ZONE):%d/%m/%Y %H:%M:%S}"
-
-
-def _milliseconds(moment: datetime) -> int:
-    return int(moment.timestamp()) * 1_000
-
-
-def row(dossier: Dossier, now: datetime) -> dict[str, Any]:
+def row(dossier: Dossier, now: datetime, writing: Writing = AS_IT_IS) -> dict[str, Any]:
     """One dossier as the list gives it."""
-    script = dossier.script
+    script, text = dossier.script, writing.text
     found: dict[str, Any] = {
         "dossierId": script.dossier_id,
         "dossierIdCTN": str(script.dossier_id),
         "referenceUid": script.reference,
         "groupId": GROUP_ID,
-        "createDate": _text(script.created_at),
+        "createDate": text(script.created_at),
         "modifiedDate": "",
         "serviceCode": script.procedure.code,
         "serviceName": script.procedure.name,
@@ -66,12 +91,12 @@ def row(dossier: Dossier, now: datetime) -> dict[str, Any]:
         "domainCode": script.procedure.sector_code,
         "domainName": script.procedure.sector_name,
         "dossierNo": "" if dossier.received_at is None else script.code,
-        "submitDate": _text(script.submitted_at),
-        "receiveDate": _text(dossier.received_at),
-        "dueDate": _text(dossier.due_at),
-        "extendDate": _text(dossier.extended_to),
-        "releaseDate": _text(dossier.released_at),
-        "finishDate": _text(dossier.finished_at),
+        "submitDate": text(script.submitted_at),
+        "receiveDate": text(dossier.received_at),
+        "dueDate": text(dossier.due_at),
+        "extendDate": text(dossier.extended_to),
+        "releaseDate": text(dossier.released_at),
+        "finishDate": text(dossier.finished_at),
         "cancellingDate": "",
         "correctingDate": "",
         "endorsementDate": "",
@@ -82,7 +107,7 @@ def row(dossier: Dossier, now: datetime) -> dict[str, Any]:
         "durationCount": float(script.procedure.days) if dossier.due_at else 0.0,
         "durationUnit": 0,
         "dossierOverdue": _opinion(dossier, now),
-        "lastActionDate": _text(dossier.last.at),
+        "lastActionDate": text(dossier.last.at),
         "lastActionCode": dossier.last.action,
         "lastActionUser": f"Cán Bộ GIẢ {script.dossier_id % 40}",
         "stepCode": dossier.step,
@@ -98,6 +123,15 @@ def row(dossier: Dossier, now: datetime) -> dict[str, Any]:
     if script.dossier_id % 17 == 0:
         del found["dossierIdCTN"], found["metaData"], found["cancellingDate"]
     return found | _person(script.applicant)
+
+
+_NOT_IN_DETAIL: Final = ("domainCode", "domainName", "endorsementDate")
+
+
+def detail(dossier: Dossier, now: datetime, writing: Writing = AS_IT_IS) -> dict[str, Any]:
+    """One dossier asked for by its id: some fields of the list are missing, and its step is always late."""
+    found = {name: value for name, value in row(dossier, now, writing).items() if name not in _NOT_IN_DETAIL}
+    return writing.fields(found | {"stepOverdue": "true"})
 
 
 def _person(number: int) -> dict[str, str]:
@@ -132,7 +166,7 @@ def _opinion(dossier: Dossier, now: datetime) -> str:
     return "Quá 1 ngày" if now > dossier.due_at else "Còn 1 ngày"
 
 
-def sequences(dossier: Dossier) -> dict[str, Any]:
+def sequences(dossier: Dossier, writing: Writing = AS_IT_IS) -> dict[str, Any]:
     """The history of a dossier: moves grouped by the step they left, in epoch milliseconds."""
     groups: dict[str, list[Event]] = {}
     for move in dossier.moves:
@@ -141,21 +175,17 @@ def sequences(dossier: Dossier) -> dict[str, Any]:
         {
             "sequenceNo": step,
             "sequenceName": STEPS[step][1] if step in STEPS else "Nộp hồ sơ",
-            "startDate": _milliseconds(moves[0].at),
+            "startDate": writing.milliseconds(moves[0].at),
             "assignUsers": {"userId": 40, "userName": "Cán Bộ GIẢ 40"},
-            "actions": _one_or_many([_action(dossier, move) for move in moves]),
+            "actions": writing.many([_action(dossier, move, writing) for move in moves]),
         }
         for step, moves in groups.items()
     ]
     answer: dict[str, Any] = {"processNo": "QT-MAU", "durationCount": dossier.script.procedure.days, "total": len(data)}
-    return answer | {"data": _one_or_many(data)}
+    return answer | {"data": writing.many(data)}
 
 
-def _one_or_many(items: list[dict[str, Any]]) -> Any:
-    return items[0] if len(items) == 1 else items
-
-
-def _action(dossier: Dossier, move: Event) -> dict[str, Any]:
+def _action(dossier: Dossier, move: Event, writing: Writing) -> dict[str, Any]:
     fields = {
         "fromStepCode": move.before,
         "stepCode": move.step,
@@ -163,15 +193,19 @@ def _action(dossier: Dossier, move: Event) -> dict[str, Any]:
         "actionCode": move.action,
         "actionNote": f"Ghi chú GIẢ về công dân {dossier.script.applicant}",
         "actionUser": "Cán Bộ GIẢ 40",
-        "createDate": _milliseconds(move.at),
+        "createDate": writing.milliseconds(move.at),
         "dueDate": 0,
         "state": 0 if move is dossier.last else 1,
     }
-    return {name: coerce(value) for name, value in fields.items()}
+    return writing.fields(fields)
 
 
-def select(dossiers: list[Dossier], query: Mapping[str, str]) -> list[Dossier]:
+def select(
+    dossiers: list[Dossier], query: Mapping[str, str], writing: Writing = AS_IT_IS, *, strict: bool = False
+) -> list[Dossier]:
     """The dossiers a question finds, by the real system's rules: day bounds, hidden defaults, soft statuses.
+
+    ``strict`` finds only the statuses that were asked for.
 
     Raises:
         ValueError: a date is not dd/MM/yyyy.
@@ -185,14 +219,14 @@ def select(dossiers: list[Dossier], query: Mapping[str, str]) -> list[Dossier]:
         tests.append(lambda one: one.script.parent_id == 0)
     if query.get("status"):
         asked = set(query["status"].split(","))
-        soft = asked.union(*(_RELATED.get(status, set()) for status in asked))
+        soft = asked if strict else asked.union(*(_RELATED.get(status, set()) for status in asked))
         tests.append(lambda one: one.status in soft)
     if query.get("agency", "all") != "all":
         agencies = set(query["agency"].split(","))
         tests.append(lambda one: one.script.unit.code in agencies)
     for name, read in _DATE_FILTERS.items():
         if f"from{name}Date" in query or f"to{name}Date" in query:
-            tests.append(_between(read, query.get(f"from{name}Date"), query.get(f"to{name}Date")))
+            tests.append(_between(read, query.get(f"from{name}Date"), query.get(f"to{name}Date"), writing))
     if "fromFinishDate" in query:
         tests.append(lambda one: one.status == "done")
     return [one for one in dossiers if all(test(one) for test in tests)]
@@ -206,14 +240,14 @@ _DATE_FILTERS: Final[Mapping[str, Callable[[Dossier], datetime | None]]] = {
 
 
 def _between(
-    read: Callable[[Dossier], datetime | None], first: str | None, last: str | None
+    read: Callable[[Dossier], datetime | None], first: str | None, last: str | None, writing: Writing
 ) -> Callable[[Dossier], bool]:
     start = _day(first) if first else datetime.min.replace(tzinfo=ZONE)
     end = _day(last) + timedelta(days=1) if last else datetime.max.replace(tzinfo=ZONE)
 
     def test(one: Dossier) -> bool:
         moment = read(one)
-        return moment is not None and start <= moment < end
+        return moment is not None and start <= writing.local(moment) < end
 
     return test
 

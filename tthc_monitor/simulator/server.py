@@ -1,129 +1,116 @@
-"""The simulated system over real HTTP: an application, and a context manager that serves it on this machine."""
+"""The simulated OpenCPS over real HTTP: an application, and a context manager that serves it on this machine."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import secrets
-import socket
-import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from types import TracebackType
-from typing import Any, Self
+from datetime import UTC, datetime, timedelta
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tthc_monitor.simulator.catalogue import GROUP_ID
-from tthc_monitor.simulator.opencps_api import listing, row, select, sequences
+from tthc_monitor.simulator.faults import Faults, FaultyWay
+from tthc_monitor.simulator.opencps_api import Writing, detail, listing, row, select, sequences
+from tthc_monitor.simulator.scripts import Dossier
+from tthc_monitor.simulator.serving import ServedApp
 from tthc_monitor.simulator.world import World
+
+__all__ = ["DEFAULT_SEED", "DEFAULT_USER", "Faults", "SimulatedApi", "SimulatedServer"]
 
 DEFAULT_USER = "giamsat"
 DEFAULT_SEED = 99
-
-
-@dataclass
-class Faults:
-    """Misbehaviour to switch on; counters apply to the next so many requests and count down.
-
-    ``slow`` requests wait ``slow_seconds``. ``truncated`` answers lose their second half. ``hit_limit`` is the search
-    window: rows behind it are never listed, though ``total`` counts them. ``without_history`` are dossier ids whose
-    history answers 403. ``repeat_rows`` makes every page but the first begin with the last row of the page before.
-    """
-
-    server_errors: int = 0
-    too_many_requests: int = 0
-    retry_after_seconds: int = 1
-    truncated: int = 0
-    slow: int = 0
-    slow_seconds: float = 2.0
-    lost_login: int = 0
-    hit_limit: int = 10_000
-    repeat_rows: bool = False
-    without_history: set[int] = field(default_factory=set)
-
-    def take(self, name: str) -> bool:
-        """Whether the named fault hits this request; uses up one."""
-        left: int = getattr(self, name)
-        if left > 0:
-            setattr(self, name, left - 1)
-        return left > 0
+NOT_AUTHENTICATED = 203
+_BASE = "/o/rest/v2/dossiers"
 
 
 class SimulatedApi:
-    """The endpoints, over a world and a clock. ``requests`` counts what was asked, the failed included."""
+    """The endpoints, over a world and a clock."""
 
     def __init__(
         self, world: World, clock: Callable[[], datetime], username: str, password: str, faults: Faults
     ) -> None:
         self.world = world
         self.faults = faults
-        self.requests = 0
         self._clock = clock
         token = base64.b64encode(f"{username}:{password}".encode()).decode()
         self._authorization = f"Basic {token}"
+        routes = [
+            Route(_BASE, self._list),
+            Route(_BASE + "/{dossier_id:int}", self._detail),
+            Route(_BASE + "/{dossier_id:int}/sequences", self._sequences),
+        ]
+        self.application = FaultyWay(Starlette(routes=routes), faults, NOT_AUTHENTICATED)
+        """What to serve."""
 
-    def application(self) -> Starlette:
-        """The application to serve."""
-        base = "/o/rest/v2/dossiers"
-        return Starlette(routes=[Route(base, self._list), Route(base + "/{dossier_id:int}/sequences", self._sequences)])
+    @property
+    def requests(self) -> int:
+        """What was asked so far, the failed included."""
+        return self.application.requests
 
-    async def _refusal(self, request: Request) -> Response | None:
-        self.requests += 1
-        faults = self.faults
-        if faults.take("slow"):
-            await asyncio.sleep(faults.slow_seconds)
-        if faults.take("server_errors"):
-            return Response("Service Unavailable", 503)
-        if faults.take("too_many_requests"):
-            return Response("", 429, {"Retry-After": str(faults.retry_after_seconds)})
+    def _refusal(self, request: Request) -> Response | None:
         sent = request.headers.get("Authorization", "")
-        if faults.take("lost_login") or not secrets.compare_digest(sent.encode(), self._authorization.encode()):
-            return Response("Non-Authoritative Information", 203)
-        return None
+        if secrets.compare_digest(sent.encode(), self._authorization.encode()):
+            return None
+        return Response("Non-Authoritative Information", NOT_AUTHENTICATED)
 
-    def _answer(self, content: dict[str, Any]) -> Response:
-        response = JSONResponse(content)
-        if self.faults.take("truncated"):
-            body = bytes(response.body)
-            return Response(body[: len(body) // 2], media_type="application/json")
-        return response
+    def _now(self) -> datetime:
+        return self._clock() + self.faults.clock_skew
+
+    def _dossiers(self) -> list[Dossier]:
+        return self.faults.seen(self.world.dossiers_at(self._clock()))
+
+    @property
+    def _writing(self) -> Writing:
+        faults = self.faults
+        return Writing(faults.clock_skew, timedelta(hours=faults.shifted_zone_hours), faults.plain_json)
 
     async def _list(self, request: Request) -> Response:
-        if (refusal := await self._refusal(request)) is not None:
+        if (refusal := self._refusal(request)) is not None:
             return refusal
+        faults = self.faults
         if request.headers.get("groupId") != str(GROUP_ID):
-            return self._answer(listing([], 0))
-        now = self._clock()
+            return JSONResponse(listing([], 0, self._writing))
         try:
-            found = select(self.world.dossiers_at(now), request.query_params)
+            found = select(self._dossiers(), request.query_params, self._writing, strict=faults.strict_filters)
             start = int(request.query_params.get("start", "0"))
             end = int(request.query_params.get("end", "0")) or len(found)
         except ValueError:
             return Response("No Content.", 403)
-        if self.faults.repeat_rows and start:
+        faults.take("withheld")
+        if faults.repeat_rows and start:
             start -= 1
-        page = found[start : min(end, self.faults.hit_limit)]
-        return self._answer(listing((row(one, now) for one in page), len(found)))
+        page = found[start : min(end, faults.hit_limit)]
+        now, writing = self._now(), self._writing
+        return JSONResponse(listing((row(one, now, writing) for one in page), len(found), writing))
+
+    def _one(self, request: Request) -> Dossier | None:
+        wanted = request.path_params["dossier_id"]
+        if request.headers.get("groupId") != str(GROUP_ID):
+            return None
+        return next((one for one in self._dossiers() if one.script.dossier_id == wanted), None)
+
+    async def _detail(self, request: Request) -> Response:
+        if (refusal := self._refusal(request)) is not None:
+            return refusal
+        found = self._one(request)
+        if found is None or found.script.dossier_id in self.faults.without_detail:
+            return Response("No Content.", 403)
+        return JSONResponse(detail(found, self._now(), self._writing))
 
     async def _sequences(self, request: Request) -> Response:
-        if (refusal := await self._refusal(request)) is not None:
+        if (refusal := self._refusal(request)) is not None:
             return refusal
-        wanted = request.path_params["dossier_id"]
-        if wanted not in self.faults.without_history:
-            for one in self.world.dossiers_at(self._clock()):
-                if one.script.dossier_id == wanted:
-                    return self._answer(sequences(one))
-        return Response("No Content.", 403)
+        found = self._one(request)
+        if found is None or found.script.dossier_id in self.faults.without_history:
+            return Response("No Content.", 403)
+        return JSONResponse(sequences(found, self._writing))
 
 
-class SimulatedServer:
+class SimulatedServer(ServedApp):
     """Serves the simulated system on 127.0.0.1 from a thread of this process.
 
     ``world`` defaults to one built around the clock's present; ``port`` 0 takes a free one; ``password`` is made up
@@ -151,53 +138,9 @@ class SimulatedServer:
         self.group_id = GROUP_ID
         self.faults = faults or Faults()
         self.api = SimulatedApi(self.world, self.clock, self.username, self.password, self.faults)
-        self._port = port
-        self._server: uvicorn.Server | None = None
-        self._thread: threading.Thread | None = None
+        super().__init__(self.api.application, port)
 
     @property
     def url(self) -> str:
         """What the connector's option ``url`` takes."""
-        return f"http://127.0.0.1:{self._port}/o"
-
-    def start(self) -> None:
-        """Begin to serve; returns when requests are answered."""
-        # asyncio sends small answers at once only on sockets whose protocol is named; otherwise each costs 40 ms
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", self._port))
-        except OSError:
-            listener.close()
-            raise
-        self._port = listener.getsockname()[1]
-        config = uvicorn.Config(
-            self.api.application(), log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2
-        )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, args=([listener],), name="simulated-server", daemon=True)
-        thread.start()
-        deadline = time.monotonic() + 10
-        while not server.started:
-            if time.monotonic() > deadline or not thread.is_alive():
-                server.should_exit = True
-                listener.close()
-                raise RuntimeError("the simulated server did not start; look at the log above and try another port")
-            time.sleep(0.01)
-        self._server, self._thread = server, thread
-
-    def stop(self) -> None:
-        """Stop serving; open requests get two seconds."""
-        if self._server is not None and self._thread is not None:
-            self._server.should_exit = True
-            self._thread.join(10)
-        self._server = self._thread = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
+        return f"{super().url}/o"
