@@ -1,10 +1,11 @@
-"""The web face: metrics, health, and a landing page with what is late now, unit by unit.
+"""What may be read: metrics, health, and a landing page with what is late now, unit by unit.
 
 ``/-/healthy`` does not ask the database, else its outage would restart every process; ``/-/ready`` does.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -16,7 +17,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tthc_monitor.domain.errors import DatabaseError
@@ -67,6 +68,7 @@ def make_app(
     zone: str = "Asia/Ho_Chi_Minh",
     max_series: int = MAX_SERIES,
     decreed_until: datetime | None = None,
+    doors: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """The application.
 
@@ -75,6 +77,7 @@ def make_app(
         zone: IANA name of the zone in which the page tells times.
         max_series: cap on series about dossiers per scrape.
         decreed_until: end of what the configured calendar knows, for a metric.
+        doors: where something may be sent to; see :func:`~tthc_monitor.web.doors.make_doors`.
     """
     environment = Environment(
         loader=PackageLoader("tthc_monitor.outputs", "templates"),
@@ -120,6 +123,7 @@ def make_app(
         Route("/metrics", metrics),
         Route("/-/healthy", healthy),
         Route("/-/ready", ready),
+        *doors,
     ]
     return Starlette(routes=routes, middleware=[Middleware(_SafeHeaders)])
 

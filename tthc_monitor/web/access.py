@@ -1,0 +1,72 @@
+"""Who may send: one token a source, as a bearer or as a password, and no haste for those who guess."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hmac
+import time
+from collections import OrderedDict
+from hashlib import sha256
+from typing import Final
+
+from pydantic import SecretStr
+from starlette.requests import Request
+
+CHALLENGE: Final = 'Bearer realm="tthc-monitor", Basic realm="tthc-monitor", charset="UTF-8"'
+_FORGIVEN_AFTER: Final = 300.0
+_ADDRESSES: Final = 1_000
+_LONGEST_WAIT: Final = 5.0
+_MOST_WAITING: Final = 50
+
+
+class Gate:
+    """Knows the token of a source, by its hash."""
+
+    def __init__(self, token: SecretStr) -> None:
+        self._digest = sha256(token.get_secret_value().encode()).digest()
+
+    def admits(self, request: Request) -> bool:
+        """Whether the request shows the token: ``Bearer TOKEN``, or ``Basic`` with it as the password of any user."""
+        scheme, _, shown = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "basic":
+            shown = _password(shown)
+        elif scheme.lower() != "bearer":
+            return False
+        # Hashes are of one length, so that the time taken tells nothing of the token.
+        return hmac.compare_digest(sha256(shown.strip().encode("utf-8", "replace")).digest(), self._digest)
+
+
+def _password(encoded: str) -> str:
+    try:
+        shown = base64.b64decode(encoded.strip(), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+    return shown.partition(":")[2]
+
+
+class Patience:
+    """Makes whoever shows a wrong token wait for the answer, longer each time; a right token never waits."""
+
+    def __init__(self, second: float = 1.0) -> None:
+        self._second = second
+        self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._waiting = 0
+
+    async def refused(self, address: str) -> bool:
+        """Count a refusal and wait; False when so many wait already that this one is not even kept waiting."""
+        now = time.monotonic()
+        count, since = self._failures.pop(address, (0, now))
+        count = 1 if now - since > _FORGIVEN_AFTER else count + 1
+        self._failures[address] = (count, now)
+        while len(self._failures) > _ADDRESSES:
+            self._failures.popitem(last=False)
+        if self._waiting >= _MOST_WAITING:
+            return False
+        self._waiting += 1
+        try:
+            await asyncio.sleep(min(count, _LONGEST_WAIT) * self._second)
+        finally:
+            self._waiting -= 1
+        return True
