@@ -10,6 +10,16 @@ from typing import Final
 
 MAX_SPAN: Final = 500
 """Lines that one quoted text may span before its first quotation mark is taken for a stray one."""
+LONGEST_SPAN: Final = 1 << 20
+"""Characters that the lines of one quoted text may have together, likewise."""
+LONGEST_LINE: Final = 1 << 24
+"""Bytes of a line; one that is longer is never held in memory as a whole."""
+
+
+class TooLong(str):
+    """Stands for a line of more than :data:`LONGEST_LINE` bytes, which was passed over."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +66,22 @@ def records_of(lines: Iterable[str], first_line: int, dialect: Dialect) -> Itera
         return again.popleft() if again else next(source, None)
 
     while (line := take()) is not None:
+        if isinstance(line, TooLong):
+            yield Broken(number, f"the line is longer than {LONGEST_LINE >> 20} MiB; export the file again")
+            number += 1
+            continue
         if not line:
             number += 1
             continue
         span = [line]
+        size = len(line)
         fields = _fields(span, dialect)
-        while fields is None and len(span) < MAX_SPAN and (line := take()) is not None:
+        while fields is None and len(span) < MAX_SPAN and size < LONGEST_SPAN and (line := take()) is not None:
+            if isinstance(line, TooLong):
+                again.appendleft(line)
+                break
             span.append(line)
+            size += len(line)
             fields = _fields(span, dialect)
         if isinstance(fields, list):
             yield Record(number, number + len(span) - 1, fields)
@@ -72,6 +91,28 @@ def records_of(lines: Iterable[str], first_line: int, dialect: Dialect) -> Itera
         yield Broken(number, f"{reason}; correct the line (a quotation mark inside a quoted text is written twice)")
         number += 1
         again.extendleft(reversed(span[1:]))
+
+
+def lines_of(blocks: Iterable[bytes]) -> Iterator[str]:
+    """The lines of blocks of UTF-8, without their ends; :class:`TooLong` for one that is too long."""
+    carry: list[bytes] = []
+    size = 0
+    for block in blocks:
+        *ended, rest = block.split(b"\n")
+        for line in ended:
+            if size + len(line) > LONGEST_LINE:
+                yield TooLong()
+            else:
+                yield b"".join([*carry, line]).decode(errors="replace")
+            carry, size = [], 0
+        size += len(rest)
+        carry.append(rest)
+        if size > LONGEST_LINE:
+            carry.clear()
+    if size > LONGEST_LINE:
+        yield TooLong()
+    elif size:
+        yield b"".join(carry).decode(errors="replace")
 
 
 def _fields(span: list[str], dialect: Dialect) -> list[str] | str | None:

@@ -8,33 +8,35 @@ line by line, which turns what is wrong into rejects with line numbers.
 from __future__ import annotations
 
 import codecs
-import gzip
-import zlib
-from collections.abc import Iterator, Sequence
-from itertools import chain, islice
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import numpy as np
 import polars as pl
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
-from connectors.base import ConnectorOptions
-from connectors.csv_exact import MAX_SPAN, Broken, Dialect, Record, records_of
+from connectors.csv_exact import LONGEST_LINE, MAX_SPAN, Broken, Dialect, Record, lines_of, records_of
 from connectors.csv_layout import Layout, measure
+from connectors.csv_text import text_blocks
 from connectors.raw_table import RawTable, locate_columns
+from connectors.table_rules import Header, HeaderRow, TableOptions, TableRules, find_header
 from tthc_monitor.domain.errors import PermanentSourceError
 from tthc_monitor.domain.records import Reject
 
-BLOCK_BYTES: Final = 16 * 1024 * 1024
-"""Text read at a time: about 100,000 rows of a usual export."""
-EXACT_ROWS: Final = 100_000
+BLOCK_BYTES: Final = 8 * 1024 * 1024
+"""Text read at a time: some 30,000 rows of a usual export."""
+EXACT_ROWS: Final = 50_000
 _LONGEST_RECORD: Final = 4
 """Blocks that one record may span before its quoting is taken to be broken."""
+_WORTH_A_THREAD: Final = 1 << 20
+"""Bytes of a file from which on its next piece is read ahead."""
 
 
-class CsvOptions(ConnectorOptions):
-    """How CSV files are written.
+class CsvOptions(TableOptions):
+    """How CSV files are written, beside where the table stands in them.
 
     ``separator``
         the character between fields.
@@ -42,14 +44,11 @@ class CsvOptions(ConnectorOptions):
         of the text, by its Python name: ``utf-8`` (with or without BOM), ``cp1258``, ``utf-16``.
     ``quote``
         the character around texts that hold separators or line breaks; null when the file does not quote.
-    ``header_row``
-        line on which the column names stand, from 1; lines above it are passed over.
     """
 
     separator: str = ","
     encoding: str = "utf-8"
     quote: str | None = '"'
-    header_row: int = Field(default=1, ge=1)
 
     @field_validator("separator", "quote")
     @classmethod
@@ -86,14 +85,23 @@ def read_csv(
     """Give a file's wanted columns as tables of texts, in the order of the file; at least one table, perhaps empty.
 
     A line with too few or too many fields, or with irregular quoting, is a broken row of its table; blank lines are
-    passed over.
+    passed over. The next piece is read while one is worked on.
 
     Raises:
         ConfigError: a wanted column is missing.
         PermanentSourceError: the file is empty, damaged, or in another encoding than configured.
         OSError: the operating system refuses to read it.
     """
-    yield from _Reader(path, location, options, block_bytes).tables(wanted)
+    rules = TableRules(options, wanted)
+    tables = _Reader(path, location, options, block_bytes).tables(rules.columns, wanted)
+    if path.stat().st_size < _WORTH_A_THREAD:
+        yield from map(rules.apply, tables)
+        return
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="csv") as pool:
+        coming = pool.submit(next, tables, None)
+        while (table := coming.result()) is not None:
+            coming = pool.submit(next, tables, None)
+            yield rules.apply(table)
 
 
 class _Reader:
@@ -107,13 +115,12 @@ class _Reader:
         self._width = 0
         self._columns: dict[str, int] = {}
 
-    def tables(self, wanted: Sequence[str]) -> Iterator[RawTable]:
-        blocks = self._blocks()
-        header, rest = self._header(blocks)
+    def tables(self, columns: Sequence[str], wanted: Sequence[str]) -> Iterator[RawTable]:
+        blocks = text_blocks(self._path, self._location, self._options.encoding, self._block_bytes)
+        header, carry = self._header(blocks, wanted)
         self._width = len(header)
-        self._columns = locate_columns(wanted, header, self._location, self._hint(header))
+        self._columns = locate_columns(columns, header, self._location, self._hint(header), may_be_record=True)
         empty = True
-        carry = rest
         for block, last in _with_last(blocks):
             data = carry + block
             if last and data and not data.endswith(b"\n"):
@@ -134,98 +141,50 @@ class _Reader:
         if empty:
             yield self._table([], self._line)
 
-    # -- bytes to text -------------------------------------------------------------------------------------------
-
-    def _raw(self) -> Iterator[bytes]:
-        try:
-            with self._path.open("rb") as plain:
-                zipped = plain.read(2) == b"\x1f\x8b"
-                plain.seek(0)
-                stream: IO[bytes] | gzip.GzipFile = gzip.GzipFile(fileobj=plain) if zipped else plain
-                while block := stream.read(self._block_bytes):
-                    yield block
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise PermanentSourceError(
-                f"{self._location}: the gzip file is damaged or cut short ({error}); copy or export it again"
-            ) from None
-
-    def _blocks(self) -> Iterator[bytes]:
-        """The text as UTF-8 with plain line feeds and without BOM."""
-        name = self._options.encoding
-        utf8 = name in ("utf-8", "utf-8-sig")
-        decoder = codecs.getincrementaldecoder("utf-8-sig" if utf8 else name)("strict")
-        offset, lines, held = 0, 1, b""
-        first = True
-        for raw in chain(self._raw(), [b""]):
-            kept = not first and decoder.getstate()[0] != b""
-            try:
-                if utf8 and not first and not kept and raw and raw.isascii():
-                    text = raw
-                else:
-                    text = decoder.decode(raw, final=not raw).encode()
-            except UnicodeDecodeError as error:
-                raise self._wrong_encoding(error, offset + len(raw) - len(error.object), lines) from None
-            except UnicodeError as error:
-                raise PermanentSourceError(
-                    f"{self._location}: {error}; set csv.encoding to the file's encoding"
-                ) from None
-            offset += len(raw)
-            text = held + text
-            held = b"\r" if raw and text.endswith(b"\r") else b""
-            text = text[: len(text) - len(held)]
-            if b"\r" in text:
-                text = text.replace(b"\r\n", b"\n")
-                if first and b"\n" not in text:
-                    raise PermanentSourceError(
-                        f"{self._location}: lines end in a carriage return alone; save the file with usual line ends"
-                    )
-                text = text.replace(b"\r", b" ")
-            first = False
-            lines += text.count(b"\n")
-            if text:
-                yield text
-
-    def _wrong_encoding(self, error: UnicodeDecodeError, base: int, lines: int) -> PermanentSourceError:
-        before = bytes(error.object[: error.start])
-        line = lines + before.count(b"\n")
-        start = bytes(error.object[:2])
-        hint = "utf-16" if base == 0 and start in (b"\xff\xfe", b"\xfe\xff") else "cp1258, say"
-        return PermanentSourceError(
-            f"{self._location}: byte {base + error.start} (line {line}) is not {self._options.encoding} "
-            f"({error.reason}); set csv.encoding to the file's encoding ({hint})"
-        )
-
     # -- header --------------------------------------------------------------------------------------------------
 
-    def _header(self, blocks: Iterator[bytes]) -> tuple[list[str], bytes]:
+    def _header(self, blocks: Iterator[bytes], wanted: Sequence[str]) -> tuple[Sequence[str], bytes]:
         """Column names, and the text after them that was already read."""
         text = b""
         for block, last in _with_last(blocks):
             text += block
-            if b"\0" in text[:1000]:
+            if any(b"\0" in line for line in text[:1000].split(b"\n", self._start)[: self._start]):
                 raise PermanentSourceError(
                     f"{self._location}: the text holds NUL characters; set csv.encoding to the file's encoding (utf-16, say)"
                 )
-            lines = text.split(b"\n", self._options.header_row + MAX_SPAN)
-            complete = lines if last else lines[:-1]
-            skipped = self._options.header_row - 1
-            records = records_of(
-                (line.decode() for line in complete[skipped:]), self._options.header_row, self._dialect
-            )
-            record = next(records, None)
-            if isinstance(record, Record):
-                used = record.last_line
-                self._line = used + 1
-                return record.fields, b"\n".join(lines[used:])
-            if isinstance(record, Broken) and (last or len(text) > self._block_bytes):
-                raise PermanentSourceError(f"{self._location}: line {record.line}, the header: {record.reason}")
-            if last:
+            full = last or len(text) > max(LONGEST_LINE, self._block_bytes)
+            found = self._names(text, wanted, last=last) if full or text.count(b"\n") > self._start + MAX_SPAN else None
+            if found is not None:
+                self._line = found.last + 1
+                rest = text.split(b"\n", found.last)
+                return found.names, rest[-1] if len(rest) > found.last else b""
+            if full:
                 break
         if not text:
             raise PermanentSourceError(f"{self._location}: the file is empty; export it again")
         raise PermanentSourceError(
             f"{self._location}: no header on line {self._options.header_row}; correct csv.header_row or export again"
         )
+
+    @property
+    def _start(self) -> int:
+        return 1 if self._options.header_row == "auto" else self._options.header_row
+
+    def _names(self, text: bytes, wanted: Sequence[str], *, last: bool) -> Header | None:
+        """The header among the first lines of the text; None when there is none."""
+        start = self._start
+        lines = text.split(b"\n", start + MAX_SPAN)
+        complete = lines if last else lines[:-1]
+        rows = records_of((line.decode(errors="replace") for line in complete[start - 1 :]), start, self._dialect)
+        hint = ", or csv.separator, or csv.header_row"
+        return find_header(self._header_rows(rows), self._options, wanted, self._location, hint)
+
+    def _header_rows(self, rows: Iterator[Record | Broken]) -> Iterator[HeaderRow]:
+        for row in rows:
+            if isinstance(row, Record):
+                yield HeaderRow(row.last_line, row.fields)
+            elif self._options.header_row != "auto":
+                raise PermanentSourceError(f"{self._location}: line {row.line}, the header: {row.reason}")
 
     def _hint(self, header: Sequence[str]) -> str:
         other = [name for mark, name in ((";", "';'"), ("\t", "tab"), ("|", "'|'"), (",", "','")) if mark in header[0]]
@@ -259,12 +218,22 @@ class _Reader:
             return None
         return frame.rename({names[index]: name for name, index in self._columns.items()})
 
-    def _exact(self, blocks: Iterator[bytes] | list[bytes]) -> Iterator[RawTable]:
-        rows = records_of(_lines(blocks), self._line, self._dialect)
-        while chunk := list(islice(rows, EXACT_ROWS)):
-            first = self._line
-            self._line = chunk[-1].last_line + 1
-            yield self._table(chunk, first)
+    def _exact(self, blocks: Iterable[bytes]) -> Iterator[RawTable]:
+        chunk: list[Record | Broken] = []
+        size = 0
+        for item in records_of(lines_of(blocks), self._line, self._dialect):
+            chunk.append(item)
+            size += sum(map(len, item.fields)) if isinstance(item, Record) else 0
+            if len(chunk) == EXACT_ROWS or size > self._block_bytes:
+                yield self._piece(chunk)
+                chunk, size = [], 0
+        if chunk:
+            yield self._piece(chunk)
+
+    def _piece(self, chunk: Sequence[Record | Broken]) -> RawTable:
+        first = self._line
+        self._line = chunk[-1].last_line + 1
+        return self._table(chunk, first)
 
     def _table(self, chunk: Sequence[Record | Broken], first: int) -> RawTable:
         good = [item for item in chunk if isinstance(item, Record) and len(item.fields) == self._width]
@@ -297,13 +266,3 @@ def _with_last(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
     for block in blocks:
         yield block, False
     yield b"", True
-
-
-def _lines(blocks: Iterator[bytes] | list[bytes]) -> Iterator[str]:
-    carry = b""
-    for block in blocks:
-        *lines, carry = (carry + block).split(b"\n")
-        for line in lines:
-            yield line.decode()
-    if carry:
-        yield carry.decode()

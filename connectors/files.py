@@ -35,7 +35,8 @@ class FilesOptions(MappingOptions):
 
     ``path``
         a file, a folder, or a pattern (``*``, ``?``, ``**``), relative to the configuration's folder. Of a folder,
-        all files with a known ending are read; files are read in the order of their names.
+        all files with a known ending are read; files are read in the order of their names. None: there is nothing to
+        pull, files are handed in.
     ``format``
         ``csv`` or ``xlsx`` (any workbook); by default each file's ending decides.
     ``csv`` / ``xlsx``
@@ -49,7 +50,7 @@ class FilesOptions(MappingOptions):
         Needs ``reread: always``.
     """
 
-    path: str = Field(min_length=1)
+    path: str | None = Field(default=None, min_length=1)
     format: Format | None = None
     csv: CsvOptions = Field(default_factory=CsvOptions)
     xlsx: WorkbookOptions = Field(default_factory=WorkbookOptions)
@@ -59,7 +60,7 @@ class FilesOptions(MappingOptions):
     @field_validator("csv", "xlsx")
     @classmethod
     def _used(cls, value: Any, info: ValidationInfo) -> Any:
-        chosen = info.data.get("format") or format_of(info.data.get("path", ""))
+        chosen = info.data.get("format") or format_of(info.data.get("path") or "")
         if chosen is not None and chosen != info.field_name:
             raise ValueError(f"is not used for files of format {chosen}; remove it")
         return value
@@ -68,12 +69,14 @@ class FilesOptions(MappingOptions):
     def _all_are_read(self) -> FilesOptions:
         if self.lists_all_open and self.reread == "changed":
             raise ValueError("lists_all_open needs every file in every run; set reread to always, or leave one out")
+        if self.reread == "changed" and self.path is None:
+            raise ValueError("reread has no meaning without 'path'; leave it out")
         return self
 
     @model_validator(mode="after")
     def _formats_given(self) -> FilesOptions:
-        if (self.format or format_of(self.path)) == "csv":
-            require_formats(self, self.path)
+        if (self.format or format_of(self.path or "")) == "csv":
+            require_formats(self, self.path or "CSV files")
         return self
 
 
@@ -103,7 +106,16 @@ class _File:
     location: str
     format: Format
     stamp: list[int]
+    number: int
     as_of: datetime
+
+    def is_as_it_was(self) -> bool:
+        """Whether the file is the same, with the same size and modification time, as when it was found."""
+        try:
+            now = self.path.stat()
+        except FileNotFoundError:
+            return False
+        return [now.st_size, now.st_mtime_ns] == self.stamp and now.st_ino == self.number
 
 
 class FilesConnector:
@@ -115,7 +127,24 @@ class FilesConnector:
         self.name = name
         self._options = options
         self._base = surroundings.base_dir
+        self._surroundings = surroundings
+        self._handed: tuple[Path, str] | None = None
         self._mapper = Mapper(options, surroundings.applicant_key)
+
+    def over(self, file: Path, name: str) -> FilesConnector:
+        """The same connector reading this file alone.
+
+        It remembers nothing of it, and takes it for a list of all open dossiers only where ``path`` is one file too:
+        the file then stands for that one.
+        """
+        path = self._options.path
+        whole = path is None or not (glob.has_magic(path) or (self._base / Path(path).expanduser()).is_dir())
+        options = self._options.model_copy(
+            update={"reread": "always", "lists_all_open": self._options.lists_all_open and whole}
+        )
+        connector = FilesConnector(self.name, options, self._surroundings)
+        connector._handed = (file, name)
+        return connector
 
     @property
     def provides(self) -> frozenset[str]:
@@ -126,12 +155,12 @@ class FilesConnector:
         """Give the files' tables as pages; with ``reread: changed``, of the files that are not as they were.
 
         ``Page.total`` is known when there is one file and it is a workbook. The cursor maps a file's location to its
-        size and modification time, beside a fingerprint of the options; a file enters it with its last page. A page
-        tells the state as of its file's modification time.
+        size and modification time, beside a fingerprint of the options; it comes with the last page. A page tells the
+        state as of its file's modification time.
 
         Raises:
             PermanentSourceError: nothing is found under the path, or a file cannot be read as what it should be.
-            TransientSourceError: reading failed in a way that may pass (a share that went away, say).
+            TransientSourceError: reading failed in a way that may pass: a share went away, a file was still being written.
             ConfigError: a column, a sheet or the format of a file does not fit the options.
         """
         files = self._files()
@@ -139,23 +168,20 @@ class FilesConnector:
         fingerprint = hashlib.sha256(self._options.model_dump_json().encode()).hexdigest()
         known: dict[str, Any] = {}
         if remember and cursor is not None and cursor.get("options") == fingerprint:
-            known = {
-                file.location: cursor["files"][file.location] for file in files if file.location in cursor["files"]
-            }
-        for file in files:
-            if known.get(file.location) == file.stamp:
-                continue
+            known = cursor["files"]
+        now_known = {file.location: file.stamp for file in files}
+        changed = [file for file in files if known.get(file.location) != file.stamp]
+        for file in changed:
             waiting: Page | None = None
             for table, total in self._tables(file):
                 if waiting is not None:
                     yield waiting
                 waiting = Page(table, table.location, total=total if len(files) == 1 else None, as_of=file.as_of)
-            if remember and waiting is not None:
-                known = {**known, file.location: file.stamp}
-                cursor_now = {"options": fingerprint, "files": known}
-                waiting = replace(waiting, cursor=cursor_now)
+            if waiting is not None and file is changed[-1]:
+                remembered = {"options": fingerprint, "files": now_known} if remember else None
+                waiting = replace(waiting, cursor=remembered, listed_all=self._options.lists_all_open)
             if waiting is not None:
-                yield replace(waiting, listed_all=self._options.lists_all_open and file is files[-1])
+                yield waiting
 
     def normalise(self, page: Page) -> Batch:
         """Turn a page into canonical records and rejects; see :mod:`connectors.mapping_engine` for the rules."""
@@ -172,8 +198,10 @@ class FilesConnector:
         Raises:
             TthcError: the first thing that is wrong, with what to do; ConfigError when no row of a sample can be read.
         """
+        if self._options.path is None and self._handed is None:
+            return ["no 'path' is set: files are handed in, nothing is pulled"]
         files = self._files()
-        lines = [f"{len(files)} file{'s' * (len(files) != 1)} found under {self._options.path}"]
+        lines = [f"{len(files)} file{'s' * (len(files) != 1)} found under {self._options.path or files[0].location}"]
         for file in files:
             table, _ = next(self._tables(file, _CHECK_BYTES, _CHECK_ROWS))
             mapped = self._mapper.apply(table)
@@ -197,22 +225,38 @@ class FilesConnector:
     def _tables(
         self, file: _File, block_bytes: int | None = None, rows: int | None = None
     ) -> Iterator[tuple[RawTable, int | None]]:
-        wanted = self._mapper.source_columns
         try:
-            if file.format == "csv":
-                sizes = {} if block_bytes is None else {"block_bytes": block_bytes}
-                for table in read_csv(file.path, file.location, self._options.csv, wanted, **sizes):
-                    yield table, None
-            else:
-                limits = {} if rows is None else {"table_rows": rows}
-                yield from read_workbook(file.path, file.location, self._options.xlsx, wanted, **limits)
+            for table, total in self._read(file, block_bytes, rows):
+                yield self._mapper.veiled(table), total
         except OSError as error:
             raise _refused(file.location, error) from None
+        except (PermanentSourceError, ConfigError):
+            if file.is_as_it_was():
+                raise
+        if not file.is_as_it_was():
+            raise TransientSourceError(
+                f"{file.location}: the file changed while it was read; nothing of it is kept, the next run tries again"
+            ) from None
+
+    def _read(self, file: _File, block_bytes: int | None, rows: int | None) -> Iterator[tuple[RawTable, int | None]]:
+        wanted = self._mapper.source_columns
+        if file.format == "csv":
+            sizes = {} if block_bytes is None else {"block_bytes": block_bytes}
+            for table in read_csv(file.path, file.location, self._options.csv, wanted, **sizes):
+                yield table, None
+        else:
+            limits = {} if rows is None else {"table_rows": rows}
+            yield from read_workbook(file.path, file.location, self._options.xlsx, wanted, **limits)
 
     def _files(self) -> list[_File]:
-        pattern = self._base / Path(self._options.path).expanduser()
+        if self._handed is None and self._options.path is None:
+            return []
+        pattern = self._base / Path(self._options.path or "").expanduser()
         try:
-            found = [self._file(path) for path in self._paths(pattern)]
+            if self._handed is not None:
+                found = [self._file(*self._handed)]
+            else:
+                found = [self._file(path, self._location(path)) for path in self._paths(pattern)]
         except OSError as error:
             raise _refused(str(pattern), error) from None
         if not found:
@@ -238,14 +282,16 @@ class FilesConnector:
             candidates = [Path(name) for name in glob.glob(str(pattern), recursive=True)]  # noqa: PTH207
         return sorted(path for path in candidates if path.is_file() and not path.name.startswith(("~$", ".")))
 
-    def _file(self, path: Path) -> _File:
-        form = self._options.format or format_of(path.name)
-        location = str(path.relative_to(self._base)) if path.is_relative_to(self._base) else str(path)
+    def _location(self, path: Path) -> str:
+        return str(path.relative_to(self._base)) if path.is_relative_to(self._base) else str(path)
+
+    def _file(self, path: Path, location: str) -> _File:
+        form = self._options.format or format_of(location)
         if form is None:
             raise ConfigError(f"{location}: the file's ending does not tell its format; set 'format' to csv or xlsx")
         stat = path.stat()
         as_of = datetime.fromtimestamp(stat.st_mtime, UTC)
-        return _File(path, location, form, [stat.st_size, stat.st_mtime_ns], as_of)
+        return _File(path, location, form, [stat.st_size, stat.st_mtime_ns], stat.st_ino, as_of)
 
 
 def _refused(location: str, error: OSError) -> PermanentSourceError | TransientSourceError:

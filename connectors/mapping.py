@@ -8,14 +8,16 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import available_timezones
 
 import polars as pl
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from connectors.base import ConnectorOptions
 from tthc_monitor.domain.records import CHANNELS, INSTANT_COLUMNS, RECORD_SCHEMA, SOURCE_VERDICTS, Kind
+from tthc_monitor.domain.short_forms import text_or_this
 from tthc_monitor.domain.statuses import Status
 
 MAPPABLE: Final = tuple(name for name in RECORD_SCHEMA if name != "kind")
@@ -23,7 +25,11 @@ NUMBER_COLUMNS: Final = tuple(name for name, dtype in RECORD_SCHEMA.items() if d
 VOCABULARIES: Final[Mapping[str, tuple[str, ...]]] = {"channel": CHANNELS, "source_verdict": SOURCE_VERDICTS}
 """Fields that know only these values; a source's other values are unknown codes and land as null."""
 
-OFFSET = re.compile(r"%:{0,3}#?z|%\+")
+OFFSET = re.compile(r"%:{0,3}#?z|%\+|^epoch_m?s$")
+EPOCHS: Final[Mapping[str, int]] = {"epoch_s": 1_000_000, "epoch_ms": 1_000}
+"""Formats of instants written as a number since 1970-01-01 UTC, each with its unit in microseconds."""
+SERIALS: Final[Mapping[str, date]] = {"serial_1900": date(1899, 12, 30), "serial_1904": date(1904, 1, 1)}
+"""Formats of instants written as a number of days, as spreadsheets count them, each with the day that is 0."""
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
 
@@ -43,7 +49,7 @@ def _text_list(value: Any) -> Any:
 
 Lookup = Annotated[dict[str, int | str], BeforeValidator(_text_keys)]
 StatusTable = Annotated[dict[str, Annotated[int, Field(ge=1, le=10)]], BeforeValidator(_text_keys)]
-TextList = Annotated[tuple[str, ...], BeforeValidator(_text_list)]
+TextList = Annotated[tuple[str, ...], BeforeValidator(_text_list, json_schema_input_type=str | tuple[str, ...])]
 
 
 class ColumnSpec(ConnectorOptions):
@@ -61,8 +67,9 @@ class ColumnSpec(ConnectorOptions):
     And, where the field allows it:
 
     ``format``
-        how an instant is written (strftime codes: ``%d/%m/%Y %H:%M``, ``%.f`` for a fraction, ``%z`` for an offset);
-        a list is tried in order. Not needed for cells that a workbook keeps as dates.
+        how an instant is written (strftime codes: ``%d/%m/%Y %H:%M``, ``%.f`` for a fraction, ``%z`` for an offset;
+        or ``epoch_s``, ``epoch_ms``: seconds or milliseconds since 1970; or ``serial_1900``, ``serial_1904``: days as
+        a spreadsheet counts them); a list is tried in order. Not needed for cells that a workbook keeps as dates.
     ``date_only``
         what a value without time of day means: ``start_of_day`` (00:00 as it stands), ``end_of_day`` (23:59:59.999999)
         or a time of day such as ``"16:30"``. Values with another time of day than midnight stay as they are.
@@ -72,6 +79,18 @@ class ColumnSpec(ConnectorOptions):
         ``channel`` and ``source_verdict``, and counted.
     ``default``
         the value where the source's cell is empty.
+    ``present`` / ``absent``
+        the value where the source's cell holds anything, and where it is empty: what it holds does not count.
+    ``without_prefix``
+        beginnings that do not count, in any case (``UBND``, ``Ủy ban nhân dân``): they are taken off the values, and off
+        the lookup's keys, so that "UBND xã A" and "xã A" are one.
+    ``pad``
+        length to which codes of digits alone are filled up with zeros on the left, which spreadsheets drop (1 to 64).
+    ``decimals``
+        digits after the point of a code that looks like a number, filled up with zeros on the right: with 6, 1.00386 is
+        1.003860 (1 to 12).
+    ``thousands``
+        the mark between thousands in a number, ``.`` in "1.234"; without it such a number cannot be read.
     """
 
     column: str | None = Field(default=None, min_length=1)
@@ -81,6 +100,14 @@ class ColumnSpec(ConnectorOptions):
     date_only: str | None = None
     lookup: Literal["statuses"] | Lookup | None = None
     default: int | str | None = None
+    present: int | str | None = None
+    absent: int | str | None = None
+    without_prefix: TextList | None = Field(default=None, min_length=1)
+    pad: int | None = Field(default=None, ge=1, le=64)
+    decimals: int | None = Field(default=None, ge=1, le=12)
+    thousands: Literal[".", ",", " ", "'"] | None = None
+
+    model_config = ConfigDict(json_schema_extra=text_or_this)
 
     @model_validator(mode="before")
     @classmethod
@@ -93,14 +120,29 @@ class ColumnSpec(ConnectorOptions):
             raise ValueError("give exactly one of 'column', 'columns' and 'const'")
         if self.const is not None and (self.lookup is not None or self.default is not None):
             raise ValueError("'const' is the final value; remove 'lookup' and 'default'")
+        if (self.present is not None or self.absent is not None) and (
+            self.lookup is not None or self.default is not None
+        ):
+            raise ValueError("'present' and 'absent' are the final values; remove 'lookup' and 'default'")
         return self
+
+    @field_validator("without_prefix")
+    @classmethod
+    def _some_prefix(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value is not None and not all(item.strip() for item in value):
+            raise ValueError("an empty prefix means nothing; remove it")
+        return value
 
     @field_validator("format")
     @classmethod
     def _readable_format(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         for item in value or ():
+            if item in EPOCHS or item in SERIALS:
+                continue
             if "%" not in item:
-                raise ValueError(f"'{item}' has no strftime code; write for example '%d/%m/%Y %H:%M'")
+                raise ValueError(
+                    f"'{item}' has no strftime code; write for example '%d/%m/%Y %H:%M', or {' or '.join(SERIALS)}"
+                )
             if "%Z" in item:
                 raise ValueError("zone names (%Z) are ambiguous; use %z for an offset, or leave it out and set 'zone'")
             try:
@@ -121,6 +163,11 @@ class ColumnSpec(ConnectorOptions):
     def sources(self) -> tuple[str, ...]:
         """The source's columns this field is read from."""
         return (self.column,) if self.column is not None else self.columns or ()
+
+    @property
+    def offsets(self) -> bool:
+        """Whether some of its instants may bring an offset."""
+        return any(OFFSET.search(item) for item in self.format or ())
 
     @property
     def needs_zone(self) -> bool:
@@ -217,10 +264,26 @@ def _problems(name: str, spec: ColumnSpec) -> list[str]:
         found.append(f"{name} cannot use lookup: statuses; write its own table")
     if name in NUMBER_COLUMNS and spec.lookup is not None:
         found.append(f"{name} is a number; remove 'lookup'")
-    finals = [item for item in (spec.const, spec.default) if item is not None]
+    found += _unused(name, spec)
+    finals = [item for item in (spec.const, spec.default, spec.present, spec.absent) if item is not None]
     if isinstance(spec.lookup, dict):
         finals += spec.lookup.values()
     return found + [problem for item in finals if (problem := _final_problem(name, item)) is not None]
+
+
+def _unused(name: str, spec: ColumnSpec) -> list[str]:
+    """Settings of how a text is rewritten that would not be looked at."""
+    found = []
+    final = spec.present is not None or spec.absent is not None
+    rewritten = spec.without_prefix is not None or spec.pad is not None or spec.decimals is not None
+    taken_over = name in INSTANT_COLUMNS or name == "applicant_hash"
+    if final and (taken_over or name == "source_key"):
+        found.append(f"{name} takes its value from the cell; remove 'present' and 'absent'")
+    if rewritten and (taken_over or final or spec.const is not None or name in NUMBER_COLUMNS):
+        found.append(f"{name} has no use for 'without_prefix', 'pad' and 'decimals' here; remove them")
+    if spec.thousands is not None and (name not in NUMBER_COLUMNS or not spec.sources or final):
+        found.append(f"{name} has no use for 'thousands' here; remove it")
+    return found
 
 
 def _final_problem(name: str, value: int | str) -> str | None:

@@ -9,25 +9,21 @@ from __future__ import annotations
 
 import hmac
 import unicodedata
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Final, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
 
 import polars as pl
 
-from connectors.mapping import NUMBER_COLUMNS, OFFSET, VOCABULARIES, ColumnSpec, MappingOptions
+from connectors import cell_instants, cell_texts
+from connectors.mapping import NUMBER_COLUMNS, VOCABULARIES, ColumnSpec, MappingOptions
 from connectors.raw_table import RawTable, clean_header
 from tthc_monitor.domain.records import INSTANT_COLUMNS, RECORD_SCHEMA, Batch, Reject, conform
 from tthc_monitor.domain.statuses import Status
 
 EXCERPT: Final = 80
 """Longest piece of a refused value that a reject shows, in characters."""
-# Bounds of local times, before they have a zone.
-_EARLIEST: Final = datetime(1990, 1, 1)  # noqa: DTZ001
-_BEYOND: Final = datetime(2101, 1, 1)  # noqa: DTZ001
-_NAIVE: Final = pl.Datetime("us")
-_UTC: Final = pl.Datetime("us", "UTC")
 _SEEN: Final = "seen:"
 _OUT: Final = "out:"
 _LOCAL: Final = "local:"
@@ -49,7 +45,7 @@ class Mapped:
     @property
     def batch(self) -> Batch:
         """The part that the contract of connectors asks for."""
-        return Batch(self.records, self.rejects, self.rows_read)
+        return Batch(self.records, self.rejects, self.rows_read, unknown=self.unknown)
 
 
 def applicant_hash(value: str, key: bytes) -> str | None:
@@ -68,9 +64,17 @@ class Mapper:
         self._options = options
         self._key = applicant_key
         self._zone = options.zone or "UTC"
-        self._nulls = sorted({"", *(_plain(item) for item in options.null_values)})
+        self._nulls = sorted({"", *map(cell_texts.plain, options.null_values)})
         self.source_columns: tuple[str, ...] = tuple(dict.fromkeys(map(clean_header, options.source_columns)))
         self._specs = {name: options.columns[name] for name in RECORD_SCHEMA if name in options.columns}
+        # The columns whose texts go into records as they are.
+        self._kept = {
+            clean_header(item)
+            for name, spec in self._specs.items()
+            if name not in INSTANT_COLUMNS and not self._is_counted(name)
+            for item in spec.sources
+        }
+        self._tables = {name: self._table(name, spec) for name, spec in self._specs.items()}
 
     @property
     def provides(self) -> frozenset[str]:
@@ -79,16 +83,29 @@ class Mapper:
         without_key = {"applicant_hash"} if self._key is None else set()
         return frozenset({*self._specs, *derived} - without_key)
 
+    def veiled(self, table: RawTable) -> RawTable:
+        """The table with keyed hashes (null without a key) in the columns that only the applicant's hash is made of."""
+        others = {item for name, spec in self._specs.items() if name != "applicant_hash" for item in spec.sources}
+        columns = self._specs["applicant_hash"].sources if "applicant_hash" in self._specs else ()
+        if not columns or not {clean_header(item) for item in columns}.isdisjoint(map(clean_header, others)):
+            return table
+        names = list(map(clean_header, columns))
+        hashes = [self._hashed(cell_texts.clean(table.frame[name], self._nulls)).alias(name) for name in names]
+        typed = None if table.typed is None else table.typed.drop(names, strict=False)
+        return replace(table, frame=table.frame.with_columns(hashes), typed=typed, veiled=True)
+
     def apply(self, table: RawTable) -> Mapped:
         """Turn a table into records and rejects; the table must hold every column of ``source_columns``."""
-        texts = self._clean(table.frame)
-        typed = table.typed if table.typed is not None else pl.DataFrame()
-        work = self._evaluate(texts, typed)
-        bad = pl.any_horizontal([pl.col(_OUT + "source_key").is_null(), *self._faults()])
-        mask = work.select(bad.alias("bad"))["bad"]
+        texts = {name: cell_texts.clean(table.frame[name], self._nulls) for name in self.source_columns}
+        nul = {name for name in self._kept if cell_texts.has_nul(texts[name])}
+        work = self._evaluate(texts, table)
+        faults = {name: fault for name in self._specs if (fault := self._fault(name, nul)) is not None}
+        bad = work.select(pl.any_horizontal(pl.col(_OUT + "source_key").is_null(), *faults.values()))
+        mask = bad.to_series()
         rejects = table.broken
         if mask.any():
-            rejects = tuple(sorted([*rejects, *self._explain(table, work, mask)], key=lambda item: item.row or 0))
+            refused = self._explain(table, work, mask, faults)
+            rejects = tuple(sorted([*rejects, *refused], key=lambda item: item.row or 0))
             work = work.filter(~mask)
         records = conform(
             work.select(
@@ -101,125 +118,80 @@ class Mapper:
 
     # -- evaluation ----------------------------------------------------------------------------------------------
 
-    def _clean(self, frame: pl.DataFrame) -> pl.DataFrame:
-        columns = []
-        for name in frame.columns:
-            series = frame[name]
-            text = pl.col(name)
-            if series.str.len_bytes().sum() != series.str.len_chars().sum():
-                text = text.str.normalize("NFC")
-            columns.append(text.str.strip_chars())
-        clean = frame.select(columns)
-        texts = (pl.col(name) for name in clean.columns)
-        return clean.select(pl.when(~text.is_in(self._nulls)).then(text) for text in texts)
-
-    def _evaluate(self, texts: pl.DataFrame, typed: pl.DataFrame) -> pl.DataFrame:
-        seen = texts.select(
-            pl.coalesce([pl.col(clean_header(item)) for item in spec.sources]).alias(_SEEN + name)
-            if spec.sources
-            else pl.lit(None, dtype=pl.String).alias(_SEEN + name)
-            for name, spec in self._specs.items()
-        )
+    def _evaluate(self, texts: Mapping[str, pl.Series], table: RawTable) -> pl.DataFrame:
+        """The work frame: of every field what was seen, what comes out, and of instants what was written."""
+        columns: list[pl.Series] = []
+        for name, spec in self._specs.items():
+            seen = _first_of([texts[clean_header(item)] for item in spec.sources], table.frame.height)
+            columns.append(seen.alias(_SEEN + name))
+            if name not in INSTANT_COLUMNS:
+                ready = name == "applicant_hash" and table.veiled
+                columns.append((seen if ready else self._value(name, spec, seen)).alias(_OUT + name))
+        work = pl.DataFrame(columns)
         instants = {name: spec for name, spec in self._specs.items() if name in INSTANT_COLUMNS}
-        cells = [self._typed(texts, typed, name, spec) for name, spec in instants.items()]
-        work = seen.with_columns(cells).with_columns(
-            expression for name, spec in instants.items() for expression in self._parsed(name, spec)
-        )
+        written: list[pl.Expr] = []
+        for name, spec in instants.items():
+            cells = self._cells(texts, table.typed, spec)
+            local, zoned = cell_instants.written(pl.col(_SEEN + name), cells, spec, self._zone)
+            written += [local.alias(_LOCAL + name), zoned.alias(_ZONED + name)]
+        work = work.with_columns(written)
         return work.with_columns(
-            self._instant(name, spec) if name in instants else self._value(name, spec)
-            for name, spec in self._specs.items()
+            cell_instants.instant(
+                pl.col(_LOCAL + name),
+                pl.col(_ZONED + name) if spec.offsets else None,
+                spec.date_only,
+                self._zone,
+                cell_instants.offset_of(self._zone, work[_LOCAL + name]),
+            ).alias(_OUT + name)
+            for name, spec in instants.items()
         )
 
     @staticmethod
-    def _typed(texts: pl.DataFrame, typed: pl.DataFrame, name: str, spec: ColumnSpec) -> pl.Series:
+    def _cells(texts: Mapping[str, pl.Series], typed: pl.DataFrame | None, spec: ColumnSpec) -> pl.Expr | None:
         """Date cells of an instant: those of the first of its columns that is not empty."""
-        cells = pl.Series(_LOCAL + name, [None], dtype=_NAIVE).new_from_index(0, texts.height)
-        taken = pl.Series([False]).new_from_index(0, texts.height)
-        for item in map(clean_header, spec.sources):
+        sources = [clean_header(item) for item in spec.sources]
+        if typed is None or not any(item in typed.columns for item in sources):
+            return None
+        cells = pl.Series([None], dtype=cell_instants.NAIVE).new_from_index(0, typed.height)
+        taken = pl.Series([False]).new_from_index(0, typed.height)
+        for item in sources:
             if item in typed.columns:
-                cells = cells.zip_with(taken | typed[item].is_null(), typed[item].cast(_NAIVE)).alias(_LOCAL + name)
+                cells = cells.zip_with(taken | typed[item].is_null(), typed[item].cast(cell_instants.NAIVE))
             taken = taken | texts[item].is_not_null()
-        return cells
+        return pl.lit(cells)
 
-    def _parsed(self, name: str, spec: ColumnSpec) -> Iterator[pl.Expr]:
-        """Two columns: the instants that need the zone (naive), and those that brought an offset (UTC)."""
-        text = pl.col(_SEEN + name)
-        bare = [item for item in spec.format or () if not OFFSET.search(item)]
-        offset = [item for item in spec.format or () if OFFSET.search(item)]
-        local = pl.coalesce([pl.col(_LOCAL + name), *(text.str.strptime(_NAIVE, item, strict=False) for item in bare)])
-        zoned: pl.Expr = pl.lit(None, dtype=_UTC)
-        if offset:
-            plain = text.str.replace(r"[zZ]$", "+00:00")
-            zoned = pl.coalesce([plain.str.strptime(_UTC, item, strict=False) for item in offset])
-            if spec.date_only is not None:
-                moved = zoned.dt.convert_time_zone(self._zone).dt.replace_time_zone(None)
-                midnight = _is_midnight(moved)
-                local = pl.coalesce([local, pl.when(midnight).then(moved)])
-                zoned = pl.when(~midnight).then(zoned)
-        yield local.alias(_LOCAL + name)
-        yield zoned.alias(_ZONED + name)
-
-    def _instant(self, name: str, spec: ColumnSpec) -> pl.Expr:
-        """The instant in UTC; null when it is out of range or does not exist in the zone.
-
-        ``end_of_day`` is 23:59:59.999999, the last microsecond before the next local midnight: a dossier is late when
-        it ended *after* its due instant, so one that ends on the stroke of midnight belongs to the next day and is
-        late, one that ends any time on the due day is not; and the due instant still shows the due day.
-        """
-        local, zoned = pl.col(_LOCAL + name), pl.col(_ZONED + name)
-        local = pl.when(_in_range(local)).then(local)
-        zoned = pl.when(_in_range(zoned.dt.replace_time_zone(None))).then(zoned)
-        utc = self._localise(local, "earliest")
-        if spec.date_only == "start_of_day":
-            # Where clocks skip midnight itself, the day begins right after the last microsecond of the day before.
-            before = self._localise(local - timedelta(microseconds=1), "latest") + timedelta(microseconds=1)
-            utc = pl.coalesce([utc, pl.when(_is_midnight(local)).then(before)])
-        elif spec.date_only == "end_of_day":
-            end = local + timedelta(days=1, microseconds=-1)
-            utc = pl.when(_is_midnight(local)).then(self._localise(end, "latest")).otherwise(utc)
-        elif spec.date_only is not None:
-            hours, minutes = map(int, spec.date_only.split(":"))
-            moved = local + timedelta(hours=hours, minutes=minutes)
-            utc = pl.when(_is_midnight(local)).then(self._localise(moved, "earliest")).otherwise(utc)
-        return pl.coalesce([utc, zoned]).alias(_OUT + name)
-
-    def _localise(self, local: pl.Expr, fold: Literal["earliest", "latest"]) -> pl.Expr:
-        here = local.dt.replace_time_zone(self._zone, ambiguous=fold, non_existent="null")
-        return here.dt.convert_time_zone("UTC")
-
-    def _value(self, name: str, spec: ColumnSpec) -> pl.Expr:
+    def _value(self, name: str, spec: ColumnSpec, seen: pl.Series) -> pl.Series:
         dtype = RECORD_SCHEMA[name]
-        text = pl.col(_SEEN + name)
         if spec.const is not None:
-            return pl.lit(_final(spec.const, dtype), dtype=dtype).alias(_OUT + name)
-        table = self._table(name, spec)
-        value: pl.Expr
-        if name in NUMBER_COLUMNS:
-            value = pl.when(text.str.contains(r"^\d{1,5}(\.0+)?$")).then(text.str.extract(r"^(\d+)"))
-            value = value.cast(pl.Int32).cast(dtype, strict=False)
-        elif name == "applicant_hash":
-            value = self._hashed(text)
-        elif table is None:
-            value = text
-        else:
-            keys = text.str.to_lowercase()
-            known = keys.replace_strict(
-                list(table), [_final(item, dtype) for item in table.values()], default=None, return_dtype=dtype
-            )
-            value = known if _closed(name) else pl.coalesce([known, text])
+            return _constant(spec.const, dtype, len(seen))
+        if spec.present is not None or spec.absent is not None:
+            there, nothing = _constant(spec.present, dtype, len(seen)), _constant(spec.absent, dtype, len(seen))
+            return there.zip_with(seen.is_not_null(), nothing)
+        if name == "applicant_hash":
+            return self._hashed(seen)
+        value = (
+            cell_texts.counted(seen, spec.thousands, dtype) if name in NUMBER_COLUMNS else self._code(name, spec, seen)
+        )
         if spec.default is not None:
-            value = pl.when(text.is_null()).then(pl.lit(_final(spec.default, dtype), dtype=dtype)).otherwise(value)
-        return value.alias(_OUT + name)
+            value = value.zip_with(seen.is_not_null(), _constant(spec.default, dtype, len(seen)))
+        return value
 
-    def _hashed(self, text: pl.Expr) -> pl.Expr:
+    def _code(self, name: str, spec: ColumnSpec, seen: pl.Series) -> pl.Series:
+        text = seen if spec.without_prefix is None else cell_texts.without_prefix(seen, spec.without_prefix)
+        if spec.decimals is not None:
+            text = cell_texts.with_decimals(text, spec.decimals)
+        if spec.pad is not None:
+            text = cell_texts.padded(text, spec.pad)
+        table = self._tables[name]
+        if table is None:
+            return text
+        known = cell_texts.looked_up(text, table, RECORD_SCHEMA[name])
+        return known if _closed(name) else known.zip_with(known.is_not_null(), text)
+
+    def _hashed(self, text: pl.Series) -> pl.Series:
         key = self._key
-        if key is None:
-            return pl.lit(None, dtype=pl.String)
-
-        def hashed(series: pl.Series) -> pl.Series:
-            return pl.Series([None if item is None else applicant_hash(item, key) for item in series], dtype=pl.String)
-
-        return text.map_batches(hashed, return_dtype=pl.String)
+        hashed = [None if key is None or item is None else applicant_hash(item, key) for item in text]
+        return pl.Series(hashed, dtype=pl.String)
 
     def _table(self, name: str, spec: ColumnSpec) -> dict[str, int | str] | None:
         """The lookup of a field, keys as they are compared; fields of a closed vocabulary always have one."""
@@ -232,7 +204,11 @@ class Mapper:
             table = {item: item for item in VOCABULARIES[name]}
         else:
             return None
-        return {_plain(key).lower(): value for key, value in table.items()}
+        keys = pl.Series(list(map(cell_texts.plain, table)), dtype=pl.String)
+        if spec.without_prefix is not None:
+            keys = cell_texts.without_prefix(keys, spec.without_prefix)
+        dtype = RECORD_SCHEMA[name]
+        return {key.lower(): _final(value, dtype) for key, value in zip(keys, table.values(), strict=True)}
 
     def _source_status(self) -> list[pl.Expr]:
         if "source_status" in self._specs or "status" not in self._specs:
@@ -241,27 +217,35 @@ class Mapper:
 
     # -- what went wrong -----------------------------------------------------------------------------------------
 
-    def _faults(self) -> list[pl.Expr]:
-        return [self._fault(name).alias("fault:" + name) for name, spec in self._specs.items() if spec.sources]
-
-    @staticmethod
-    def _fault(name: str) -> pl.Expr:
+    def _fault(self, name: str, nul: set[str]) -> pl.Expr | None:
+        """Where a field is there but cannot be read; None when that cannot be. ``nul``: columns with NUL characters."""
         seen = pl.col(_SEEN + name)
-        if name in INSTANT_COLUMNS or name in NUMBER_COLUMNS:
+        sources = self._specs[name].sources
+        if sources and (name in INSTANT_COLUMNS or self._is_counted(name)):
             return seen.is_not_null() & pl.col(_OUT + name).is_null()
-        return seen.str.contains("\0", literal=True).fill_null(False)
+        if any(clean_header(item) in nul for item in sources):
+            return seen.str.contains("\0", literal=True).fill_null(False)
+        return None
 
-    def _explain(self, table: RawTable, work: pl.DataFrame, mask: pl.Series) -> list[Reject]:
+    def _is_counted(self, name: str) -> bool:
+        spec = self._specs[name]
+        return name in NUMBER_COLUMNS and spec.present is None and spec.absent is None
+
+    def _explain(
+        self, table: RawTable, work: pl.DataFrame, mask: pl.Series, faults: Mapping[str, pl.Expr]
+    ) -> list[Reject]:
         """One reject per bad row, about the first bad field in canonical order."""
         places = mask.arg_true().to_list()
-        bad = work.filter(mask)
-        faults = bad.select(self._faults())
+        # Years that Python's datetime cannot hold are left out: nothing but a message is made of them.
+        instants = [mark + name for name in self._specs if name in INSTANT_COLUMNS for mark in (_LOCAL, _ZONED)]
+        bad = work.filter(mask).with_columns(
+            pl.when(pl.col(name).dt.year().is_between(1, 9999)).then(pl.col(name)) for name in instants
+        )
+        hits_of = bad.select(fault.alias(name) for name, fault in faults.items())
         pending = [True] * len(places)
         found: list[Reject] = []
         for name, spec in self._specs.items():
-            if not spec.sources:
-                continue
-            hits = faults["fault:" + name]
+            hits = hits_of[name] if name in faults else pl.Series([False]).new_from_index(0, len(places))
             if name == "source_key":
                 hits = hits | bad[_OUT + name].is_null()
             for index in hits.arg_true().to_list():
@@ -285,7 +269,7 @@ class Mapper:
         text = row[_SEEN + name]
         if text is None:
             return f"{name} is empty; fill the cell or remove the row"
-        if name in NUMBER_COLUMNS:
+        if self._is_counted(name):
             return f"{name} is not a number from 0 to 32767; correct the cell"
         if name not in INSTANT_COLUMNS:
             return f"{name} contains a NUL character; remove it from the cell"
@@ -298,7 +282,7 @@ class Mapper:
                 )
             formats = " or ".join(f"'{item}'" for item in spec.format)
             return f"{name} is not an instant written as {formats}; correct the cell or the format in the mapping"
-        if not _EARLIEST <= instant.replace(tzinfo=None) < _BEYOND:
+        if not cell_instants.EARLIEST <= instant.replace(tzinfo=None) < cell_instants.BEYOND:
             return f"{name} has the year {instant.year}, outside 1990..2100; correct the year"
         return (
             f"{name} never was: the clocks of {self._zone} skip this time; correct the time, or the zone in the mapping"
@@ -314,10 +298,6 @@ class Mapper:
         return counts
 
 
-def _plain(text: str) -> str:
-    return unicodedata.normalize("NFC", text).strip()
-
-
 def _closed(name: str) -> bool:
     return name == "status" or name in VOCABULARIES
 
@@ -326,9 +306,16 @@ def _final(value: int | str, dtype: pl.DataType) -> int | str:
     return str(value) if dtype == pl.String else value
 
 
-def _is_midnight(local: pl.Expr) -> pl.Expr:
-    return local.cast(pl.Int64) % 86_400_000_000 == 0
+def _constant(value: int | str | None, dtype: pl.DataType, length: int) -> pl.Series:
+    final = None if value is None else _final(value, dtype)
+    return pl.Series([final], dtype=dtype).new_from_index(0, length)
 
 
-def _in_range(local: pl.Expr) -> pl.Expr:
-    return (local >= pl.lit(_EARLIEST, dtype=_NAIVE)) & (local < pl.lit(_BEYOND, dtype=_NAIVE))
+def _first_of(columns: list[pl.Series], length: int) -> pl.Series:
+    """The first text of each row that is not null."""
+    if not columns:
+        return _constant(None, pl.String(), length)
+    first, *others = columns
+    for other in others:
+        first = first.zip_with(first.is_not_null(), other)
+    return first

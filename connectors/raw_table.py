@@ -34,6 +34,8 @@ class RawTable:
         cell is a text.
     ``broken``
         rows that could not even be cut into cells.
+    ``veiled``
+        whether the applicant's columns hold keyed hashes already.
     """
 
     location: str
@@ -42,22 +44,35 @@ class RawTable:
     rows: npt.NDArray[np.int64] | None = None
     typed: pl.DataFrame | None = None
     broken: tuple[Reject, ...] = field(default=())
+    veiled: bool = False
 
     def row(self, index: int) -> int:
         """Line or row number of one row of the frame."""
         return self.first_row + index if self.rows is None else int(self.rows[index])
 
+    def row_numbers(self) -> npt.NDArray[np.int64]:
+        """Line or row number of every row of the frame."""
+        if self.rows is not None:
+            return self.rows
+        return np.arange(self.first_row, self.first_row + self.frame.height, dtype=np.int64)
 
-def locate_columns(wanted: Iterable[str], header: Sequence[str], location: str, hint: str = "") -> dict[str, int]:
+
+def locate_columns(
+    wanted: Iterable[str], header: Sequence[str], location: str, hint: str = "", *, may_be_record: bool = False
+) -> dict[str, int]:
     """Positions of the wanted columns in a header, by :func:`clean_header` name, in the order of the file.
+
+    ``may_be_record``: the header is just a row of a file. Where none of the wanted columns stands in it, it may be a
+    record, and hold a person's name: the message does not show it then.
 
     Raises:
         ConfigError: a column is missing or stands there twice; the message names the file, the column and the columns
             that exist, the closest first.
     """
     names = [clean_header(name) for name in header]
+    columns = list(dict.fromkeys(clean_header(item) for item in wanted))
     found: dict[str, int] = {}
-    for name in dict.fromkeys(clean_header(item) for item in wanted):
+    for name in columns:
         positions = [index for index, other in enumerate(names) if other == name]
         if len(positions) > 1:
             where = ", ".join(str(position + 1) for position in positions)
@@ -66,15 +81,22 @@ def locate_columns(wanted: Iterable[str], header: Sequence[str], location: str, 
                 "rename all but one of them in the file"
             )
         if not positions:
-            raise ConfigError(_missing(name, names, location, hint))
+            raise ConfigError(_missing(name, columns, names, location, hint, may_be_record=may_be_record))
         found[name] = positions[0]
     return dict(sorted(found.items(), key=lambda item: item[1]))
 
 
-def _missing(name: str, names: Sequence[str], location: str, hint: str) -> str:
+def _missing(
+    name: str, wanted: Sequence[str], names: Sequence[str], location: str, hint: str, *, may_be_record: bool
+) -> str:
     def distance(other: str) -> float:
         return -difflib.SequenceMatcher(None, name.casefold(), other.casefold()).ratio()
 
+    if may_be_record and not any(name in names for name in wanted):
+        listed = ", ".join(f"'{name}'" for name in wanted[:10])
+        return (
+            f"{location}: none of the columns of the mapping ({listed}) stands in the header; correct the mapping{hint}"
+        )
     shown = sorted((other for other in dict.fromkeys(names) if other), key=distance)
     rest = f" and {len(shown) - 40} more" if len(shown) > 40 else ""
     listed = ", ".join(f"'{other[:60]}'" for other in shown[:40])

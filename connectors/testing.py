@@ -112,7 +112,7 @@ class Conformance:
             for name, allowed in _VOCABULARIES.items():
                 strange = set(records[name].drop_nulls()) - set(allowed)
                 _require(not strange, f"{name} holds {sorted(map(str, strange))}")
-            for name in ("source_key", "kind"):
+            for name in ("source_key",) if batch.patch else ("source_key", "kind"):
                 _require(records[name].null_count() == 0, f"{name} is empty in a record")
             empty = [
                 name for name, dtype in records.schema.items() if dtype == pl.String and (records[name] == "").any()
@@ -271,9 +271,9 @@ def _fold(connector: Connector, pages: Sequence[Page]) -> dict[str, Record]:
     for page in pages:
         batch = connector.normalise(page)
         for row in batch.records.iter_rows(named=True):
-            told = {name: value for name, value in row.items() if value is not None} if batch.patch else row
+            told = {name: value for name, value in row.items() if value is not None or name in batch.clears}
             key = row["source_key"]
-            states[key] = {**dict.fromkeys(RECORD_SCHEMA), **states.get(key, {}), **told} if batch.patch else told
+            states[key] = {**dict.fromkeys(RECORD_SCHEMA), **states.get(key, {}), **told} if batch.patch else row
     return states
 
 

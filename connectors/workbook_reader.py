@@ -1,86 +1,76 @@
-"""Reads one sheet of a workbook (xlsx, xlsm, xls, xlsb, ods) as tables of texts; date cells stay dates beside them."""
+"""Reads sheets of a workbook (xlsx, xlsm, xls, xlsb, ods) as tables of texts; date cells stay dates beside them."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import numpy as np
 import polars as pl
 import python_calamine as calamine
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, field_validator
 
-from connectors.base import ConnectorOptions
-from connectors.raw_table import RawTable, clean_header, locate_columns
+from connectors.raw_table import RawTable, locate_columns
+from connectors.table_rules import HeaderRow, TableOptions, TableRules, find_header
+from connectors.workbook_guard import check_workbook
 from tthc_monitor.domain.errors import ConfigError, PermanentSourceError
+from tthc_monitor.domain.records import Reject
 
 SHEET_ROWS: Final = 50_000
 """Rows of a sheet per table."""
+EXACT_BELOW: Final = 10**15
+"""Spreadsheets keep fifteen digits of a number; from here on two different codes can be one number."""
+
+SheetName = Annotated[int, Field(strict=True, ge=1)] | Annotated[str, Field(min_length=1)]
 
 
-class WorkbookOptions(ConnectorOptions):
+class WorkbookOptions(TableOptions):
     """Where the table stands in a workbook.
 
     ``sheet``
-        number of the sheet, from 1, hidden ones included, or its name.
-    ``header_row``
-        row with the column names, as the spreadsheet numbers it.
-    ``first_row``
-        first row of data, when it is not the one after the header (a row of (1)(2)(3), say).
-    ``fill_down``
-        columns whose empty cells repeat the cell above (merged cells).
-    ``ignore_rows``
-        column → regular expression: rows in which it is found are no records (total rows), and are passed over.
+        number of the sheet, from 1, hidden ones included, or its name; or a list of these. A name with ``*`` or ``?``
+        stands for every sheet that is shown, is not empty, and is called so: ``"*"`` for all.
     """
 
-    sheet: Annotated[int, Field(strict=True, ge=1)] | str = 1
-    header_row: int = Field(default=1, ge=1)
-    first_row: int | None = None
-    fill_down: tuple[str, ...] = ()
-    ignore_rows: Mapping[Annotated[str, StringConstraints(min_length=1)], str] = Field(default_factory=dict)
+    sheet: SheetName | tuple[SheetName, ...] = 1
 
-    @field_validator("ignore_rows")
+    @field_validator("sheet")
     @classmethod
-    def _patterns(cls, value: Mapping[str, str]) -> Mapping[str, str]:
-        for pattern in value.values():
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(f"'{pattern}' is not a regular expression: {error}; correct it") from None
+    def _some_sheet(cls, value: SheetName | tuple[SheetName, ...]) -> SheetName | tuple[SheetName, ...]:
+        if value == ():
+            raise ValueError("names no sheet; give one, or leave 'sheet' out for the first")
         return value
-
-    @model_validator(mode="after")
-    def _data_below_header(self) -> WorkbookOptions:
-        if self.first_row is not None and self.first_row <= self.header_row:
-            raise ValueError(
-                f"first_row {self.first_row} is not below header_row {self.header_row}; correct one of them"
-            )
-        return self
 
 
 def read_workbook(
     path: Path, location: str, options: WorkbookOptions, wanted: Sequence[str], table_rows: int = SHEET_ROWS
 ) -> Iterator[tuple[RawTable, int]]:
-    """Give a sheet's wanted columns as tables, each with the number of rows the sheet has below its header.
+    """Give the wanted columns as tables, each with the number of rows that the sheets have below their headers.
 
-    Whole numbers become texts without decimals (2111, not 2111.0); rows without any cell are passed over.
+    Whole numbers become texts without decimals (2111, not 2111.0); a row with one too large to be exact is broken. Rows
+    without any cell are passed over. A cell with an error, or a formula that was never computed, is empty.
 
     Raises:
-        ConfigError: the sheet or a column is missing.
-        PermanentSourceError: the workbook is encrypted, damaged or empty.
+        ConfigError: a sheet or a column is missing.
+        PermanentSourceError: the workbook is encrypted, damaged, empty, or would fill the memory.
         OSError: the operating system refuses to read it.
     """
     with path.open("rb") as file:
         if not file.read(1):
             raise PermanentSourceError(f"{location}: the file is empty; export it again")
+    check_workbook(path, location)
     try:
         with calamine.CalamineWorkbook.from_path(path) as book:
-            sheet = _sheet(book, location, options.sheet)
-            place = f"{location}, sheet '{sheet.name}'"
-            yield from _tables(sheet, place, options, wanted, table_rows)
+            total = 0
+            for sheet in _sheets(book, location, options.sheet):
+                first = options.first_row or (1 if options.header_row == "auto" else options.header_row) + 1
+                total += max(0, (sheet.end or (0, 0))[0] + 2 - first)
+                place = f"{location}, sheet '{sheet.name}'"
+                for table in _tables(sheet, place, options, wanted, table_rows):
+                    yield table, total
     except calamine.PasswordError:
         raise PermanentSourceError(
             f"{location}: the workbook is protected by a password; save it without one and try again"
@@ -88,54 +78,67 @@ def read_workbook(
     except (calamine.CalamineError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise PermanentSourceError(
-            f"{location}: the workbook cannot be read ({error}); open it in a spreadsheet program and save it again"
-        ) from None
+        raise _unreadable(location, str(error)) from None
+    except BaseException as error:
+        # What the parser did not expect; it is no Exception.
+        if type(error).__name__ == "PanicException":
+            raise _unreadable(location, "it is damaged") from None
+        raise
 
 
-def _sheet(book: calamine.CalamineWorkbook, location: str, sheet: int | str) -> calamine.CalamineSheet:
+def _unreadable(location: str, why: str) -> PermanentSourceError:
+    return PermanentSourceError(
+        f"{location}: the workbook cannot be read ({why}); open it in a spreadsheet program and save it again"
+    )
+
+
+def _sheets(
+    book: calamine.CalamineWorkbook, location: str, wanted: SheetName | tuple[SheetName, ...]
+) -> Iterator[calamine.CalamineSheet]:
     names = book.sheet_names
-    if isinstance(sheet, int) and sheet <= len(names):
-        return book.get_sheet_by_index(sheet - 1)
-    if isinstance(sheet, str) and sheet in names:
-        return book.get_sheet_by_name(sheet)
-    listed = ", ".join(f"{number} '{name}'" for number, name in enumerate(names, 1))
-    raise ConfigError(f"{location}: no sheet {sheet!r}; it has {listed}; correct xlsx.sheet")
+    shown = {item.name for item in book.sheets_metadata if item.visible == calamine.SheetVisibleEnum.Visible}
+    found: dict[str, None] = {}
+    for one in wanted if isinstance(wanted, tuple) else (wanted,):
+        if isinstance(one, str) and one not in names and set("*?") & set(one):
+            alike = [name for name in names if name in shown and fnmatchcase(name, one)]
+            alike = [name for name in alike if book.get_sheet_by_name(name).end is not None]
+        else:
+            alike = names[one - 1 : one] if isinstance(one, int) else [one] if one in names else []
+        if not alike:
+            listed = ", ".join(f"{number} '{name}'" for number, name in enumerate(names, 1))
+            raise ConfigError(f"{location}: no sheet {one!r}; it has {listed}; correct xlsx.sheet")
+        found |= dict.fromkeys(alike)
+    for name in found:
+        yield book.get_sheet_by_name(name)
 
 
 def _tables(
     sheet: calamine.CalamineSheet, place: str, options: WorkbookOptions, wanted: Sequence[str], table_rows: int
-) -> Iterator[tuple[RawTable, int]]:
+) -> Iterator[RawTable]:
+    rules = TableRules(options, wanted)
     rows = enumerate(sheet.iter_rows(), 1)  # empty rows above the first cell are given too
-    header = next((row for number, row in rows if number == options.header_row), None)
-    if header is None or not any(cell != "" for cell in header):
+    start = 1 if options.header_row == "auto" else options.header_row
+    header = find_header(
+        (HeaderRow(number, [_text(cell) for cell in row]) for number, row in rows if number >= start),
+        options, wanted, place, ", or xlsx.sheet or xlsx.header_row",
+    )  # fmt: skip
+    if header is None or not any(header.names):
         raise PermanentSourceError(
-            f"{place}: row {options.header_row} holds no column names; correct xlsx.header_row or export again"
+            f"{place}: row {start} holds no column names; correct xlsx.header_row or export again"
         )
-    names = [_text(cell) or "" for cell in header]
-    hint = "" if len(names) > 1 else " or xlsx.header_row"
-    columns = locate_columns(wanted, names, place, hint or ", or xlsx.header_row if the names stand lower")
-    extra = locate_columns([*options.fill_down, *options.ignore_rows], names, place)
-    ignored = [(extra[clean_header(name)], re.compile(pattern)) for name, pattern in options.ignore_rows.items()]
-    filled: dict[int, Any] = {extra[clean_header(name)]: "" for name in options.fill_down}
-    first = options.first_row or options.header_row + 1
-    total = max(0, (sheet.end or (0, 0))[0] + 2 - first)
+    hint = " or xlsx.header_row" if len(header.names) == 1 else ", or xlsx.header_row if the names stand lower"
+    columns = locate_columns(rules.columns, header.names, place, hint, may_be_record=True)
     piece = _Piece(place, columns)
     empty = True
     for number, row in rows:
-        if number < first or not any(cell != "" for cell in row):
+        if not any(cell != "" for cell in row):
             continue
-        if any(pattern.search(_text(row[index]) or "") for index, pattern in ignored):
-            continue
-        for index, above in filled.items():
-            row[index] = above if row[index] == "" else row[index]
-        filled = {index: row[index] for index in filled}
         piece.add(number, row)
         if len(piece.numbers) == table_rows:
-            yield piece.table(), total
+            yield rules.apply(piece.table())
             piece, empty = _Piece(place, columns), False
-    if piece.numbers or empty:
-        yield piece.table(), total
+    if piece.numbers or piece.broken or empty:
+        yield rules.apply(piece.table())
 
 
 class _Piece:
@@ -143,11 +146,17 @@ class _Piece:
 
     def __init__(self, place: str, columns: Mapping[str, int]) -> None:
         self.numbers: list[int] = []
+        self.broken: list[Reject] = []
         self._place = place
         self._columns = columns
         self._cells: dict[str, list[Any]] = {name: [] for name in columns}
 
     def add(self, number: int, row: Sequence[Any]) -> None:
+        for name, index in self._columns.items():
+            if isinstance(row[index], float) and abs(row[index]) >= EXACT_BELOW:
+                reason = "is a number of more than 15 digits, which spreadsheets round; format the column as text"
+                self.broken.append(Reject(self._place, number, name, f"{name} {reason} and enter it again"))
+                return
         self.numbers.append(number)
         for name, index in self._columns.items():
             self._cells[name].append(row[index])
@@ -160,10 +169,11 @@ class _Piece:
             pl.DataFrame(texts, schema=dict.fromkeys(texts, pl.String)),
             rows=np.array(self.numbers, dtype=np.int64),
             typed=pl.DataFrame(typed, schema=dict.fromkeys(typed, pl.Datetime("us"))),
+            broken=tuple(self.broken),
         )
 
 
-def _text(cell: Any) -> str | None:
+def _text(cell: Any) -> str:
     if isinstance(cell, str):
         return cell
     if isinstance(cell, bool):

@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, text
 
+from tests.fault_table import fault_table
 from tthc_monitor.store import database, embedded, migrate
 
 _URL = "TTHC_TEST_DATABASE_URL"
@@ -82,3 +83,12 @@ def engine(database_address: str) -> Iterator[Engine]:
     engine = database.make_engine(database_address)
     yield engine
     engine.dispose()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What became of each fault of each kind of source."""
+    lines = fault_table(terminalreporter.getreports("passed"))
+    if lines:
+        terminalreporter.section("faults of the sources")
+        for line in lines:
+            terminalreporter.write_line(line)

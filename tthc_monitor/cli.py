@@ -15,13 +15,12 @@ from typing import Annotated, Literal, NoReturn
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from rules.examples import check_example
 from rules.loader import load_packs, parse_pack
 from tthc_monitor import jobs, judging, outbox
-from tthc_monitor.commands import calendar, context, procedures, report, rules, units
+from tthc_monitor.commands import calendar, context, procedures, report, rules, sources, units
 from tthc_monitor.demo import run_demo
 from tthc_monitor.domain.calendar_decreed import decreed_until, warnings
 from tthc_monitor.domain.calendars import CalendarSpec
@@ -35,6 +34,7 @@ from tthc_monitor.installation import (
     make_connector,
     open_database,
     open_installation,
+    receive_token,
     system_clock,
 )
 from tthc_monitor.outputs import flags_export
@@ -45,18 +45,16 @@ from tthc_monitor.settings import DEFAULT_FILE, Settings, shipped_calendar
 from tthc_monitor.store import migrate
 from tthc_monitor.store.auditors import create_auditor
 from tthc_monitor.store.database import transaction
-from tthc_monitor.store.runs import rejects_of
 from tthc_monitor.terminal import console, set_up_logging, steps
-from tthc_monitor.web import make_app
+from tthc_monitor.web import make_app, make_doors
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 db = typer.Typer(no_args_is_help=True, help="The database: migrations, auditors' logins.")
-sources = typer.Typer(no_args_is_help=True, help="The one-stop systems that are pulled.")
 flags = typer.Typer(no_args_is_help=True, help="Verdicts and findings.")
 digest = typer.Typer(no_args_is_help=True, help="The morning mail.")
 jobs_app = typer.Typer(no_args_is_help=True, help="What the service does by itself.")
 for name, part in (
-    ("db", db), ("sources", sources), ("rules", rules.app), ("flags", flags),
+    ("db", db), ("sources", sources.app), ("rules", rules.app), ("flags", flags),
     ("digest", digest), ("report", report.app), ("jobs", jobs_app),
     ("calendar", calendar.app), ("procedures", procedures.app), ("units", units.app),
 ):  # fmt: skip
@@ -100,6 +98,7 @@ def serve() -> None:
             zone=installation.settings.zone,
             max_series=part.max_series,
             decreed_until=decreed_until(installation.settings.calendar),
+            doors=make_doors(installation),
         )
         with WebServer(pages, part.host, part.port) as web:
             scheduler = start_scheduler(installation)
@@ -144,6 +143,7 @@ def check() -> None:
     attempt(lambda: applicant_key(settings))
     for source in settings.sources:
         attempt(partial(make_connector, keyless, source, system_clock))
+        attempt(partial(receive_token, settings, source))
     attempt(lambda: outbox.make_transport(settings, data_dir(settings)))
     problems.extend(_recipients_twice(settings))
     if problems:
@@ -194,29 +194,8 @@ def _recipients_twice(settings: Settings) -> list[Problem]:
 def pull(
     source: Annotated[list[str] | None, typer.Argument(help="Names of sources; by default all.")] = None,
 ) -> None:
-    """Pull sources now and judge what changed."""
-    settings = context.settings()
-    chosen = [settings.source(name) for name in source] if source else list(settings.sources)
-    if not chosen:
-        raise ConfigError(f"{settings.document.file} names no sources; add one under 'sources'")
-    with open_installation(settings) as installation:
-        failed: TthcError | None = None
-        for one in chosen:
-            try:
-                with steps() as shown, shown.step(f"pulling {one.name}") as step:
-                    done = jobs.pull_source(installation, one, step.rows)
-            except TthcError as error:
-                failed = failed or error
-                console.print(f"{one.name}: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-                continue
-            unmapped = done.rows_unmapped_status
-            typer.echo(
-                f"{one.name}: {done.rows_read} rows read, {done.rows_rejected} rejected, "
-                f"{done.dossiers_new} new, {done.dossiers_changed} changed"
-                + (f", {unmapped} with a status nobody mapped" if unmapped else "")
-            )
-        if failed is not None:
-            raise typer.Exit(failed.exit_code)
+    """Pull sources now and judge what changed; the short form of sources pull."""
+    sources.pull(source or (), dry_run=False, file=None)
 
 
 @app.command()
@@ -278,55 +257,6 @@ def db_auditor(name: Annotated[str, typer.Argument(help="Name of the login.")]) 
     with open_installation(context.settings()) as installation, transaction(installation.engine) as connection:
         url = create_auditor(connection, installation.engine.url, name)
         typer.echo(url.render_as_string(hide_password=False))
-
-
-@sources.command("list")
-def sources_list() -> None:
-    """List the sources of the configuration and how their last pull went."""
-    with open_installation(context.settings()) as installation, transaction(installation.engine) as connection:
-        last = {
-            row.source: row
-            for row in connection.exec_driver_sql(
-                "SELECT DISTINCT ON (source) * FROM audit.pull_runs ORDER BY source, run_id DESC"
-            )
-        }
-        table = Table("source", "kind", "every", "last pull", "outcome", "rows", "rejected")
-        zone = ZoneInfo(installation.settings.zone)
-        for source in installation.settings.sources:
-            row = last.get(source.name)
-            told = (
-                ("never", "", "", "")
-                if row is None
-                else (
-                    f"{row.started_at.astimezone(zone):%Y-%m-%d %H:%M}", row.outcome,
-                    str(row.rows_read), str(row.rows_rejected),
-                )
-            )  # fmt: skip
-            table.add_row(source.name, source.kind, str(source.every), *told)
-    typer.echo(context.plain(table))
-
-
-@sources.command("test")
-def sources_test(name: Annotated[str, typer.Argument(help="Name of the source.")]) -> None:
-    """Try a source cheaply and tell what is right, or what is wrong and what to do."""
-    settings = context.settings()
-    for line in make_connector(settings, settings.source(name), system_clock).check():
-        typer.echo(f"✓ {line}")
-
-
-@sources.command("rejects")
-def sources_rejects(
-    name: Annotated[str, typer.Argument(help="Name of the source.")],
-    limit: Annotated[int, typer.Option(help="At most so many rows.", min=1)] = 50,
-) -> None:
-    """Show what the last pull of a source could not read, and why."""
-    settings = context.settings()
-    settings.source(name)
-    with open_installation(settings) as installation, transaction(installation.engine) as connection:
-        table = Table("where", "row", "column", "value", "reason")
-        for row in rejects_of(connection, name, limit):
-            table.add_row(*(escape("" if value is None else str(value)) for value in row))
-    typer.echo(context.plain(table))
 
 
 @flags.command("export")

@@ -53,7 +53,8 @@ def test_every_module_has_its_layer() -> None:
 def test_only_the_store_makes_engines() -> None:
     found = []
     for path in sources():
-        if path.is_relative_to(ROOT / "tthc_monitor" / "store"):
+        # The sql connector's source is a database of somebody else; it makes an engine for that.
+        if path.is_relative_to(ROOT / "tthc_monitor" / "store") or path.is_relative_to(ROOT / "connectors" / "sql"):
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "sqlalchemy":

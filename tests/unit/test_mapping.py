@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connectors.mapping import MappingOptions
 from connectors.mapping_engine import Mapped, Mapper, applicant_hash
@@ -64,6 +67,16 @@ def refused(text: str) -> str:
         ("zone: UTC\ncolumns: {source_key: a, due_current: {column: b, date_only: noon}}", "end_of_day"),
         ("zone: UTC\ncolumns: {source_key: a, due_current: {column: b, default: x}}", "is an instant"),
         ("columns: {source_key: {column: a, default: x}}", "must differ from row to row"),
+        ("columns: {source_key: {column: a, present: x}}", "takes its value from the cell"),
+        ("zone: UTC\ncolumns: {source_key: a, due_current: {column: b, absent: x}}", "takes its value from the cell"),
+        ("columns: {source_key: a, code: {column: b, present: x, default: y}}", "remove 'lookup' and 'default'"),
+        ("columns: {source_key: a, source_verdict: {column: b, present: yes}}", "source_verdict cannot be"),
+        ("columns: {source_key: a, status: {column: b, present: 11}}", "national code from 1 to 10"),
+        ("zone: UTC\ncolumns: {source_key: a, due_current: {column: b, pad: 3}}", "no use for 'without_prefix', 'pad'"),
+        ("columns: {source_key: a, supplement_count: {column: b, decimals: 3}}", "no use for 'without_prefix', 'pad'"),
+        ("columns: {source_key: a, code: {column: b, thousands: '.'}}", "no use for 'thousands'"),
+        ("columns: {source_key: a, code: {column: b, without_prefix: ['']}}", "an empty prefix"),
+        ("columns: {source_key: a, code: {column: b, pad: 0}}", "greater than or equal to 1"),
     ],
 )
 def test_a_wrong_mapping_is_refused_when_loaded(yaml: str, said: str) -> None:
@@ -223,7 +236,79 @@ def test_the_applicant_leaves_only_as_a_keyed_hash() -> None:
     assert apply({"applicant_hash": "cccd"}, rows).records["applicant_hash"].to_list() == [None] * 3
 
 
+@pytest.mark.parametrize("key", [b"secret", None])
+def test_a_veiled_table_holds_no_applicant_and_gives_the_same_records(key: bytes | None) -> None:
+    cells = {"id": ["1", "2", "3"], "cccd": ["001 A", None, " "], "mst": ["x", "0017", "NA"]}
+    table = RawTable("f.csv", pl.DataFrame(cells))
+    mapper = Mapper(options({"applicant_hash": {"columns": ["cccd", "mst"]}}, null_values=["NA"]), key)
+    veiled = mapper.veiled(table)
+    hashes = {applicant_hash(text, b"secret") for text in ("001 A", "x", "0017")}
+    assert {*veiled.frame["cccd"], *veiled.frame["mst"]} <= {None, *hashes}
+    assert mapper.apply(veiled).records.equals(mapper.apply(table).records)
+    used = Mapper(options({"applicant_hash": "cccd", "code": "cccd"}), key)
+    assert used.veiled(table) is table
+
+
 def test_an_empty_table_gives_empty_records() -> None:
     mapped = apply({"status": "s", "channel": {"const": "online"}}, {"s": []})
     assert mapped.records.height == 0
     assert mapped.records.schema == pl.Schema(RECORD_SCHEMA)
+
+
+def test_presence_alone_decides_where_that_is_told() -> None:
+    mapped = apply(
+        {
+            "source_verdict": {"column": "who", "present": "late", "absent": "on_time"},
+            "status": {"column": "done", "present": 10},
+            "supplement_count": {"column": "n", "present": 1, "absent": 0},
+        },
+        {"who": ["Tổ 1", " ", None], "done": ["x", "-", None], "n": ["nhiều", None, ""]},
+        null_values=["-"],
+    )
+    assert mapped.records["source_verdict"].to_list() == ["late", "on_time", "on_time"]
+    assert mapped.records["status"].to_list() == [10, None, None]
+    assert mapped.records["supplement_count"].to_list() == [1, 0, 0]
+    assert (mapped.rejects, mapped.unknown) == ((), {})
+
+
+ZONES = ("Asia/Ho_Chi_Minh", "UTC", "America/New_York", "Africa/Casablanca", "Asia/Kathmandu", "Pacific/Apia")
+
+
+@given(
+    days=st.lists(st.datetimes(datetime(1990, 1, 1), datetime(2090, 12, 31)), min_size=1, max_size=3),
+    zone=st.sampled_from(ZONES),
+    date_only=st.sampled_from([None, "start_of_day", "end_of_day", "16:30"]),
+)
+def test_an_instant_is_what_the_zones_own_rules_say(days: list[datetime], zone: str, date_only: str | None) -> None:
+    texts = [day.strftime("%Y-%m-%d %H:%M:%S.%f") for day in days]
+    spec = {"column": "d", "format": "%Y-%m-%d %H:%M:%S%.f", "date_only": date_only}
+    mapped = apply({"due_current": spec}, {"d": texts}, zone=zone)
+    found = dict(mapped.records.select("source_key", "due_current").iter_rows())
+    for number, day in enumerate(days):
+        moved, midnight = day, day.time() == time()
+        if midnight and date_only == "end_of_day":
+            moved = day + timedelta(days=1, microseconds=-1)
+        elif midnight and date_only == "16:30":
+            moved = day + timedelta(hours=16, minutes=30)
+        fold = int(midnight and date_only == "end_of_day")
+        expected = moved.replace(tzinfo=ZoneInfo(zone), fold=fold).astimezone(UTC)
+        if expected.astimezone(ZoneInfo(zone)).replace(tzinfo=None) == moved:  # the clock shows this time
+            assert found[f"k{number}"] == expected
+        elif not midnight:
+            assert f"k{number}" not in found
+
+
+@pytest.mark.parametrize("rows", [10, 5_000])
+def test_many_rows_are_read_as_few_are(rows: int) -> None:
+    """Columns that repeat few texts take another way."""
+    cells = ["  Ho\u0302\u0300 so\u031b", "NA", "", "UBND xã A", "lạ\0"]
+    mapped = apply(
+        {"unit_name": {"column": "u", "without_prefix": "UBND"}, "status": "s", "supplement_count": "n"},
+        {"u": [cells[i % 5] for i in range(rows)], "s": [" Xong ", "lạ"] * (rows // 2), "n": ["1", "2"] * (rows // 2)},
+        null_values=["NA"],
+        statuses={"XONG": 9},
+    )
+    assert mapped.records["unit_name"].unique(maintain_order=True).to_list() == ["Hồ sơ", None, "xã A"]
+    assert len(mapped.rejects) == rows // 5
+    assert mapped.unknown == {("status", "lạ"): mapped.records["status"].null_count()}
+    assert mapped.records["supplement_count"].sum() == sum(1 + i % 2 for i in range(rows) if i % 5 != 4)
