@@ -5,9 +5,13 @@ What only loading can check (that a source's mapping fits together, say) stays w
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from connectors.registry import connector_class, kinds
+from tthc_monitor.domain.durations import PATTERN, written
 from tthc_monitor.settings import Settings
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -30,7 +34,16 @@ def settings_schema() -> dict[str, Any]:
     source = definitions["SourceSettings"]
     source["properties"]["kind"] = {"enum": kinds()}
     source["allOf"] = [_options_of(kind, definitions) for kind in kinds()]
+    for part in definitions.values():
+        _write_periods(part)
     return {"$schema": DIALECT, **schema, "title": "tthc-monitor.yaml"}
+
+
+def _write_periods(part: dict[str, Any]) -> None:
+    """Defaults of periods as people write them; pydantic writes them by ISO 8601."""
+    for field in part.get("properties", {}).values():
+        if field.get("pattern") == PATTERN and "default" in field:
+            field["default"] = written(TypeAdapter(timedelta).validate_python(field["default"]))
 
 
 def _options_of(kind: str, definitions: dict[str, Any]) -> dict[str, Any]:

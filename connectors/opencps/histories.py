@@ -74,7 +74,7 @@ class Histories:
         if not run.knows(key):
             return not (self._has_ended(row) and run.keep_early(key))
         known = run.known(key)
-        if known is None:
+        if known is None or (run.is_wide and run.is_stale(key)):
             return run.is_wide
         return (text(row.step_code) in self._options.waiting_steps) != known.waits
 

@@ -1,8 +1,9 @@
 """What one run knows: the cursor it started from, what it has seen, and the cursor it leaves.
 
 The cursor is an instant, a day, and what the histories told of those dossiers that may be listed again without a new
-action: a history that is not in it is asked for again. A cursor written under other settings is set aside, so that a
-changed mapping reaches every record.
+action: a history that is not in it is asked for again. Where a history could not be read anew, what it told before
+stays, marked as stale, and is asked for again once a day. A cursor written under other settings is set aside, so that
+a changed mapping reaches every record.
 
 A cursor of version 1 knows of no steps. The run goes on from it, back over the whole window, and asks anew for the
 histories of open dossiers; ended ones stay as they were read, so that an upgrade changes nothing about them.
@@ -60,6 +61,7 @@ class Run:
             key: None if value is None else History.unpacked(value)
             for key, value in cursor.get("histories", {}).items()
         }
+        self._stale: set[str] = set(cursor.get("stale", ()))
         self._early: dict[str, list[int | None] | None] | None = cursor["supplements"] if early else None
         self._forgotten: set[str] = set()
         self._seen: dict[str, int] = {}
@@ -116,10 +118,16 @@ class Run:
         return self._listed.get(key, self._remembered.get(key))
 
     def learn(self, key: str, history: History | None) -> None:
-        """Take in a history just read; a history that cannot be read leaves earlier knowledge standing."""
-        if history is None and self._remembered.get(key) is not None:
+        """Take in a history just read; one that cannot be read leaves earlier knowledge standing, as stale."""
+        if history is None and self.known(key) is not None:
+            self._stale.add(key)
             return
+        self._stale.discard(key)
         self._listed[key] = history
+
+    def is_stale(self, key: str) -> bool:
+        """Whether a dossier's history has moved on since it was last read, for all that is known."""
+        return key in self._stale
 
     def forget(self, key: str) -> None:
         """Leave a dossier's history out of the cursor: it will hardly be listed again."""
@@ -138,13 +146,15 @@ class Run:
         """The cursor of a run that came to its end."""
         keep = self._listed if self.is_wide and not self.is_continued else {**self._remembered, **self._listed}
         seen_until = min(self._begun, self._latest_action or self._begun)
+        histories = self._packed(keep)
         return {
             "version": VERSION,
             "scope": self._scope,
             "at": _text(self._begun),
             "wide_on": (self.today if self.is_wide else date.fromisoformat(self._cursor["wide_on"])).isoformat(),
             "changed_since": _text(seen_until - _CLOCK_MARGIN),
-            "histories": self._packed(keep),
+            "histories": histories,
+            "stale": sorted(self._stale & histories.keys()),
         }
 
     def _packed(self, histories: Mapping[str, History | None]) -> dict[str, list[int | None] | None]:

@@ -219,7 +219,7 @@ def _over(connector: Connector, source: SourceSettings, file: Path | None) -> Co
     if file is None:
         return connector
     if not isinstance(connector, ReadsFiles):
-        raise ConfigError(f"source {source.name} of kind {source.kind} reads no files; leave out --file")
+        raise ConfigError(f"source {source.name} of kind {source.kind} reads no files; remove --file")
     if not file.is_file():
         raise ConfigError(f"{file} is no file; name the file to read")
     return connector.over(file.resolve(), file.name)

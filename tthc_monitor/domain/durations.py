@@ -8,8 +8,12 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+PATTERN = r"^[0-9]+\s*(s|m|h|d)$"
+"""What a period looks like, for the JSON Schema."""
+
 _PERIOD = re.compile(r"^(\d+)\s*(s|m|h|d)$")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_SECONDS = {letter: round(timedelta(**{unit: 1}).total_seconds()) for letter, unit in _UNITS.items()}
 
 
 def _period(value: Any) -> Any:
@@ -24,6 +28,15 @@ def _period(value: Any) -> Any:
     raise ValueError(f"{value!r} is not a period; write a number and a unit, such as 30s, 10m, 6h or 1d")
 
 
+def written(period: timedelta) -> str:
+    """A period of whole seconds as people write it, in the largest unit that fits."""
+    seconds = round(period.total_seconds())
+    unit = next(letter for letter in "dhms" if seconds % _SECONDS[letter] == 0)
+    return f"{seconds // _SECONDS[unit]}{unit}"
+
+
 Period = Annotated[
-    timedelta, BeforeValidator(_period), WithJsonSchema({"type": "string", "pattern": r"^[0-9]+\s*(s|m|h|d)$"})
+    timedelta,
+    BeforeValidator(_period),
+    WithJsonSchema({"type": "string", "pattern": PATTERN}),
 ]
