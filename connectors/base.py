@@ -74,6 +74,8 @@ class Page:
     ``as_of`` is the instant whose state the content tells when that is earlier than the asking (the time of a file).
     ``listed_all`` is set on the last page of a fetch that gave every dossier open at the source, changed or not: only
     then does a dossier that was not given tell something. It has changed since, or is gone.
+    ``gave_all`` is set on the last page of a fetch that gave everything the source has although there was a cursor to go on
+    from: what must hold of the volume of a full pull is then looked at.
     ``new_round`` begins a new round of a fetch: dossiers may be told again, as they were later, and every state told is
     kept. Within a round a dossier told twice is a mistake of the source, and the last one counts.
     """
@@ -84,6 +86,7 @@ class Page:
     total: int | None = None
     as_of: datetime | None = None
     listed_all: bool = False
+    gave_all: bool = False
     new_round: bool = False
 
 

@@ -169,7 +169,7 @@ def _finish(run: _Run, assertions: Assertions, bound: structlog.stdlib.BoundLogg
     work, source, intake, run_id = run.work, run.source, run.intake, run.run_id
     before = runs.volumes_before(work, source.source_id)
     work.rollback()
-    assertions.check(intake.volume, before, full=source.cursor is None, listed_all=intake.listed_all)
+    assertions.check(intake.volume, before, full=intake.gave_all, listed_all=intake.listed_all)
     listed_all = intake.listed_all
     absent, note = intake.look_directly() if listed_all else (None, None)
     if note is not None:
@@ -189,5 +189,5 @@ def _finish(run: _Run, assertions: Assertions, bound: structlog.stdlib.BoundLogg
     forget_old_unknown_codes(work, source)
     inbox.prune(work, source.name, run.started_at)
     listed_at = min(run.started_at, intake.as_of or run.started_at) if listed_all else None
-    runs.close_run(work, run_id, run.now(), intake.totals, None, listed_at, note)
+    runs.close_run(work, run_id, run.now(), intake.totals, None, listed_at, note, was_full=intake.gave_all)
     run.commit()

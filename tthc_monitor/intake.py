@@ -57,6 +57,7 @@ class Intake:
         round_as_of: the earliest instant whose state a page of this round tells; None: that of the asking.
         as_of: the same of the whole pull.
         listed_all: whether all open dossiers were listed.
+        gave_all: whether everything was given: there was no cursor to go on from, or the connector says so.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Intake:
         self.cursor: Cursor | None = None
         self.round_as_of: datetime | None = None
         self.as_of: datetime | None = None
-        self.listed_all = False
+        self.listed_all = self.gave_all = False
         self._work, self._spool, self._connector = work, spool, connector
         self._source_id, self._watched = source_id, tuple(watched)
         self._staged = 0
@@ -77,6 +78,7 @@ class Intake:
         """Stage all pages; stops after each round but the last, for what is staged to be taken in."""
         staging.create_staging(self._work)
         self._work.commit()
+        self.gave_all = cursor is None
         for page, batch, records in one_ahead(self._prepared(self._connector.fetch(cursor))):
             if page.new_round and self._staged:
                 yield
@@ -84,6 +86,7 @@ class Intake:
             self._stage(page, batch, records)
             self.cursor = page.cursor if page.cursor is not None else self.cursor
             self.listed_all = page.listed_all
+            self.gave_all = page.gave_all or cursor is None
             if progress is not None:
                 progress(self.totals.rows_read, page.total)
 

@@ -110,7 +110,7 @@ def _rehearse(
         intake.totals.rounds += 1
         work.commit()
     try:
-        assertions.check(intake.volume, before, full=source.cursor is None, listed_all=intake.listed_all)
+        assertions.check(intake.volume, before, full=intake.gave_all, listed_all=intake.listed_all)
     except DataAssertionError as error:
         failed = str(error)
     missing, vanished, note = _missing(work, intake, source) if intake.listed_all else (0, 0, None)

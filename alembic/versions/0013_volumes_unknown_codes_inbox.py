@@ -13,7 +13,7 @@ ALTER TABLE tthc.pull_runs
     ADD COLUMN rows_open bigint NOT NULL DEFAULT 0,
     ADD COLUMN rounds integer NOT NULL DEFAULT 0,
     ADD COLUMN note text;
-COMMENT ON COLUMN tthc.pull_runs.was_full IS 'asked without a cursor, so for everything; null: nobody kept it';
+COMMENT ON COLUMN tthc.pull_runs.was_full IS 'gave everything the source has, not only what was new; null: nobody kept it';
 COMMENT ON COLUMN tthc.pull_runs.rows_open IS 'rows that told of a dossier that had not ended';
 COMMENT ON COLUMN tthc.pull_runs.rounds IS 'rounds that were kept, each whole; a failed run may have kept some';
 COMMENT ON COLUMN tthc.pull_runs.note IS 'what a person should know of a run although it did not fail for it';
@@ -25,7 +25,7 @@ SELECT r.run_id, s.name AS source, r.started_at, r.finished_at, r.outcome, r.row
        r.was_full, r.asked_at AS listed_open_at, r.rows_open, r.rounds, r.note
 FROM tthc.pull_runs r JOIN tthc.sources s USING (source_id);
 COMMENT ON COLUMN audit.pull_runs.was_full IS
-    'Lần lấy toàn bộ dữ liệu, không nối tiếp lần trước | Asked for everything, not going on from an earlier pull';
+    'Lần lấy toàn bộ dữ liệu, không chỉ phần thay đổi | Gave everything the source has, not only what was new';
 COMMENT ON COLUMN audit.pull_runs.listed_open_at IS
     'Thời điểm mà nguồn liệt kê đủ mọi hồ sơ đang mở; trống nếu không | As of when every open dossier was listed; else null';
 COMMENT ON COLUMN audit.pull_runs.note IS 'Điều cần biết dù lần lấy không lỗi | What to know although the pull did not fail';

@@ -87,6 +87,7 @@ class IgateConnector:
             place,
             {**plan.finished(now), "watched": watch.to_keep(forget=plan.is_sweep)},
             listed_all=self._lists_all(plan, watch),
+            gave_all=self._accepted_from(plan) is None,
         )
 
     def normalise(self, page: Page) -> Batch:

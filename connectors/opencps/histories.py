@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
+from zlib import crc32
 from zoneinfo import ZoneInfo
 
 from connectors.http import HttpClient
@@ -59,12 +61,13 @@ class Histories:
         if answer is None:
             return None
         received = local_time(row.receive_date, self._zone)
-        return read_history(
+        found = read_history(
             answer,
             self._options.waiting_steps,
             received_ms=None if received is None else round(received.timestamp()) * 1000,
             step=text(row.step_code),
         )
+        return replace(found, mark=_mark(row))
 
     def _is_due(self, run: Run, key: str, row: Row) -> bool:
         acted = local_time(row.last_action_date, self._zone)
@@ -74,8 +77,10 @@ class Histories:
         if not run.knows(key):
             return not (self._has_ended(row) and run.keep_early(key))
         known = run.known(key)
-        if known is None or (run.is_wide and run.is_stale(key)):
+        if known is None or run.is_stale(key):
             return run.is_wide
+        if known.mark not in (None, _mark(row)):
+            return True
         return (text(row.step_code) in self._options.waiting_steps) != known.waits
 
     def _has_ended(self, row: Row) -> bool:
@@ -85,6 +90,11 @@ class Histories:
 
 def _keyed(rows: Sequence[Row]) -> dict[str, Row]:
     return {key: row for row in rows if (key := text(row.dossier_id))}
+
+
+def _mark(row: Row) -> int:
+    """What of a row a history goes with: instants that the source corrects show here though nobody acted."""
+    return crc32(f"{text(row.last_action_date)} {text(row.receive_date)} {text(row.step_code)}".encode())
 
 
 def local_time(value: object, zone: ZoneInfo) -> datetime | None:

@@ -22,6 +22,8 @@ class History:
         did not look for them, read the history.
     ``entered_ms``
         when the dossier came to the step it is at.
+    ``mark``
+        what the row looked like beside which it was read; None where an earlier version read it.
     """
 
     supplements: int = 0
@@ -31,6 +33,7 @@ class History:
     first_ms: int | None = None
     last_ms: int | None = None
     entered_ms: int | None = None
+    mark: int | None = None
 
     @property
     def waits(self) -> bool:

@@ -126,7 +126,7 @@ class Run:
         self._listed[key] = history
 
     def is_stale(self, key: str) -> bool:
-        """Whether a dossier's history has moved on since it was last read, for all that is known."""
+        """Whether a dossier's history was refused since it was last read."""
         return key in self._stale
 
     def forget(self, key: str) -> None:

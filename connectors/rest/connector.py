@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar, Final
 from urllib.parse import urlencode
@@ -78,14 +79,14 @@ class RestConnector:
         )
         if not isinstance(changes, Changes):
             known = {} if plan.is_sweep or cursor is None else cursor.get("validators", {})
-            yield from self._pages({}, plan.finished(now), options.lists_all_open, known)
+            yield from self._pages({}, plan.finished(now), swept=True, known=known)
             return
         asked: dict[str, str | int] = {}
         if isinstance(plan.since, datetime):
             asked = {**changes.params, changes.from_param: changes.written(plan.since, self._zone)}
             if changes.to_param is not None:
                 asked[changes.to_param] = changes.written(now, self._zone)
-        yield from self._pages(asked, plan.finished(now), plan.is_sweep and options.lists_all_open)
+        yield from self._pages(asked, plan.finished(now), swept=plan.is_sweep)
 
     def normalise(self, page: Page) -> Batch:
         """Turn a page into canonical records and rejects; see :mod:`connectors.mapping_engine` for the rules."""
@@ -115,10 +116,11 @@ class RestConnector:
         self,
         asked: Mapping[str, str | int],
         cursor: Cursor | None,
-        listed_all: bool,
+        *,
+        swept: bool,
         known: Mapping[str, str] | None = None,
     ) -> Iterator[Page]:
-        """Pages, the last with the cursor; ``known`` are validators of a whole list that may still be as it was."""
+        """Pages, the last with the cursor; ``swept``: everything is asked for; ``known`` are validators of a whole list that may still be as it was."""
         waiting: Page | None = None
         with self._client() as client, ThreadPoolExecutor(self._options.workers) as pool:
             send = self._sender(client, asked)
@@ -134,7 +136,8 @@ class RestConnector:
                     yield waiting
                 waiting = Page(piece.table, piece.table.location, total=piece.total)
         if waiting is not None:
-            yield Page(waiting.content, waiting.location, cursor, waiting.total, listed_all=listed_all)
+            listed_all = swept and self._options.lists_all_open
+            yield replace(waiting, cursor=cursor, listed_all=listed_all, gave_all=swept)
 
     def _whole(self, client: HttpClient, known: Mapping[str, str]) -> Answer | None:
         """The answer that is the whole list, empty while it is as it was; None where there are pages."""

@@ -95,7 +95,8 @@ class SqlConnector:
                 after = rows[-1][len(statements.wanted) :]
                 yield page
             _all_given(session, read, total)
-            yield replace(page, cursor=upto, listed_all=options.lists_all_open and plan.is_sweep)
+            swept = plan.is_sweep
+            yield replace(page, cursor=upto, listed_all=options.lists_all_open and swept, gave_all=swept)
 
     def look(self, keys: Sequence[str]) -> Iterator[Page]:
         """Ask for dossiers by their source keys, a few hundred at a time.

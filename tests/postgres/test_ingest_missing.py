@@ -294,6 +294,21 @@ def test_a_full_pull_is_compared_with_the_last_full_one(engine: Engine) -> None:
     full(1, assertions=LOSS)
 
 
+def test_a_sweep_is_a_full_pull_although_it_has_a_cursor(engine: Engine) -> None:
+    def sweep(rows: int, *, sweeps: bool) -> Totals:
+        source = told(Sheet([record(f"k{number}", status=9) for number in range(rows)], cursor={"day": rows}))
+        source.lists_all_open, source.gives_all = False, sweeps
+        return take_with(engine, source, 0, assertions=LOSS)
+
+    sweep(10, sweeps=False)
+    sweep(2, sweeps=False)
+    with pytest.raises(DataAssertionError, match=r"gave 4 rows, 60\.0% fewer than the 10 of the last good full pull"):
+        sweep(4, sweeps=True)
+    sweep(6, sweeps=True)
+    runs = query(engine, "SELECT outcome, was_full FROM audit.pull_runs ORDER BY run_id")
+    assert runs == [("ok", True), ("ok", False), ("failed", False), ("ok", True)]
+
+
 def test_a_column_that_the_source_stopped_filling_fails_a_full_pull_with_figures(engine: Engine) -> None:
     filled = Assertions(min_fill={"due_current": 0.6})
     rows = [record(str(number), due_current=START if number < 3 else None) for number in range(5)]

@@ -48,6 +48,7 @@ class Told:
     Options: ClassVar[type[ConnectorOptions]] = ConnectorOptions
     provides: frozenset[str] = frozenset()
     lists_all_open = True
+    gives_all = False
 
     def __init__(self, name: str, options: Any, surroundings: Surroundings) -> None:
         self.name = name
@@ -60,7 +61,7 @@ class Told:
             if isinstance(sheet, BaseException):
                 raise sheet
             yield Page(sheet, f"{self.name}/{number}", sheet.cursor, as_of=sheet.as_of, new_round=sheet.new_round)
-        yield Page(Sheet(), f"{self.name}/end", listed_all=self.lists_all_open)
+        yield Page(Sheet(), f"{self.name}/end", listed_all=self.lists_all_open, gave_all=self.gives_all)
 
     def normalise(self, page: Page) -> Batch:
         sheet: Sheet = page.content

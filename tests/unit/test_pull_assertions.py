@@ -35,6 +35,7 @@ def filled(due: int, unit: int = 100) -> Volume:
         (FILL, Volume(rows=9, unreadable=0), Before(), FULL),
         (FILL, filled(0, 0), Before(), NEWS),
         (Assertions(min_rows=5), Volume(rows=1), Before(), LISTING),
+        (Assertions(), Volume(rows=20, unreadable=1), Before(), NEWS),
     ],
 )
 def test_what_holds(assertions: Assertions, volume: Volume, before: Before, pull: dict[str, bool]) -> None:
@@ -62,3 +63,8 @@ def test_what_does_not_hold_is_said_with_figures_and_remedy(
 ) -> None:
     with pytest.raises(DataAssertionError, match=said):
         assertions.check(volume, before, **pull)
+
+
+def test_a_pull_that_has_begun_gave_nothing_yet() -> None:
+    assert Volume() == Volume(rows=0, unreadable=0, open_rows=0, whole=0, filled=Counter(), rounds_kept=0)
+    assert Before() == Before(full_rows=None, open_rows=None)

@@ -53,6 +53,12 @@ def test_quiet_hours_last_from_their_beginning_up_to_their_end(
     assert pause is None or pause.reason == "quiet hours"
 
 
+@pytest.mark.parametrize("hours", [NOONS, NIGHTS])
+def test_at_their_end_quiet_hours_are_over(hours: tuple[str, ...]) -> None:
+    (only,) = quiet(*hours)
+    assert only.until(datetime.combine(NOW.date(), only.end, ZoneInfo(ZONE))) is None
+
+
 @pytest.mark.parametrize(
     ("every", "rests"),
     [
@@ -76,6 +82,7 @@ def test_a_source_that_fails_rests_twice_as_long_each_time_up_to_an_hour(every: 
         (3, 10 * MINUTE, None),
         (5, 10 * MINUTE, 30 * MINUTE),
         (99, 59 * MINUTE, MINUTE),
+        (99, 0 * MINUTE, HOUR),
         (99, HOUR, None),
         # The clock was set back by a day: it is not the source that must wait.
         (99, -DAY, None),

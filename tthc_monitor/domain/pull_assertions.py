@@ -84,7 +84,7 @@ class Assertions:
         """Look at a whole pull.
 
         Args:
-            full: it had no cursor to go on from.
+            full: it gave everything the source has.
             listed_all: it listed all open dossiers.
 
         Raises:

@@ -161,18 +161,21 @@ def close_run(
     error: str | None,
     asked_at: datetime | None = None,
     note: str | None = None,
+    *,
+    was_full: bool = False,
 ) -> None:
     """Record how a pull ended.
 
     Args:
         asked_at: of a pull that listed all dossiers the source has open: as of when.
         note: what a person should know although the pull did not fail for it.
+        was_full: it gave everything the source has, even if it had a cursor to go on from.
     """
     note_totals(connection, run_id, totals)
     connection.execute(
         text(
             "UPDATE tthc.pull_runs SET outcome = :outcome, finished_at = :now, error = :error, asked_at = :asked, "
-            "note = :note WHERE run_id = :run"
+            "note = :note, was_full = was_full OR :full WHERE run_id = :run"
         ),
         {
             "run": run_id,
@@ -181,6 +184,7 @@ def close_run(
             "error": storable(error),
             "asked": asked_at,
             "note": storable(note),
+            "full": was_full,
         },
     )
 
