@@ -71,7 +71,11 @@ class Page:
     ``content`` is whatever ``normalise`` of the same connector understands; ``location`` names it for people (file name
     or request path); ``cursor`` is what to remember once this page and all before it are committed (None: unchanged).
     ``total`` is the number of records the source says the whole fetch has, when it says so; it drives the progress bar.
-    ``as_of`` is the instant whose state the content tells when that is earlier than the asking (the time of a file).
+    ``as_of`` is the instant whose state the content tells when that is earlier than the asking (the time of a file): what is
+    held of a later state stays, unless the fetch comes in rounds. ``undated`` says that nobody can tell as of when the
+    content is: it is taken in, but proves nothing about until when something was still open, or what is no longer listed.
+    ``part`` says that the fetch gives a part of the source only, although there was no cursor to go on from: what must hold
+    of the volume of a full pull is not looked at.
     ``listed_all`` is set on the last page of a fetch that gave every dossier open at the source, changed or not: only
     then does a dossier that was not given tell something. It has changed since, or is gone.
     ``gave_all`` is set on the last page of a fetch that gave everything the source has although there was a cursor to go on
@@ -85,9 +89,11 @@ class Page:
     cursor: Cursor | None = None
     total: int | None = None
     as_of: datetime | None = None
+    undated: bool = False
     listed_all: bool = False
     gave_all: bool = False
     new_round: bool = False
+    part: bool = False
 
 
 class Inbox(Protocol):
@@ -145,8 +151,12 @@ class LooksDirectly(Protocol):
 class ReadsFiles(Protocol):
     """What a connector offers beside :class:`Connector` when it reads files, so that a person can hand it one."""
 
-    def over(self, file: Path, name: str) -> Connector:
-        """The same connector reading this file, called ``name``, instead of what its options name."""
+    def over(self, file: Path, name: str, *, whole: bool = False, as_of: datetime | None = None) -> Connector:
+        """The same connector reading this file, called ``name``, instead of what its options name.
+
+        ``whole``: the file stands for everything the source has; otherwise it is a part, and what is not in it is not
+        gone. ``as_of``: the aware instant whose state the file tells; its pages are undated when nobody can say.
+        """
         ...
 
 

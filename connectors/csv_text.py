@@ -15,6 +15,10 @@ import polars as pl
 
 from tthc_monitor.domain.errors import PermanentSourceError
 
+MAX_UNPACKED: Final = 1 << 30
+"""Bytes that a gzipped file may become at any rate."""
+MAX_RATIO: Final = 200
+"""How many times its packed size it may become beyond that."""
 _LONGEST_CHARACTER: Final = 4
 _LINE_FEED: Final = 10
 
@@ -25,7 +29,7 @@ def text_blocks(path: Path, location: str, encoding: str, block_bytes: int) -> I
     CR LF becomes LF, a CR alone a blank.
 
     Raises:
-        PermanentSourceError: the file is damaged or in another encoding.
+        PermanentSourceError: the file is damaged, in another encoding, or has no end for its size.
         OSError: the operating system refuses to read it.
     """
     raw = _raw(path, location, block_bytes)
@@ -54,7 +58,14 @@ def _raw(path: Path, location: str, block_bytes: int) -> Iterator[bytes]:
             zipped = plain.read(2) == b"\x1f\x8b"
             plain.seek(0)
             stream: IO[bytes] | gzip.GzipFile = gzip.GzipFile(fileobj=plain) if zipped else plain
+            most = max(MAX_UNPACKED, MAX_RATIO * path.stat().st_size) if zipped else None
+            given = 0
             while block := stream.read(block_bytes):
+                given += len(block)
+                if most is not None and given > most:
+                    raise PermanentSourceError(
+                        f"{location}: unpacked, the file takes more than {MAX_RATIO} times its size; save it unpacked"
+                    )
                 yield block
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise PermanentSourceError(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
@@ -14,18 +13,15 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from connectors.base import ConnectorOptions, Cursor, Page, Surroundings
 from connectors.csv_reader import CsvOptions, read_csv
+from connectors.found_files import Format, FoundFile, HandedFile, format_of, refused_file
 from connectors.mapping import MappingOptions
 from connectors.mapping_engine import Mapped, Mapper
 from connectors.raw_table import RawTable
+from connectors.sweeping import scope_of
 from connectors.workbook_reader import WorkbookOptions, read_workbook
 from tthc_monitor.domain.errors import ConfigError, PermanentSourceError, TransientSourceError
 from tthc_monitor.domain.records import INSTANT_COLUMNS, Batch
 
-Format = Literal["csv", "xlsx"]
-SUFFIXES: Final[dict[str, Format]] = {
-    **dict.fromkeys((".csv", ".txt", ".tsv", ".csv.gz", ".txt.gz", ".tsv.gz"), "csv"),
-    **dict.fromkeys((".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"), "xlsx"),
-}
 _CHECK_BYTES: Final = 256 * 1024
 _CHECK_ROWS: Final = 1000
 
@@ -35,8 +31,8 @@ class FilesOptions(MappingOptions):
 
     ``path``
         a file, a folder, or a pattern (``*``, ``?``, ``**``), relative to the configuration's folder. Of a folder,
-        all files with a known ending are read; files are read in the order of their names. None: there is nothing to
-        pull, files are handed in.
+        all files with a known ending are read, in the order of their modification times, then of their names: where
+        two tell of one dossier, the newer one counts. None: there is nothing to pull, files are handed in.
     ``format``
         ``csv`` or ``xlsx`` (any workbook); by default each file's ending decides.
     ``csv`` / ``xlsx``
@@ -80,12 +76,6 @@ class FilesOptions(MappingOptions):
         return self
 
 
-def format_of(name: str) -> Format | None:
-    """The format that a file's ending tells, None when it tells nothing."""
-    lower = name.lower()
-    return next((form for suffix, form in SUFFIXES.items() if lower.endswith(suffix)), None)
-
-
 def require_formats(options: MappingOptions, name: str) -> None:
     """CSV cells are texts, so that every instant needs a format.
 
@@ -100,24 +90,6 @@ def require_formats(options: MappingOptions, name: str) -> None:
         )
 
 
-@dataclass(frozen=True)
-class _File:
-    path: Path
-    location: str
-    format: Format
-    stamp: list[int]
-    number: int
-    as_of: datetime
-
-    def is_as_it_was(self) -> bool:
-        """Whether the file is the same, with the same size and modification time, as when it was found."""
-        try:
-            now = self.path.stat()
-        except FileNotFoundError:
-            return False
-        return [now.st_size, now.st_mtime_ns] == self.stamp and now.st_ino == self.number
-
-
 class FilesConnector:
     """Reads the files that the options name, piece by piece; only mapped columns leave a file."""
 
@@ -128,22 +100,20 @@ class FilesConnector:
         self._options = options
         self._base = surroundings.base_dir
         self._surroundings = surroundings
-        self._handed: tuple[Path, str] | None = None
+        self._handed: HandedFile | None = None
         self._mapper = Mapper(options, surroundings.applicant_key)
 
-    def over(self, file: Path, name: str) -> FilesConnector:
-        """The same connector reading this file alone.
+    def over(self, file: Path, name: str, *, whole: bool = False, as_of: datetime | None = None) -> FilesConnector:
+        """The same connector reading this file alone; it remembers nothing of it.
 
-        It remembers nothing of it, and takes it for a list of all open dossiers only where ``path`` is one file too:
-        the file then stands for that one.
+        The file is a list of all open dossiers only where it is ``whole`` and the option ``lists_all_open`` is set.
+        Without ``as_of`` (aware) its pages are undated: when a file was written is not told by when it was handed in.
         """
-        path = self._options.path
-        whole = path is None or not (glob.has_magic(path) or (self._base / Path(path).expanduser()).is_dir())
         options = self._options.model_copy(
             update={"reread": "always", "lists_all_open": self._options.lists_all_open and whole}
         )
         connector = FilesConnector(self.name, options, self._surroundings)
-        connector._handed = (file, name)
+        connector._handed = HandedFile(file, name, whole, as_of)
         return connector
 
     @property
@@ -155,8 +125,8 @@ class FilesConnector:
         """Give the files' tables as pages; with ``reread: changed``, of the files that are not as they were.
 
         ``Page.total`` is known when there is one file and it is a workbook. The cursor maps a file's location to its
-        size and modification time, beside a fingerprint of the options; it comes with the last page. A page tells the
-        state as of its file's modification time.
+        size and modification time, beside a fingerprint of the options and of the applicants' key; it comes with the
+        last page. A page tells the state as of its file's modification time, or as of what was said when it was handed in.
 
         Raises:
             PermanentSourceError: nothing is found under the path, or a file cannot be read as what it should be.
@@ -164,8 +134,9 @@ class FilesConnector:
             ConfigError: a column, a sheet or the format of a file does not fit the options.
         """
         files = self._files()
+        is_part = self._handed is not None and not self._handed.whole
         remember = self._options.reread == "changed"
-        fingerprint = hashlib.sha256(self._options.model_dump_json().encode()).hexdigest()
+        fingerprint = scope_of(self._options, self._surroundings.applicant_key, beside=())
         known: dict[str, Any] = {}
         if remember and cursor is not None and cursor.get("options") == fingerprint:
             known = cursor["files"]
@@ -176,7 +147,11 @@ class FilesConnector:
             for table, total in self._tables(file):
                 if waiting is not None:
                     yield waiting
-                waiting = Page(table, table.location, total=total if len(files) == 1 else None, as_of=file.as_of)
+                known_total = total if len(files) == 1 else None
+                waiting = Page(
+                    table, table.location, total=known_total,
+                    as_of=file.as_of, undated=file.as_of is None, part=is_part,
+                )  # fmt: skip
             if waiting is not None and file is changed[-1]:
                 remembered = {"options": fingerprint, "files": now_known} if remember else None
                 waiting = replace(waiting, cursor=remembered, listed_all=self._options.lists_all_open)
@@ -223,13 +198,13 @@ class FilesConnector:
     # -- files ---------------------------------------------------------------------------------------------------
 
     def _tables(
-        self, file: _File, block_bytes: int | None = None, rows: int | None = None
+        self, file: FoundFile, block_bytes: int | None = None, rows: int | None = None
     ) -> Iterator[tuple[RawTable, int | None]]:
         try:
             for table, total in self._read(file, block_bytes, rows):
                 yield self._mapper.veiled(table), total
         except OSError as error:
-            raise _refused(file.location, error) from None
+            raise refused_file(file.location, error) from None
         except (PermanentSourceError, ConfigError):
             if file.is_as_it_was():
                 raise
@@ -238,7 +213,9 @@ class FilesConnector:
                 f"{file.location}: the file changed while it was read; nothing of it is kept, the next run tries again"
             ) from None
 
-    def _read(self, file: _File, block_bytes: int | None, rows: int | None) -> Iterator[tuple[RawTable, int | None]]:
+    def _read(
+        self, file: FoundFile, block_bytes: int | None, rows: int | None
+    ) -> Iterator[tuple[RawTable, int | None]]:
         wanted = self._mapper.source_columns
         if file.format == "csv":
             sizes = {} if block_bytes is None else {"block_bytes": block_bytes}
@@ -248,17 +225,19 @@ class FilesConnector:
             limits = {} if rows is None else {"table_rows": rows}
             yield from read_workbook(file.path, file.location, self._options.xlsx, wanted, **limits)
 
-    def _files(self) -> list[_File]:
+    def _files(self) -> list[FoundFile]:
         if self._handed is None and self._options.path is None:
             return []
         pattern = self._base / Path(self._options.path or "").expanduser()
         try:
             if self._handed is not None:
-                found = [self._file(*self._handed)]
+                found = [replace(self._file(self._handed.path, self._handed.name), as_of=self._handed.as_of)]
             else:
                 found = [self._file(path, self._location(path)) for path in self._paths(pattern)]
+                # Of two files that tell of one dossier the newer one counts; so-9.csv is not newer than so-10.csv.
+                found.sort(key=lambda file: (file.written, file.location))
         except OSError as error:
-            raise _refused(str(pattern), error) from None
+            raise refused_file(str(pattern), error) from None
         if not found:
             raise PermanentSourceError(
                 f"no file found under {pattern}; put the file there or correct 'path' in the source's options"
@@ -280,22 +259,15 @@ class FilesConnector:
         else:
             # Path.glob takes no absolute pattern.
             candidates = [Path(name) for name in glob.glob(str(pattern), recursive=True)]  # noqa: PTH207
-        return sorted(path for path in candidates if path.is_file() and not path.name.startswith(("~$", ".")))
+        return [path for path in candidates if path.is_file() and not path.name.startswith(("~$", "."))]
 
     def _location(self, path: Path) -> str:
         return str(path.relative_to(self._base)) if path.is_relative_to(self._base) else str(path)
 
-    def _file(self, path: Path, location: str) -> _File:
+    def _file(self, path: Path, location: str) -> FoundFile:
         form = self._options.format or format_of(location)
         if form is None:
             raise ConfigError(f"{location}: the file's ending does not tell its format; set 'format' to csv or xlsx")
         stat = path.stat()
         as_of = datetime.fromtimestamp(stat.st_mtime, UTC)
-        return _File(path, location, form, [stat.st_size, stat.st_mtime_ns], stat.st_ino, as_of)
-
-
-def _refused(location: str, error: OSError) -> PermanentSourceError | TransientSourceError:
-    reason = error.strerror or str(error)
-    if isinstance(error, (PermissionError, FileNotFoundError, IsADirectoryError, NotADirectoryError)):
-        return PermanentSourceError(f"{location}: {reason}; make the file readable for this program")
-    return TransientSourceError(f"{location}: {reason}; the next run tries again")
+        return FoundFile(path, location, form, [stat.st_size, stat.st_mtime_ns], stat.st_ino, as_of)

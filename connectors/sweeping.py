@@ -14,6 +14,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
@@ -76,17 +77,20 @@ class SweepPlan:
         now: datetime,
         sweep_every: timedelta,
         overlap: timedelta | int = 0,
+        clock: datetime | None = None,
     ) -> Self:
         """Plan a fetch from the cursor of the last one.
 
         A cursor of other settings (``scope``), of another version or unreadable is as none. ``overlap`` is taken off
-        instants when it is a period, off numbers when it is a number; a text is asked for again as it was.
+        instants when it is a period, off numbers when it is a number; a text is asked for again as it was. ``clock`` is
+        what the clock that cursors are taken from shows, where that is not ours (``now``).
         """
         known = _read(cursor, scope)
         if known is not None:
             since, swept_at = known
-            # A clock that was set back must not put the sweep off for ever.
-            if timedelta(0) <= now - swept_at < sweep_every:
+            # A clock that was set back must not put the sweep off for ever, nor have changes asked for from a time to come.
+            is_to_come = isinstance(since, datetime) and since > (clock or now)
+            if timedelta(0) <= now - swept_at < sweep_every and not is_to_come:
                 return cls(_before(since, overlap), now, False, scope, swept_at)
         return cls(None, now, known is None, scope, now)
 
@@ -104,15 +108,31 @@ class SweepPlan:
         }
 
 
-def scope_of(options: ConnectorOptions, applicant_key: bytes | None, *, beside: Collection[str]) -> str:
+def scope_of(
+    options: ConnectorOptions, applicant_key: bytes | None, *, beside: Collection[str], host: str | None = None
+) -> str:
     """A fingerprint of all settings that decide which records there are and what they say.
 
-    ``beside`` names those that do not: address, credentials, speed. Changed settings make the next fetch start anew.
+    ``beside`` names those that do not: credentials, speed, the address but for the ``host`` that answers. Changed
+    settings make the next fetch start anew.
     """
     settings = options.model_dump(mode="json", exclude=set(beside))
+    if host is not None:
+        settings["host"] = host.lower()
     # The key's own fingerprint, not the key: cursors are stored beside the data.
     settings["applicant"] = None if applicant_key is None else hmac.digest(applicant_key, b"1", "sha256").hex()
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def wall_clock(at: datetime, zone: ZoneInfo) -> datetime:
+    """The earliest time, without zone, that the clocks of ``zone`` show at or after an aware instant.
+
+    Before clocks are set back they show later times than after it: whatever is stamped by them in the hour that comes
+    twice lies behind what this gives.
+    """
+    coming = (at.astimezone(UTC) + timedelta(days=1)).astimezone(zone).utcoffset() or timedelta(0)
+    here = at.astimezone(zone)
+    return here.replace(tzinfo=None) - max(timedelta(0), (here.utcoffset() or timedelta(0)) - coming)
 
 
 def _written(value: CursorValue) -> Mapping[str, Any]:

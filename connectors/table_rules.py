@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Annotated, Any, Final, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
@@ -19,10 +20,12 @@ from connectors.base import ConnectorOptions
 from connectors.cell_texts import by_text
 from connectors.raw_table import RawTable, clean_header, locate_columns
 from tthc_monitor.domain.errors import ConfigError
+from tthc_monitor.domain.records import Reject
 
 AUTO_ROWS: Final = 30
 """Rows among which ``header_row: auto`` looks for the column names."""
 
+Rows = npt.NDArray[np.int64]
 _NUMBERING: Final = re.compile(r"[(\[]?(\d{1,3}|[A-Z])[)\]]?(\s*=.*)?", re.DOTALL)
 
 
@@ -39,7 +42,8 @@ class TableOptions(ConnectorOptions):
     ``numbering_row``
         whether a row of (1) (2) (3) right under the header is passed over. A row that is none is read as a record.
     ``fill_down``
-        columns whose empty cells repeat the cell above (merged cells).
+        columns whose empty cells repeat the cell above (merged cells). Below a row that cannot be read nobody knows what
+        stands above: rows with an empty cell are refused until one is told again.
     ``ignore_rows``
         column → regular expression: rows in which it is found are no records (``(?i)^tổng``; ``^$`` for an empty cell),
         and are passed over. It is looked for before cells are filled down.
@@ -96,6 +100,8 @@ def find_header(
 ) -> Header | None:
     """The column names among the rows from ``header_row`` on (``auto``: from the first); None when there are too few.
 
+    With ``auto``, rows below the names are looked at, too.
+
     Raises:
         ConfigError: ``header_row`` is ``auto`` and no row holds every wanted column.
     """
@@ -103,6 +109,8 @@ def find_header(
     names_wanted = {clean_header(name) for name in wanted}
     best: Sequence[str] | None = None
     most = 0
+    header: Header | None = None
+    beyond = 0
     for count, row in enumerate(rows, 1):
         window.append(row)
         if len(window) == options.header_rows:
@@ -111,13 +119,15 @@ def find_header(
                 return Header(row.last, names)
             found = len(names_wanted & {clean_header(name) for name in names})
             if found == len(names_wanted):
-                return Header(row.last, names)
+                header = Header(row.last, names)
             if found > most:
                 best, most = names, found
-        if count == AUTO_ROWS:
+        # What was found may begin with a title: then the names go on below.
+        beyond += header is not None
+        if count == AUTO_ROWS or beyond == options.header_rows:
             break
-    if options.header_row != "auto":
-        return None
+    if header is not None or options.header_row != "auto":
+        return header
     if best is not None:
         locate_columns(wanted, best, location, hint)
     listed = ", ".join(f"'{name}'" for name in sorted(names_wanted))
@@ -140,7 +150,8 @@ class TableRules:
     def __init__(self, options: TableOptions, wanted: Sequence[str]) -> None:
         self._wanted = list(dict.fromkeys(map(clean_header, wanted)))
         self._ignored = {clean_header(name): re.compile(pattern) for name, pattern in options.ignore_rows.items()}
-        self._filled: dict[str, tuple[str | None, Any]] = {clean_header(name): ("", None) for name in options.fill_down}
+        self._filled = {clean_header(name): _Above() for name in options.fill_down}
+        self._broken_row = 0
         self._first_row = options.first_row
         self._numbering = options.numbering_row
         self.columns = list(dict.fromkeys([*self._wanted, *self._ignored, *self._filled]))
@@ -156,8 +167,7 @@ class TableRules:
         kept = self._records(table)
         if not kept.all():
             table = _only(table, kept)
-        for name in self._filled:
-            table = self._fill(table, name)
+        table = self._fill_down(table)
         typed = table.typed if table.typed is None else table.typed.select(self._in_order(table.typed))
         return replace(table, frame=table.frame.select(self._in_order(table.frame)), typed=typed)
 
@@ -179,25 +189,55 @@ class TableRules:
                 kept = kept.set(pl.Series(np.arange(len(kept)) == first), False)
         return kept
 
-    def _fill(self, table: RawTable, name: str) -> RawTable:
+    def _fill_down(self, table: RawTable) -> RawTable:
+        if not self._filled:
+            return table
+        broken = np.array([self._broken_row, *sorted(item.row for item in table.broken if item.row is not None)])
+        self._broken_row = int(broken[-1])
         if not table.frame.height:
             return table
-        above, cell_above = self._filled[name]
+        rows = table.row_numbers()
+        last_broken = broken[np.searchsorted(broken, rows) - 1]
+        refused: dict[int, Reject] = {}
+        for name in self._filled:
+            table, told_at = self._fill(table, name, rows)
+            for index in np.flatnonzero(last_broken > told_at):
+                reason = f"{name} is empty below a row that cannot be read; correct that row, or fill in the cell"
+                refused.setdefault(int(index), Reject(table.location, int(rows[index]), name, reason))
+        if not refused:
+            return table
+        kept = np.ones(len(rows), dtype=bool)
+        kept[list(refused)] = False
+        return replace(_only(table, pl.Series(kept)), broken=(*table.broken, *refused.values()))
+
+    def _fill(self, table: RawTable, name: str, rows: Rows) -> tuple[RawTable, Rows]:
+        """The table with a column filled, and the row that each of its cells was told in."""
+        above = self._filled[name]
         text = table.frame[name]
         empty = text.str.strip_chars().fill_null("") == ""
         # The row above the first one is put before it, and taken off again.
         told = np.concatenate([[True], ~empty.to_numpy()])
         taken = np.maximum.accumulate(np.where(told, np.arange(len(told)), 0))
-        texts = pl.Series([above], dtype=pl.String).append(text).gather(taken)[1:]
+        texts = pl.Series([above.text], dtype=pl.String).append(text).gather(taken)[1:]
         frame = table.frame.with_columns(texts.alias(name))
         typed = table.typed
         cell = None
         if typed is not None and name in typed.columns:
-            cells = pl.Series([cell_above], dtype=typed[name].dtype).append(typed[name]).gather(taken)[1:]
+            cells = pl.Series([above.cell], dtype=typed[name].dtype).append(typed[name]).gather(taken)[1:]
             typed = typed.with_columns(cells.alias(name))
             cell = cells[-1]
-        self._filled[name] = (texts[-1], cell)
-        return replace(table, frame=frame, typed=typed)
+        told_at = np.concatenate([[above.row], rows])[taken][1:]
+        self._filled[name] = _Above(texts[-1], cell, int(told_at[-1]))
+        return replace(table, frame=frame, typed=typed), told_at
+
+
+@dataclass(frozen=True)
+class _Above:
+    """What a cell to be filled repeats: a text, its instant where it is one, and the row that they were told in."""
+
+    text: str | None = ""
+    cell: Any = None
+    row: int = 0
 
 
 def _is_numbering(cells: Sequence[str]) -> bool:

@@ -12,10 +12,8 @@ imported, so that the kit comes with the program.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import logging
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,7 +31,8 @@ from connectors.base import (
     Receives,
     Surroundings,
 )
-from tthc_monitor.domain.errors import PermanentSourceError, TransientSourceError, TthcError
+from connectors.conformance_text import all_said_to, everything_in
+from tthc_monitor.domain.errors import ConfigError, PermanentSourceError, TransientSourceError, TthcError
 from tthc_monitor.domain.records import CHANNELS, KINDS, RECORD_SCHEMA, SOURCE_VERDICTS, Batch
 from tthc_monitor.domain.statuses import Status
 
@@ -54,10 +53,13 @@ class Conformance:
     Attributes:
         poison: texts that stand in the source's personal fields and nowhere else; none may come through.
         secrets: passwords and tokens of the connector's settings; none may come through either.
+        told_only_when_there: columns that are filled where there is something, but whose emptiness says nothing, so that
+            ``provides`` leaves them out.
     """
 
     poison: ClassVar[Sequence[str]] = ()
     secrets: ClassVar[Sequence[str]] = ()
+    told_only_when_there: ClassVar[frozenset[str]] = frozenset()
 
     def connector(self) -> Connector:
         """A connector anew, over a source with some dossiers, each time in the same state."""
@@ -87,9 +89,13 @@ class Conformance:
         connector = self.connector()
         _require(connector.provides <= set(RECORD_SCHEMA), f"provides {set(connector.provides) - set(RECORD_SCHEMA)}")
         _require("source_key" in connector.provides, "provides lacks source_key")
+        said = self.told_only_when_there
+        _require(said <= set(RECORD_SCHEMA), f"told_only_when_there {sorted(said - set(RECORD_SCHEMA))} is no column")
+        both = said & connector.provides
+        _require(not both, f"told_only_when_there names {sorted(both)}, which provides names too")
         for batch in _batches(connector, None):
             filled = {name for name in RECORD_SCHEMA if batch.records[name].null_count() < batch.records.height}
-            extra = filled - connector.provides
+            extra = filled - connector.provides - said
             _require(not extra, f"fills {sorted(extra)}, which provides does not name")
 
     def test_its_check_says_what_was_found_right(self) -> None:
@@ -97,7 +103,7 @@ class Conformance:
         connector = self.connector()
         lines = connector.check()
         _require(bool(lines) and all(lines), f"check gives {lines!r}; say what was found right")
-        self._holds_no_secret("\n".join(lines))
+        self._tells_nothing("\n".join(lines))
 
     # -- records -------------------------------------------------------------------------------------------------
 
@@ -138,26 +144,18 @@ class Conformance:
                 _require(bool(reject.location and reject.reason), f"{reject} has no place or no reason")
 
     def test_nothing_personal_comes_through(self) -> None:
-        """Neither pages nor records, rejects, log lines or cursors hold what stands in personal fields."""
+        """Neither pages nor records, rejects, log lines of any level or cursors hold what stands in personal fields."""
         connector = self.connector()
         log = io.StringIO()
-        handler = logging.StreamHandler(log)
-        handler.setLevel(0)
-        root = logging.getLogger()
-        root.addHandler(handler)
-        try:
-            with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
-                pages = list(connector.fetch(None))
-                batches = [connector.normalise(page) for page in pages]
-        finally:
-            root.removeHandler(handler)
-        told = [log.getvalue(), *(_text(page.content) for page in pages), *(repr(page.cursor) for page in pages)]
-        told += [json.dumps(batch.records.rows(), default=str, ensure_ascii=False) for batch in batches]
-        told += [repr(batch.rejects) for batch in batches]
-        for text in told:
-            self._holds_no_secret(text)
-            for poison in self.poison:
-                _require(poison not in text, "a personal field of the source comes through; drop it in fetch")
+        with all_said_to(log):
+            pages = list(connector.fetch(None))
+            batches = [connector.normalise(page) for page in pages]
+            if isinstance(connector, LooksDirectly):
+                keys = [key for batch in batches for key in batch.records["source_key"]][:5]
+                pages += connector.look(keys)
+                batches += [connector.normalise(page) for page in pages[len(batches) :]]
+        for told in (log.getvalue(), *pages, *batches):
+            self._tells_nothing(everything_in(told))
 
     # -- never miss ----------------------------------------------------------------------------------------------
 
@@ -199,14 +197,14 @@ class Conformance:
             try:
                 for page in connector.fetch(None):
                     connector.normalise(page)
-            except (TransientSourceError, PermanentSourceError) as error:
-                self._holds_no_secret(str(error))
+            except (TransientSourceError, PermanentSourceError, ConfigError) as error:
+                self._tells_nothing(str(error))
             else:
                 raise AssertionError("a broken source gives a fetch without error; raise what went wrong")
             try:
                 connector.check()
             except TthcError as error:
-                self._holds_no_secret(str(error))
+                self._tells_nothing(str(error))
 
     # -- what only some offer ------------------------------------------------------------------------------------
 
@@ -217,8 +215,11 @@ class Conformance:
             return
         everything = _states(connector, None)
         keys = sorted(everything)[:5]
-        looked = _fold(connector, list(connector.look([*keys, NOWHERE])))
-        _same({key: everything[key] for key in keys}, looked, "a direct look")
+        pages = list(connector.look([*keys, NOWHERE]))
+        told = {key for page in pages for key in connector.normalise(page).records["source_key"]}
+        _require(told == set(keys), "a direct look gives other dossiers than it was asked for")
+        before = {key: everything[key] for key in keys}
+        _same(before, _fold(connector, pages, before), "a direct look")
 
     def test_a_body_that_is_rubbish_is_refused(self) -> None:
         """Of connectors that are sent to: a clear refusal, in the sender's form, that repeats nothing of the body."""
@@ -235,9 +236,11 @@ class Conformance:
                 _require(not received.contents, f"the body {body!r} is taken for a message")
                 json.dumps(received.answer)
 
-    def _holds_no_secret(self, text: str) -> None:
+    def _tells_nothing(self, text: str) -> None:
         for secret in self.secrets:
             _require(secret not in text, "a secret of the settings comes through")
+        for poison in self.poison:
+            _require(poison not in text, "a personal field of the source comes through; drop it in fetch")
 
 
 _VOCABULARIES: Final[dict[str, Sequence[Any]]] = {
@@ -281,15 +284,3 @@ def _same(expected: dict[str, Record], found: dict[str, Record], what: str) -> N
     for key, record in expected.items():
         differing = [name for name in RECORD_SCHEMA if record[name] != found[key][name]]
         _require(not differing, f"{what} tells {differing} of {key} otherwise")
-
-
-def _text(content: Any) -> str:
-    """Everything that a page holds, as text: frames whole, objects with what hangs on them."""
-    if isinstance(content, pl.DataFrame):
-        return json.dumps(content.rows(), default=str, ensure_ascii=False)
-    if isinstance(content, dict):
-        return "\n".join(_text(item) for pair in content.items() for item in pair)
-    if isinstance(content, (list, tuple, set, frozenset)):
-        return "\n".join(_text(item) for item in content)
-    attributes = getattr(content, "__dict__", None)
-    return repr(content) if not attributes else _text(attributes)

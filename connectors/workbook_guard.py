@@ -12,13 +12,17 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import IO, Final
+from xml.parsers import expat
 
 import numpy as np
 import numpy.typing as npt
 
+from connectors.workbook_records import SheetRecords
+from connectors.workbook_repeats import RepeatedCells
+from connectors.workbook_texts import Pieces, SharedTexts, cells_naming_texts, has_texts, most_bytes
 from tthc_monitor.domain.errors import PermanentSourceError
 
 MAX_UNPACKED: Final = 1 << 30
@@ -28,6 +32,7 @@ MAX_RATIO: Final = 200
 MAX_CELLS: Final = 40_000_000
 """Rows times columns of a sheet: the parser holds all of them, empty ones too, at some 32 bytes each."""
 _SMALL: Final = 64 << 20
+_OLE: Final = bytes.fromhex("D0CF11E0A1B11AE1")
 Bytes = npt.NDArray[np.uint8]
 _PIECE: Final = 4 << 20
 _REFERENCE: Final = re.compile(rb"\br\s*=\s*[\"']([A-Za-z]{0,3})(\d{1,18})[\"']")
@@ -35,41 +40,90 @@ _ROW_TAG: Final = re.compile(rb"<(?:\w+:)?row\b")
 _CELL_TAGS: Final = (b"<c ", b"<c>", b"<c/", b"<c\n", b":c ", b":c>", b":c/")
 _BLANK: Final = ord(" ")
 _PLACES: Final = 12
-# Of xlsb: the longest head of a record, the mark before a sheet's cells, the kinds of row and cells, a cell's length.
-_RECORD_HEAD: Final = 6
-_BEGIN_SHEET_DATA: Final = 145
-_LAST_CELL_KIND: Final = 11
-_LONGEST_CELL: Final = 1 << 20
 
 
 def check_workbook(path: Path, location: str) -> None:
-    """Look through a workbook that is a zip archive (xlsx, xlsm, xlsb, ods); others are bounded by their format.
+    """Look through a workbook that is a zip archive (xlsx, xlsm, xlsb, ods); an xls is bounded by its format.
 
     Raises:
-        PermanentSourceError: it is damaged, protected, or would become too large.
+        PermanentSourceError: it is no workbook, damaged, protected, or would become too large.
         OSError: the operating system refuses to read it.
     """
     with path.open("rb") as file:
-        if file.read(2) != b"PK":
+        head = file.read(len(_OLE))
+        # The parser finds an archive behind anything that stands before it.
+        if head == _OLE and (path.suffix.lower() == ".xls" or not zipfile.is_zipfile(file)):
             return
+        if not head.startswith(b"PK"):
+            raise _damaged(location, "it is no workbook")
         try:
             with zipfile.ZipFile(file) as archive:
                 parts = archive.infolist()
         except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
             raise _damaged(location, str(error)) from None
         _sizes(parts, path.stat().st_size, location)
-        for part in parts:
-            extent = _Records() if part.filename.lower().endswith(".bin") else _Xml()
-            try:
-                for piece in _unpacked(file, part, location):
-                    extent.look(piece)
-            except zlib.error as error:
-                raise _damaged(location, str(error)) from None
+        try:
+            _contents(file, parts, location)
+        except (zlib.error, expat.ExpatError) as error:
+            if _is_encrypted(file, parts, location):
+                raise _protected(location) from None
+            raise _damaged(location, str(error)) from None
+
+
+def _contents(file: IO[bytes], parts: list[zipfile.ZipInfo], location: str) -> None:
+    records = SharedTexts()
+    naming: list[Pieces] = []
+    texts: list[Pieces] = []
+    text_bytes = cells = 0
+    for part in parts:
+        name = part.filename.lower()
+        binary = name.endswith(".bin")
+        # What a part is called does not prove what the parser takes it for.
+        extents: list[_Xml | SheetRecords] = [_Xml(), SheetRecords(records)] if binary else [_Xml()]
+        tables = RepeatedCells() if name.endswith("content.xml") else None
+        before, holds, end = cells, False, b""
+        for piece in _unpacked(file, part, location):
+            for extent in extents:
+                extent.look(piece)
+            cells += cells_naming_texts(piece)
+            holds = holds or has_texts(end + piece)
+            end = piece[-2:]
+            if tables is not None:
+                tables.look(piece)
+                _check_repeats(location, tables)
+        for extent in extents:
             if extent.rows * extent.columns > MAX_CELLS:
                 raise PermanentSourceError(
                     f"{location}: a sheet reaches to row {extent.rows} and column {extent.columns}, more than "
                     f"{MAX_CELLS:,} cells; delete what stands far from the table, or save the sheet as CSV"
                 )
+        again = partial(_unpacked, file, part, location)
+        if cells > before:
+            naming.append(again)
+        # Macros and pictures in .bin parts are no XML.
+        if holds and not binary:
+            texts.append(again)
+            text_bytes += part.file_size
+    _check_texts(location, records.most())
+    if cells * text_bytes > MAX_UNPACKED:
+        _check_texts(location, most_bytes(cells, naming, texts, MAX_UNPACKED))
+
+
+def _check_repeats(location: str, tables: RepeatedCells) -> None:
+    if tables.cells > MAX_CELLS:
+        raise PermanentSourceError(
+            f"{location}: cells are repeated until there are more than {MAX_CELLS:,}; delete what stands far from the "
+            "table, or save the sheet as CSV"
+        )
+    _check_texts(location, tables.text)
+
+
+def _check_texts(location: str, size: int) -> None:
+    if size > MAX_UNPACKED:
+        raise PermanentSourceError(
+            f"{location}: the texts of the cells would take {size >> 20:,} MiB; save the sheet as CSV, or in several "
+            "workbooks"
+        )
 
 
 def _sizes(parts: list[zipfile.ZipInfo], packed: int, location: str) -> None:
@@ -80,9 +134,19 @@ def _sizes(parts: list[zipfile.ZipInfo], packed: int, location: str) -> None:
             "save it as CSV, or in several workbooks"
         )
     if any(part.flag_bits & 1 for part in parts):
-        raise PermanentSourceError(
-            f"{location}: the workbook is protected by a password; save it without one and try again"
-        )
+        raise _protected(location)
+
+
+def _protected(location: str) -> PermanentSourceError:
+    return PermanentSourceError(
+        f"{location}: the workbook is protected by a password; save it without one and try again"
+    )
+
+
+def _is_encrypted(file: IO[bytes], parts: list[zipfile.ZipInfo], location: str) -> bool:
+    """Whether an ods document says that its parts are encrypted."""
+    manifests = (part for part in parts if part.filename == "META-INF/manifest.xml")
+    return any(b"encryption-data" in piece for part in manifests for piece in _unpacked(file, part, location))
 
 
 def _unpacked(file: IO[bytes], part: zipfile.ZipInfo, location: str) -> Iterator[bytes]:
@@ -203,57 +267,3 @@ def _numbered(data: Bytes, equals: npt.NDArray[np.int64]) -> _Found:
     if (data[at - 1] - ord("0") < 10).any():
         widest, longest = max(widest, 1), MAX_CELLS + 1
     return _Found(count, widest, longest)
-
-
-class _Records:
-    """How far the cells of a sheet written in records (xlsb) reach."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self.columns = 0
-        self._rest = b""
-        self._skip = 0
-        self._in_sheet = False
-
-    def look(self, piece: bytes) -> None:
-        """Take the next piece of the records into account."""
-        skipped = min(self._skip, len(piece))
-        self._skip -= skipped
-        data = self._rest + piece[skipped:]
-        place = 0
-        while (head := _record(data, place)) is not None:
-            kind, start, end = head
-            if end > len(data):
-                if end - start > _LONGEST_CELL:
-                    self._skip = end - len(data)
-                    place = len(data)
-                break
-            if kind == _BEGIN_SHEET_DATA:
-                self._in_sheet = True
-            elif self._in_sheet and kind <= _LAST_CELL_KIND and end - start >= 4:
-                number = int.from_bytes(data[start : start + 4], "little") + 1
-                if kind == 0:
-                    self.rows = max(self.rows, number)
-                else:
-                    self.columns = max(self.columns, number)
-            place = end
-        self._rest = data[place:]
-
-
-def _record(data: bytes, place: int) -> tuple[int, int, int] | None:
-    """Kind of the record at a place, and where its content starts and ends; None when its head is not complete."""
-    if place + _RECORD_HEAD > len(data):
-        return None
-    kind = data[place]
-    place += 1
-    if kind & 0x80:
-        kind = (kind & 0x7F) | (data[place] & 0x7F) << 7
-        place += 1
-    length = 0
-    for shift in (0, 7, 14, 21):
-        byte = data[place]
-        place += 1
-        length |= (byte & 0x7F) << shift
-        if not byte & 0x80:
-            break
-    return kind, place, place + length

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -116,10 +117,10 @@ def _tables(
     sheet: calamine.CalamineSheet, place: str, options: WorkbookOptions, wanted: Sequence[str], table_rows: int
 ) -> Iterator[RawTable]:
     rules = TableRules(options, wanted)
-    rows = enumerate(sheet.iter_rows(), 1)  # empty rows above the first cell are given too
+    # Empty rows above the first cell are given, too.
     start = 1 if options.header_row == "auto" else options.header_row
     header = find_header(
-        (HeaderRow(number, [_text(cell) for cell in row]) for number, row in rows if number >= start),
+        (HeaderRow(number, [_text(cell) for cell in row]) for number, row in enumerate(sheet.iter_rows(), 1) if number >= start),
         options, wanted, place, ", or xlsx.sheet or xlsx.header_row",
     )  # fmt: skip
     if header is None or not any(header.names):
@@ -130,7 +131,7 @@ def _tables(
     columns = locate_columns(rules.columns, header.names, place, hint, may_be_record=True)
     piece = _Piece(place, columns)
     empty = True
-    for number, row in rows:
+    for number, row in islice(enumerate(sheet.iter_rows(), 1), header.last, None):
         if not any(cell != "" for cell in row):
             continue
         piece.add(number, row)

@@ -26,7 +26,8 @@ class Listed:
 
     ``ignores_paging``: every answer is the first page. ``cap``: no page has more. ``cut``: nothing behind so many is
     listed, though the total counts it. ``authorized`` judges each request. ``etag`` marks the state of the list.
-    ``brief`` names the only fields that the list gives; a single record has all.
+    ``brief`` names the only fields that the list gives; a single record has all. ``empty`` are the numbers of answers,
+    counted as for ``after``, that hold no record though there are some. ``strict``: a page far behind the end is an error.
     """
 
     records: list[Record]
@@ -42,6 +43,8 @@ class Listed:
     tokens: int = 0
     etag: str | None = None
     brief: tuple[str, ...] | None = None
+    empty: tuple[int, ...] = ()
+    strict: bool = False
     url: str = ""
 
     def served(self) -> ServedApp:
@@ -84,7 +87,9 @@ class Listed:
         start = 0 if self.ignores_paging else start
         kept = [one for one in self.records if "since" not in query or one["changed"] >= query["since"]]
         listed = kept[: self.cut]
-        page = listed[start : start + size]
+        if self.strict and start > len(listed) + size:
+            return Response("", 404)
+        page = listed[start : start + size] if len(self.asked) not in self.empty else []
         end = start + len(page)
         if self.brief is not None:
             page = [{name: one[name] for name in self.brief} for one in page]

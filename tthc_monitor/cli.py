@@ -40,13 +40,13 @@ from tthc_monitor.installation import (
 from tthc_monitor.outputs import flags_export
 from tthc_monitor.outputs.transports import DirectoryTransport
 from tthc_monitor.scheduler import start_scheduler
-from tthc_monitor.serving import WebServer
-from tthc_monitor.settings import DEFAULT_FILE, Settings, shipped_calendar
+from tthc_monitor.serving import WebServer, allow_open_files
+from tthc_monitor.settings import DEFAULT_FILE, Settings, SourceSettings, shipped_calendar
 from tthc_monitor.store import migrate
 from tthc_monitor.store.auditors import create_auditor
 from tthc_monitor.store.database import transaction
 from tthc_monitor.terminal import console, set_up_logging, steps
-from tthc_monitor.web import make_app, make_doors
+from tthc_monitor.web import make_app, make_doors, require_doors
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 db = typer.Typer(no_args_is_help=True, help="The database: migrations, auditors' logins.")
@@ -91,6 +91,7 @@ def demo(
 def serve() -> None:
     """Run the service: pull, judge, send and show, until stopped."""
     stop = _stop_on_signals()
+    allow_open_files()
     with open_installation(context.settings()) as installation:
         part = installation.settings.serve
         pages = make_app(
@@ -142,7 +143,7 @@ def check() -> None:
     attempt(lambda: _check_rules(settings))
     attempt(lambda: applicant_key(settings))
     for source in settings.sources:
-        attempt(partial(make_connector, keyless, source, system_clock))
+        attempt(partial(_check_source, keyless, source))
         attempt(partial(receive_token, settings, source))
     attempt(lambda: outbox.make_transport(settings, data_dir(settings)))
     problems.extend(_recipients_twice(settings))
@@ -152,6 +153,10 @@ def check() -> None:
     typer.echo(f"{settings.document.file}: {len(settings.sources)} sources, {len(found)} rules, all right")
     for warning in warnings(settings.calendar, system_clock().astimezone(ZoneInfo(settings.zone)).date()):
         typer.echo(f"warning: {warning}")
+
+
+def _check_source(settings: Settings, source: SourceSettings) -> None:
+    require_doors(source, make_connector(settings, source, system_clock))
 
 
 def _check_rules(settings: Settings) -> None:

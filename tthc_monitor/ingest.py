@@ -16,16 +16,16 @@ import structlog
 from sqlalchemy import Connection, Engine, text
 
 from connectors.base import Connector
-from tthc_monitor.domain.errors import TransientSourceError, TthcError
+from tthc_monitor.domain.errors import TransientSourceError, recordable
 from tthc_monitor.domain.pull_assertions import Assertions
 from tthc_monitor.intake import Intake, Progress
 from tthc_monitor.rehearsal import Rehearsal, rehearse
 from tthc_monitor.store import inbox, ledger, runs, staging
-from tthc_monitor.store.database import first_line, session
+from tthc_monitor.store.database import session
 from tthc_monitor.store.projection import Asked
 from tthc_monitor.store.spool import Spool
 from tthc_monitor.store.unknown_codes import forget_old_unknown_codes, keep_unknown_codes
-from tthc_monitor.store.vanished import mark_given, mark_vanished
+from tthc_monitor.store.vanished import leave_out, mark_given, mark_vanished, unsure
 
 __all__ = ["Assertions", "Progress", "Rehearsal", "pull", "rehearse"]
 
@@ -43,10 +43,17 @@ def pull(
     now: Callable[[], datetime],
     assertions: Assertions | None = None,
     progress: Progress | None = None,
+    by_hand: bool = False,
+    scope: str | None = None,
 ) -> runs.Totals:
     """Pull one source.
 
     The run and its rejects are recorded whatever happens. Two pulls of the same source never overlap.
+
+    Args:
+        by_hand: a person asked for it; it is recorded, since such a pull tells nothing of how often the schedule may ask.
+        scope: fingerprint of what the source is asked for: where it was another when all open dossiers were listed last,
+            those that are not listed now are left out by it, and have not vanished. None: not compared.
 
     Raises:
         TthcError: the pull failed; the data held are those of the last good pull and of the rounds that were kept.
@@ -58,7 +65,9 @@ def pull(
         if not work.scalar(text("SELECT pg_try_advisory_lock(:lock, :source)"), _pull_lock(source)):
             raise TransientSourceError(f"source {name} is being pulled already; wait for that run to end")
         try:
-            return _run(work, source, connector, now, assertions, progress)
+            # What the pull that held the lock until now has stored is part of where this one goes on from.
+            source = runs.find_source(work, name)
+            return _run(work, source, connector, now, assertions, progress, by_hand=by_hand, scope=scope)
         finally:
             if not work.invalidated:  # a lost connection has taken its lock and tables with it
                 work.rollback()
@@ -83,13 +92,15 @@ class _Run:
     intake: Intake
     spool: Spool
     listing: runs.Listing | None
+    scope: str | None
     kept: tuple[int, int, int] = (0, 0, 0)
 
     def append(self) -> datetime:
         """Take in the round that is staged, in the transaction under way; returns when it was seen."""
         intake, totals, listing = self.intake, self.intake.totals, self.listing
         seen_at = self.now()
-        at = min(self.started_at, intake.round_as_of or self.started_at)
+        dated = min(self.started_at, intake.round_as_of or self.started_at)
+        at = None if intake.round_undated else dated
         appended = ledger.append(
             self.work,
             self.spool,
@@ -102,7 +113,7 @@ class _Run:
         totals.dossiers_new += appended.new
         totals.dossiers_changed += appended.changed
         totals.rounds += 1
-        if listing is None or at >= listing.asked_at:
+        if at is not None and (listing is None or at >= listing.asked_at):
             mark_given(self.work, self.source.source_id)
         return seen_at
 
@@ -127,15 +138,18 @@ def _run(
     now: Callable[[], datetime],
     assertions: Assertions,
     progress: Progress | None,
+    *,
+    by_hand: bool,
+    scope: str | None,
 ) -> runs.Totals:
     started_at = now()
-    run_id = runs.open_run(work, source, started_at)
+    run_id = runs.open_run(work, source, started_at, by_hand=by_hand)
     listing = runs.last_listing(work, source.source_id)
     work.commit()
     bound = log.bind(run_id=run_id, source=source.name)
     with Spool() as spool:
         intake = Intake(work, spool, connector, source.source_id, assertions.min_fill)
-        run = _Run(work, source, run_id, started_at, now, intake, spool, listing)
+        run = _Run(work, source, run_id, started_at, now, intake, spool, listing, scope)
         try:
             for _ in intake.rounds(source.cursor, progress):
                 _keep_round(run, assertions)
@@ -145,7 +159,7 @@ def _run(
                 raise  # the next run finds this one open and closes it
             work.rollback()
             totals = run.forget_uncommitted()
-            message = str(error) if isinstance(error, TthcError) else f"{type(error).__name__}: {first_line(error)}"
+            message = recordable(error)
             runs.keep_rejects(work, run_id, intake.rejects)
             keep_unknown_codes(work, run_id, intake.unknown)
             runs.close_run(work, run_id, now(), totals, message)
@@ -167,27 +181,46 @@ def _keep_round(run: _Run, assertions: Assertions) -> None:
 
 def _finish(run: _Run, assertions: Assertions, bound: structlog.stdlib.BoundLogger) -> None:
     work, source, intake, run_id = run.work, run.source, run.intake, run.run_id
+    intake.end_round(source.name)
+    intake.count()
     before = runs.volumes_before(work, source.source_id)
-    work.rollback()
+    work.commit()
     assertions.check(intake.volume, before, full=intake.gave_all, listed_all=intake.listed_all)
-    listed_all = intake.listed_all
-    absent, note = intake.look_directly() if listed_all else (None, None)
+    at = intake.told_at(run.started_at)
+    # A listing of before the newest one tells nothing that is not known better.
+    listed_all = intake.listed_all and (run.listing is None or at >= run.listing.asked_at)
+    rescoped = None not in (run.scope, source.scope) and run.scope != source.scope
+    absent, note = intake.look_directly(at, source.name) if listed_all and not rescoped else (None, None)
     if note is not None:
         bound.warning("not_looked_directly", reason=note)
-    intake.end_round(source.name)
+    notes = [] if note is None else [note]
+    if intake.outdated:
+        notes.append(f"{intake.outdated} dossiers were left out: what is held of them is newer than what was given")
     seen_at = run.append()
-    if listed_all:
+    if listed_all and rescoped:
+        left_out = leave_out(work, source.source_id, at)
+        notes.append(
+            f"what the source is asked for was changed; {left_out} open dossiers are not listed since then, and do not "
+            "count as vanished until they are given again"
+        )
+    elif listed_all:
         all_read = not intake.volume.unreadable
-        doubt = mark_vanished(work, source.source_id, seen_at, source.name, all_read=all_read, absent=absent)
-        if doubt is not None:
-            listed_all, note = False, doubt.reason
-            intake.rejects.append(doubt)
-            bound.warning("open_dossiers_not_listed", reason=doubt.reason)
+        marked = mark_vanished(work, source.source_id, seen_at, at, source.name, all_read=all_read, absent=absent)
+        if marked.unsure:
+            notes.append(unsure(marked.unsure, intake.volume.unreadable))
+        if marked.doubt is not None:
+            listed_all = False
+            notes.append(marked.doubt.reason)
+            intake.rejects.append(marked.doubt)
+            bound.warning("open_dossiers_not_listed", reason=marked.doubt.reason)
+    if listed_all and run.scope is not None:
+        runs.keep_scope(work, source.source_id, run.scope)
     runs.keep_rejects(work, run_id, intake.rejects)
     runs.forget_old_rejects(work, source)
     keep_unknown_codes(work, run_id, intake.unknown)
     forget_old_unknown_codes(work, source)
     inbox.prune(work, source.name, run.started_at)
-    listed_at = min(run.started_at, intake.as_of or run.started_at) if listed_all else None
-    runs.close_run(work, run_id, run.now(), intake.totals, None, listed_at, note, was_full=intake.gave_all)
+    told = "; ".join(notes) or None
+    listed_at = at if listed_all else None
+    runs.close_run(work, run_id, run.now(), intake.totals, None, listed_at, told, was_full=intake.gave_all)
     run.commit()

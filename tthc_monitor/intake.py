@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -16,7 +17,6 @@ from tthc_monitor.domain.patches import completed
 from tthc_monitor.domain.pull_assertions import Volume
 from tthc_monitor.domain.records import Batch, Reject
 from tthc_monitor.domain.soundness import sift
-from tthc_monitor.domain.statuses import ENDED
 from tthc_monitor.store import ledger, staging
 from tthc_monitor.store.ahead import one_ahead
 from tthc_monitor.store.runs import Totals
@@ -30,11 +30,6 @@ LOOKS_A_PULL: Final = 1_000
 LOOK_PORTION: Final = 100
 
 _UNMAPPED: Final = pl.col("status").is_null() & pl.col("source_status").is_not_null()
-_OPEN: Final = (
-    ~pl.col("status").is_in([int(status) for status in ENDED]).fill_null(value=False)
-    & pl.col("finished_at").is_null()
-    & pl.col("delivered_at").is_null()
-)
 
 
 class Progress(Protocol):
@@ -55,7 +50,9 @@ class Intake:
         unknown: rows by canonical column and code, of codes that are not mapped.
         cursor: the newest so far; None: unchanged.
         round_as_of: the earliest instant whose state a page of this round tells; None: that of the asking.
-        as_of: the same of the whole pull.
+        round_undated: whether nobody can say of a page of this round as of when it tells.
+        as_of: the earliest instant of the whole pull.
+        outdated: dossiers of which something newer was held than what was given.
         listed_all: whether all open dossiers were listed.
         gave_all: whether everything was given: there was no cursor to go on from, or the connector says so.
     """
@@ -69,39 +66,61 @@ class Intake:
         self.cursor: Cursor | None = None
         self.round_as_of: datetime | None = None
         self.as_of: datetime | None = None
+        self.round_undated = False
+        self.outdated = 0
         self.listed_all = self.gave_all = False
         self._work, self._spool, self._connector = work, spool, connector
         self._source_id, self._watched = source_id, tuple(watched)
         self._staged = 0
+        self._undated = False
+        self._in_rounds = False
 
     def rounds(self, cursor: Cursor | None, progress: Progress | None = None) -> Iterator[None]:
         """Stage all pages; stops after each round but the last, for what is staged to be taken in."""
         staging.create_staging(self._work)
         self._work.commit()
-        self.gave_all = cursor is None
         for page, batch, records in one_ahead(self._prepared(self._connector.fetch(cursor))):
             if page.new_round and self._staged:
                 yield
-                self._staged, self.round_as_of = 0, None
+                self._staged, self.round_as_of, self.round_undated = 0, None, False
             self._stage(page, batch, records)
             self.cursor = page.cursor if page.cursor is not None else self.cursor
-            self.listed_all = page.listed_all
-            self.gave_all = page.gave_all or cursor is None
+            self.listed_all = page.listed_all and not self._undated
+            self.gave_all = page.gave_all or (cursor is None and not page.part)
             if progress is not None:
                 progress(self.totals.rows_read, page.total)
 
     def end_round(self, location: str) -> None:
-        """Keep the last record of each dossier in this round; those that differed are told among the rejects."""
+        """Keep the last record of each dossier in this round, unless a newer one is held of it.
+
+        Repeated ones that differed are told among the rejects.
+        """
         repeated, differing = staging.drop_repeated(self._work)
         reason = "given more than once with different content in one pull; the last was kept"
         self.totals.rows_repeated += repeated
         self.totals.rows_rejected += len(differing)
         self._keep([Reject(location, None, "source_key", reason, key) for key in differing])
+        if self.round_as_of is not None:
+            self.outdated += staging.drop_outdated(self._work, self._source_id)
 
-    def look_directly(self) -> tuple[Sequence[str] | None, str | None]:
+    def count(self) -> None:
+        """Count what only the whole tells, once the last round is ended."""
+        self.volume.repeated = self.totals.rows_repeated
+        self.volume.open_rows = self.totals.rows_open = staging.open_dossiers(self._work)
+
+    def told_at(self, started_at: datetime) -> datetime:
+        """The instant as of which a pull that began then tells."""
+        return min(started_at, self.as_of or started_at)
+
+    def look_directly(self, at: datetime, location: str) -> tuple[Sequence[str] | None, str | None]:
         """Ask for the dossiers that would count as vanished now, and stage those that are found.
 
-        To be called when all pages are staged and nothing of their round is taken in, outside a transaction.
+        To be called when the last round is ended and nothing of it is taken in, outside a transaction. A dossier that was
+        just listed is asked for with them: a source that does not have it either is not asked as it should be.
+
+        Args:
+            at: the instant as of which the pull listed what is open.
+            location: what a reject names.
 
         Returns:
             the keys of those that the source does not have, None where it cannot be asked; and what a person should
@@ -109,32 +128,53 @@ class Intake:
         """
         if not isinstance(self._connector, LooksDirectly):
             return None, None
-        missing = find_missing(self._work, self._source_id)
+        missing = find_missing(self._work, self._source_id, at)
+        control = staging.one_listed(self._work) if missing.again else None
         self._work.rollback()
-        if missing.doubt is not None or self.volume.unreadable:
+        if missing.doubt is not None or control is None:
             return (), None
-        keys = missing.again[:LOOKS_A_PULL]
+        staged = self._staged
+        absent, note = self._look(self._connector, missing.again[:LOOKS_A_PULL], control)
+        if self._staged > staged:
+            self.end_round(location)
+            self._work.commit()
+        return absent, note
+
+    def _look(self, connector: LooksDirectly, keys: Sequence[str], control: str) -> tuple[Sequence[str], str | None]:
         absent: list[str] = []
         for start in range(0, len(keys), LOOK_PORTION):
             portion = keys[start : start + LOOK_PORTION]
             try:
-                absent += self._absent(self._connector, portion)
+                gone = self._absent(connector, portion, control)
             except (TransientSourceError, PermanentSourceError) as error:
                 note = (
                     f"{len(keys)} dossiers were missed again and could not be asked for, so none has vanished: {error}"
                 )
                 return (), note
+            if gone is None:
+                note = (
+                    f"{len(keys)} dossiers were missed again, but asked for one that was just listed the source did not "
+                    "have it either, so none has vanished; correct how single dossiers are asked for"
+                )
+                return (), note
+            absent += gone
         return absent, None
 
-    def _absent(self, connector: LooksDirectly, keys: Sequence[str]) -> Sequence[str]:
+    def _absent(self, connector: LooksDirectly, keys: Sequence[str], control: str) -> Sequence[str] | None:
+        """Those of the keys that the source does not have; None when it does not have the one just listed either."""
         found: set[str] = set()
-        unreadable, open_rows = self.volume.unreadable, self.volume.open_rows
-        for page, batch, records in one_ahead(self._prepared(connector.look(keys))):
-            self._stage(page, batch, records)
+        unreadable = self.volume.unreadable
+        for page, batch, records in one_ahead(self._prepared(connector.look([*keys, control]))):
             found.update(records["source_key"])
-        self.volume.open_rows = self.totals.rows_open = open_rows
+            # Of the one just listed the list was read already.
+            others = records.filter(pl.col("source_key") != control)
+            rows_read = batch.rows_read - records.height + others.height
+            told = batch.records.filter(pl.col("source_key") != control)
+            self._stage(page, replace(batch, records=told, rows_read=rows_read), others)
         # What was refused may be any of those that were asked for.
-        return [] if self.volume.unreadable > unreadable else [key for key in keys if key not in found]
+        if self.volume.unreadable > unreadable:
+            return []
+        return [key for key in keys if key not in found] if control in found else None
 
     def _prepared(self, pages: Iterable[Page]) -> Iterator[tuple[Page, Batch, pl.DataFrame]]:
         for page in pages:
@@ -157,12 +197,15 @@ class Intake:
             self.volume.filled.update(
                 {name: records.height - batch.records[name].null_count() for name in self._watched}
             )
-        self.volume.open_rows += int(records.select(_OPEN.sum()).item())
-        self.totals.rows_open = self.volume.open_rows
-        staging.stage(self._work, self._spool, records)
+        # What happened is told in its order: of messages each counts, whenever it came.
+        self._in_rounds |= page.new_round
+        comparable = not self._in_rounds and not batch.patch
+        staging.stage(self._work, self._spool, records, page.as_of if comparable else None)
         self._staged += records.height
         # Short transactions: a source may take hours, and an open transaction keeps the server from cleaning up.
         self._work.commit()
+        if page.undated:
+            self._undated = self.round_undated = True
         if page.as_of is not None:
             self.round_as_of = min(page.as_of, self.round_as_of or page.as_of)
             self.as_of = min(page.as_of, self.as_of or page.as_of)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -13,8 +14,9 @@ from sqlalchemy import text
 
 from connectors.base import Connector
 from tthc_monitor import ingest, judging, outbox
-from tthc_monitor.domain.errors import DatabaseError, DeliveryError, TransientSourceError, TthcError
+from tthc_monitor.domain.errors import DatabaseError, DeliveryError, TransientSourceError, TthcError, recordable
 from tthc_monitor.domain.pull_plan import Pause, quiet_pause, rest_pause
+from tthc_monitor.domain.pull_scope import scope_of
 from tthc_monitor.domain.worktime import WorkCalendar
 from tthc_monitor.installation import Installation
 from tthc_monitor.settings import SourceSettings
@@ -181,9 +183,11 @@ def _run(installation: Installation, job: Job) -> Exception | None:
     except TthcError as failure:
         log.warning("job_failed", job=job.name, error=str(failure))
         return failure
-    except Exception as failure:
-        # A job must not take the service down; the run is recorded as failed and an alert can see it.
-        log.exception("job_failed", job=job.name)
+    except Exception as failure:  # noqa: BLE001
+        # A job must not take the service down; the run is recorded as failed and an alert can see it. The text of the
+        # error is left out: it may quote a source.
+        frames = traceback.format_tb(failure.__traceback__)
+        log.warning("job_failed", job=job.name, error=recordable(failure), frames=frames)
         return failure
     return None
 
@@ -196,7 +200,7 @@ def _record(installation: Installation, job: Job, claimed: _Claimed, failure: Ex
         if failure is None:
             job_runs.finish(connection, job.name, slot, now, None, started=started)
             return
-        error = str(failure) if isinstance(failure, TthcError) else f"{type(failure).__name__}: {failure}"
+        error = recordable(failure)
         # Where the next slot comes before the back-off is over, that one tries again.
         if _passes(failure) and job.schedule.slot(retry_at) == slot:
             job_runs.give_back(connection, job.name, slot, now, error, started=started, retry_at=retry_at)
@@ -244,16 +248,37 @@ def pull_source(
     source: SourceSettings,
     progress: ingest.Progress | None = None,
     connector: Connector | None = None,
+    *,
+    by_hand: bool = False,
 ) -> Totals:
-    """Pull one source, judge what changed, renew the metrics.
+    """Pull one source, judge what changed, renew the metrics; see :func:`take_in`.
+
+    Raises:
+        TthcError: the pull failed, and what is held stays; or it did not, but what it changed could not be judged.
+    """
+    totals = take_in(installation, source, progress, connector, by_hand=by_hand)
+    judging.refresh(installation)
+    return totals
+
+
+def take_in(
+    installation: Installation,
+    source: SourceSettings,
+    progress: ingest.Progress | None = None,
+    connector: Connector | None = None,
+    *,
+    by_hand: bool = False,
+) -> Totals:
+    """Pull one source; what changed waits to be judged.
 
     Args:
         connector: what to pull with, a file that a person handed over, say; None: as the settings say.
+        by_hand: a person asked for it: whether it fails tells nothing of how often the schedule may ask.
 
     Raises:
         TthcError: the pull failed; what is held stays.
     """
-    totals = ingest.pull(
+    return ingest.pull(
         installation.engine,
         source.name,
         source.kind,
@@ -261,6 +286,6 @@ def pull_source(
         now=installation.now,
         assertions=source.assertions,
         progress=progress,
+        by_hand=by_hand,
+        scope=scope_of(source.options),
     )
-    judging.refresh(installation)
-    return totals

@@ -18,7 +18,7 @@ from tthc_monitor.intake import Intake, Progress
 from tthc_monitor.store import runs, staging
 from tthc_monitor.store.database import session
 from tthc_monitor.store.spool import Spool
-from tthc_monitor.store.vanished import find_missing
+from tthc_monitor.store.vanished import find_missing, unsure
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,9 @@ def rehearse(
     with session(engine) as work:
         try:
             with Spool(keeps_rounds=True) as spool:
-                return _rehearse(work, spool, runs.find_source(work, name), connector, assertions, progress, examples)
+                return _rehearse(
+                    work, spool, runs.find_source(work, name), connector, now(), assertions, progress, examples
+                )
         finally:
             if not work.invalidated:
                 work.rollback()
@@ -97,6 +99,7 @@ def _rehearse(
     spool: Spool,
     source: runs.Source,
     connector: Connector,
+    started_at: datetime,
     assertions: Assertions,
     progress: Progress | None,
     examples: int,
@@ -109,12 +112,16 @@ def _rehearse(
         staging.end_round(work, spool)
         intake.totals.rounds += 1
         work.commit()
+    intake.end_round(source.name)
+    intake.count()
+    work.commit()
     try:
         assertions.check(intake.volume, before, full=intake.gave_all, listed_all=intake.listed_all)
     except DataAssertionError as error:
         failed = str(error)
-    missing, vanished, note = _missing(work, intake, source) if intake.listed_all else (0, 0, None)
-    intake.end_round(source.name)
+    missing, vanished, note = (
+        _missing(work, intake, source, intake.told_at(started_at)) if intake.listed_all else (0, 0, None)
+    )
     intake.totals.rounds += 1
     unchanged = _compare(work, source, intake.totals)
     changed, new = _examples(work, spool, source, examples)
@@ -123,12 +130,14 @@ def _rehearse(
     )
 
 
-def _missing(work: Connection, intake: Intake, source: runs.Source) -> tuple[int, int, str | None]:
-    absent, note = intake.look_directly()
-    found = find_missing(work, source.source_id)
+def _missing(work: Connection, intake: Intake, source: runs.Source, at: datetime) -> tuple[int, int, str | None]:
+    absent, note = intake.look_directly(at, source.name)
+    found = find_missing(work, source.source_id, at)
     work.rollback()
     again = found.again if absent is None else [key for key in found.again if key in set(absent)]
-    if found.doubt is not None or intake.volume.unreadable:
+    if absent is None and intake.volume.unreadable and again and found.doubt is None:
+        again, note = [], unsure(len(again), intake.volume.unreadable)
+    elif found.doubt is not None:
         again = []
     return found.count, len(again), found.doubt or note
 

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import resource
 import socket
 import threading
 import time
+from typing import ClassVar, Final
 
+import h11
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tthc_monitor.domain.errors import ConfigError
+
+_OPEN_FILES: Final = 65_536
+_BACKLOG: Final = 128
+"""Connections that may wait to be accepted, and so the most that are accepted before one of them is looked at."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -31,18 +40,97 @@ def listen(host: str, port: int) -> socket.socket:
     return bound
 
 
+def allow_open_files() -> None:
+    """Let this process open as many files and sockets as the system grants it without asking, within reason."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+class PatientProtocol(H11Protocol):
+    """HTTP over one of a bounded number of connections, each of which must ask for something in good time.
+
+    A connection that has shown no whole head of a request after :attr:`head_seconds`, counted from its first byte where
+    an answer was given before, is closed. When there are more than :attr:`most`, the one that has waited longest for a
+    head makes room; when all are being answered, the new one goes. So strangers who connect and say nothing cannot use
+    up the sockets of the service, and those who ask get in.
+    """
+
+    head_seconds: ClassVar[float] = 20.0
+    most: ClassVar[int] = 200
+
+    waiting: asyncio.TimerHandle | None = None
+    """What ends the wait for a head; None while there is none to wait for."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a request, and make room where there is none."""
+        super().connection_made(transport)
+        if len(self.connections) > self.most:
+            others = [one for one in self.connections if isinstance(one, PatientProtocol) and one.waiting is not None]
+            min(others, key=PatientProtocol._until, default=self).give_up()
+        if not transport.is_closing():
+            self._await_head()
+
+    def give_up(self) -> None:
+        """Close the connection at once, whatever is under way on it."""
+        self._wait_no_longer()
+        # Those that come before the loop tells of the loss must not count it any more.
+        self.connections.discard(self)
+        self.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer."""
+        self._wait_no_longer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; as long as no request is under way, time runs."""
+        super().data_received(data)
+        if self.conn.our_state in (h11.SEND_RESPONSE, h11.SEND_BODY):
+            self._wait_no_longer()
+        else:
+            self._await_head()
+
+    def _await_head(self) -> None:
+        if self.waiting is None:
+            self.waiting = self.loop.call_later(self.head_seconds, self.give_up)
+
+    def _wait_no_longer(self) -> None:
+        if self.waiting is not None:
+            self.waiting.cancel()
+            self.waiting = None
+
+    def _until(self) -> float:
+        return self.waiting.when() if self.waiting is not None else float("inf")
+
+
 class WebServer:
     """A running web server.
+
+    Args:
+        protocol: how connections are treated.
 
     Raises:
         ConfigError: the address is in use or not ours.
     """
 
-    def __init__(self, app: Starlette, host: str, port: int) -> None:
+    def __init__(
+        self, app: Starlette, host: str, port: int, protocol: type[asyncio.Protocol] = PatientProtocol
+    ) -> None:
         self._socket = listen(host, port)
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://{host}:{self.port}"
-        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5)
+        config = uvicorn.Config(
+            app,
+            http=protocol,
+            ws="none",
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            backlog=_BACKLOG,
+            timeout_graceful_shutdown=5,
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, name="web", daemon=True

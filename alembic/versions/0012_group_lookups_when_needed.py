@@ -22,7 +22,29 @@ DO $$ BEGIN
 END $$;
 """
 
-SCRIPTS: tuple[str, ...] = (LOOKUPS,)
+# Only the owner of a table may index it, and the role of the service need not be that one: so this runs as its owner, and
+# only for roles that may write flags.
+MAKE = """
+CREATE FUNCTION tthc.make_group_lookup(of_groups text)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    IF NOT has_table_privilege(session_user, 'tthc.flags', 'INSERT') THEN
+        RAISE insufficient_privilege USING MESSAGE = 'permission denied for role ' || session_user;
+    END IF;
+    CASE of_groups
+    WHEN 'closing_day' THEN
+        CREATE INDEX IF NOT EXISTS dossiers_of_unit ON tthc.dossiers (unit_code, (coalesce(finished_at, delivered_at)));
+    WHEN 'filing' THEN
+        CREATE INDEX IF NOT EXISTS dossiers_filing ON tthc.dossiers (applicant_hash, procedure_code)
+            WHERE applicant_hash IS NOT NULL;
+    WHEN 'number_day' THEN
+        CREATE INDEX IF NOT EXISTS dossiers_number ON tthc.dossiers ((rtrim(code, '0123456789'))) WHERE code IS NOT NULL;
+    END CASE;
+END $$;
+COMMENT ON FUNCTION tthc.make_group_lookup IS 'makes the index that finds the dossiers that rules judge as one group';
+"""
+
+SCRIPTS: tuple[str, ...] = (LOOKUPS, MAKE)
 
 
 def upgrade() -> None:

@@ -18,11 +18,13 @@ from connectors.dvcqg.spool import SpoolMemory, list_files
 from connectors.dvcqg.spool_reader import SpoolReader
 from connectors.dvcqg.state import State, under_way
 from connectors.dvcqg.windows import Arrival, Window, arrival
+from connectors.sweeping import scope_of
 from tthc_monitor.domain.errors import ConfigError, PermanentSourceError
 from tthc_monitor.domain.records import Batch, Reject
 
 _COUNTED: Final = 10_000
 """Waiting messages that a check looks at, at most."""
+_NOT_CONTENT: Final = frozenset({"spool", "patience"})
 _SAMPLE: Final = 20
 """Files that a check reads."""
 _NOTHING_TO_READ: Final = (
@@ -41,6 +43,7 @@ class DvcqgConnector:
         self._options = options
         self._surroundings = surroundings
         self._reader = RecordReader(options)
+        self._scope = scope_of(options, surroundings.applicant_key, beside=_NOT_CONTENT)
 
     @property
     def provides(self) -> frozenset[str]:
@@ -75,21 +78,25 @@ class DvcqgConnector:
     def fetch(self, cursor: Cursor | None) -> Iterator[Page]:
         """What arrived since ``cursor``: first the files of the spool, then what was pushed.
 
+        After a change of settings that say what a message means, all that is still there is read again, as one round and
+        without dates: only where each dossier stands in the end is told, whatever is held of it.
+
         Raises:
             PermanentSourceError: the spool cannot be read.
             ConfigError: there is neither a spool nor an inbox.
         """
         if self._options.spool is None and self._surroundings.inbox is None:
             raise ConfigError(_NOTHING_TO_READ)
-        state = State.unpacked(cursor)
+        state = State.unpacked(cursor, self._scope)
         given, begun = cursor, False
         for window in self._windows(state):
             for page in self._pages(state, window):
-                yield replace(page, new_round=page.new_round and begun)
+                new_round = page.new_round and begun and not state.is_anew
+                yield replace(page, new_round=new_round, undated=state.is_anew)
                 given, begun = page.cursor or given, True
         # What is waited for, and messages that tell nothing new, are no pages of their own.
         rest = state.packed()
-        if rest != (given or State().packed()):
+        if rest != (given or State(self._scope).packed()):
             yield Page({"told": [], "faults": []}, self.name, rest)
 
     def normalise(self, page: Page) -> Batch:
@@ -158,7 +165,7 @@ class DvcqgConnector:
                     content,
                     items[0][0].where,
                     cursor if place == len(shapes) else None,
-                    as_of=min(arrived for _, arrived in items),
+                    as_of=None if state.is_anew else min(arrived for _, arrived in items),
                     new_round=place == 1,
                 )
         if faults:

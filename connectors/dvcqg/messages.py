@@ -8,9 +8,11 @@ and the session, which is a secret of the platform.
 from __future__ import annotations
 
 import json
+import math
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any, Final
 
 from connectors.mapping_engine import applicant_hash
@@ -43,7 +45,9 @@ RECORDS_TOGETHER: Final = 500
 """Records in one content at most, so that a long message is not one long row of the inbox."""
 LONGEST_NAME: Final = 500
 MOST_FAULTS: Final = 1_000
-"""Records of one envelope that may be no records; a body of nothing but rubbish is refused, not kept."""
+"""Records of one body that may be no records; a body of nothing but rubbish is refused, not kept."""
+MOST_SUPPLEMENTS: Final = 100
+"""Requests for supplements of one dossier; the law allows one, practice knows a handful."""
 _LONGEST_REPLY: Final = 10
 
 _KEY: Final = re.compile(r"[\w.:/\-]{1,100}")
@@ -60,10 +64,12 @@ class HalfAMessageError(NotAMessageError):
 
 
 def text(value: Any) -> str | None:
-    """A field as a text: numbers as they are written without exponent, blanks collapsed, null when nothing is left."""
+    """A field as a text: numbers as they are written without exponent, blanks collapsed; null when nothing is left."""
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, float):
+        if not math.isfinite(value):
+            return None
         value = int(value) if value.is_integer() else value
     if not isinstance(value, (str, int, float)):
         return None
@@ -85,7 +91,14 @@ def read_messages(body: bytes, applicant_key: bytes | None) -> list[dict[str, An
     envelopes = parsed if isinstance(parsed, list) else [parsed]
     if not envelopes:
         raise NotAMessageError("the list holds no message; send {session, madonvi, service, isUpdating, data}")
-    return [content for envelope in envelopes for content in _contents(envelope, applicant_key)]
+    contents: list[dict[str, Any]] = []
+    faults = 0
+    for content in chain.from_iterable(_contents(envelope, applicant_key) for envelope in envelopes):
+        faults += len(content["faults"])
+        if faults > MOST_FAULTS:
+            raise NotAMessageError(f"more than {MOST_FAULTS} of its records cannot be taken; look at what is sent")
+        contents.append(content)
+    return contents
 
 
 def _parsed(body: bytes) -> Any:
@@ -113,22 +126,18 @@ def _contents(envelope: Any, applicant_key: bytes | None) -> Iterator[dict[str, 
         raise NotAMessageError("data is not a list of records; send the records in data, [] when there are none")
     unit = text(envelope.get("madonvi"))
     unit = unit if unit is not None and _KEY.fullmatch(unit) else None
-    faults_left = MOST_FAULTS
     for start in range(0, len(data), RECORDS_TOGETHER):
         records, faults = [], []
         for row, given in enumerate(data[start : start + RECORDS_TOGETHER], start=start + 1):
-            fault = _fault(given)
+            fault = _fault(given, service)
             if fault is None:
                 records.append({**_kept(given, service, applicant_key), ROW: row})
             else:
                 faults.append([row, *fault])
-        faults_left -= len(faults)
-        if faults_left < 0:
-            raise NotAMessageError(f"more than {MOST_FAULTS} of its records have no {KEY}; look at what is sent")
         yield {"service": service, "unit": unit, "records": records, "faults": faults}
 
 
-def _fault(given: Any) -> tuple[str | None, str] | None:
+def _fault(given: Any, service: str) -> tuple[str | None, str] | None:
     if not isinstance(given, Mapping):
         return None, "not a record; ask the platform's operator"
     key = text(given.get(KEY))
@@ -136,6 +145,9 @@ def _fault(given: Any) -> tuple[str | None, str] | None:
         return KEY, "is missing, so the dossier cannot be told from others; ask the platform's operator"
     if not _KEY.fullmatch(key):
         return KEY, "is not a dossier number (100 letters, digits and . - / : at most); ask the platform's operator"
+    requests = given.get(SUPPLEMENTS)
+    if service == DOSSIERS and isinstance(requests, list) and len(requests) > MOST_SUPPLEMENTS:
+        return SUPPLEMENTS, f"has more than {MOST_SUPPLEMENTS} entries; ask the platform's operator"
     return None
 
 
@@ -168,7 +180,7 @@ def _supplements(given: Any) -> dict[str, list[dict[str, str]]]:
 
 
 def _matching(pattern: re.Pattern[str], given: Any) -> str | None:
-    if isinstance(given, (Mapping, list)) and given:
+    if (isinstance(given, (Mapping, list)) and given) or (isinstance(given, float) and not math.isfinite(given)):
         return UNREADABLE
     found = text(given)
     return found if found is None or pattern.fullmatch(found) else UNREADABLE

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, Final, Self
 
 from tthc_monitor.domain.errors import PermanentSourceError
@@ -77,6 +78,8 @@ def _file(folder: Path, path: Path) -> SpoolFile | None:
     try:
         stat = path.stat()
     except OSError:  # moved on by the platform meanwhile, or a link to nowhere
+        return None
+    if not S_ISREG(stat.st_mode):  # a pipe, say: reading it would wait for a writer for ever
         return None
     name = os.fsencode(path.relative_to(folder)).decode(errors="replace")
     stamp = _digest(struct.pack(">qqq", stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)) & 0xFFFFFFFF

@@ -53,7 +53,8 @@ class SpoolReader:
         try:
             if file.size > LARGEST:
                 return self._refused(file, _LONG)
-            content = file.path.read_bytes()
+            with file.path.open("rb") as opened:
+                content = opened.read(file.size + 1)
             if len(content) != file.size:
                 return self._half(file, memory)
             digest = content_digest(content)

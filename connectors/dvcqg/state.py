@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 from connectors.base import Cursor
 from connectors.dvcqg.spool import SpoolMemory
 
-VERSION: Final = 1
+VERSION: Final = 2
 _LATE_BY: Final = timedelta(days=3)
 _MOST: Final = 10_000
 
@@ -51,35 +51,43 @@ class Latest:
 class State:
     """Where the reading stands.
 
+    ``scope``
+        fingerprint of the settings that decide what a message says, see :func:`connectors.sweeping.scope_of`.
     ``after``
         number of the last message of the inbox that was read.
     ``window``
         of a window whose rounds are not all kept yet: what is in it, as :class:`Window` tells it.
     ``rounds``
         how many of its rounds are kept.
+    ``is_anew``
+        whether the settings changed, so that what is still there is read again.
     """
 
+    scope: str
     after: int = 0
     spool: SpoolMemory = field(default_factory=SpoolMemory)
     latest: Latest = field(default_factory=Latest)
     window: Mapping[str, Any] | None = None
     rounds: int = 0
+    is_anew: bool = False
 
     def packed(self) -> dict[str, Any]:
         """The cursor, with no window under way."""
         return {
             "version": VERSION,
+            "scope": self.scope,
             "after": self.after,
             "spool": self.spool.packed(),
             "latest": self.latest.packed(),
         }
 
     @classmethod
-    def unpacked(cls, cursor: Cursor | None) -> Self:
-        """The state that a cursor holds; a new one where there is none."""
-        if cursor is None:
-            return cls()
+    def unpacked(cls, cursor: Cursor | None, scope: str) -> Self:
+        """The state that a cursor holds; a new one where there is none, or one of other settings or of another kind."""
+        if cursor is None or cursor.get("version") != VERSION or cursor.get("scope") != scope:
+            return cls(scope, is_anew=cursor is not None and "after" in cursor)
         return cls(
+            scope,
             cursor["after"],
             SpoolMemory.unpacked(cursor["spool"]),
             Latest(dict(cursor["latest"])),

@@ -259,9 +259,10 @@ class HttpClient:
         headers = {**self._headers, **question.headers}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        # The library replaces the query of an address by the parameters; a link to a next page keeps its own.
-        own = http_library.QueryParams(urlsplit(question.url).query)
-        params = own.merge({**self._params, **(question.params or {})})
+        params: Any = {**self._params, **(question.params or {})}
+        if "?" in question.url:
+            # The library replaces the query of an address by the parameters; a link to a next page keeps its own.
+            params = http_library.QueryParams(urlsplit(question.url).query).merge(params)
         return self._wire.send(question.method, question.url, headers, params=params, content=question.body)
 
     def _post_form(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> tuple[int, bytes]:

@@ -17,6 +17,8 @@ from connectors.http.library import http_library
 
 SHORTEST = 0.001
 """Seconds that a reading is given after the deadline: too few for anything that was not there already."""
+READ_BYTES = 2**20
+"""Most bytes of one reading. The library would take 64 kB at a time, and each reading costs it as much as a row costs us."""
 
 
 class Deadline:
@@ -62,7 +64,7 @@ class _Stream:
         self._deadline = deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        found: bytes = self._stream.read(max_bytes, self._deadline.left(timeout))
+        found: bytes = self._stream.read(max(max_bytes, READ_BYTES), self._deadline.left(timeout))
         return found
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:

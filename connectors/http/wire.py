@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +16,7 @@ from connectors.http.deadline import Deadline
 from connectors.http.failures import Retried, from_transport
 from connectors.http.library import http_library, shown
 from connectors.http.pacing import Pace
+from connectors.http.unpacking import ASKED_FOR, CannotUnpackError, unpacker
 from tthc_monitor.domain.errors import ConfigError, PermanentSourceError
 
 try:
@@ -79,7 +81,11 @@ class Wire:
         self._pace = pace or Pace()
         self._open = ExitStack()
         self._client = http_library.Client(
-            headers={"User-Agent": user_agent(contact), "Accept": "application/json"},
+            headers={
+                "User-Agent": user_agent(contact),
+                "Accept": "application/json",
+                "Accept-Encoding": ASKED_FOR,
+            },
             timeout=http_library.Timeout(bounds.timeout_seconds, pool=None),
             limits=http_library.Limits(
                 max_connections=bounds.connections, max_keepalive_connections=bounds.connections
@@ -118,11 +124,11 @@ class Wire:
             raise from_transport(error, url) from None
 
     def _body(self, answer: http_library.Response, url: str) -> bytes:
-        """The whole body; of one that says no more than its status, the beginning."""
+        """The whole body, unpacked; of one that says no more than its status, the beginning."""
         limit = self._bounds.max_bytes if answer.status_code == 200 else _REFUSAL_BYTES
         chunks: list[bytes] = []
         size = 0
-        for chunk in answer.iter_bytes():
+        for chunk in _unpacked(answer, limit + 1, url):
             size += len(chunk)
             if size > limit:
                 if answer.status_code != 200:
@@ -138,6 +144,30 @@ class Wire:
                     "page_size or raise timeout_seconds if it lasts"
                 )
         return b"".join(chunks)
+
+
+def _unpacked(answer: http_library.Response, most: int, url: str) -> Iterator[bytes]:
+    """The body in pieces, ``most`` bytes in all at most. The library would unpack each piece whole, whatever it holds."""
+    encoding = answer.headers.get("Content-Encoding")
+    try:
+        taken = unpacker(encoding)
+    except CannotUnpackError:
+        if answer.status_code != 200:
+            return
+        raise PermanentSourceError(
+            f"the answer of {shown(url)} is packed in a way that was not asked for; ask the operator of the server, or of "
+            f"the proxy before it, to send it plain or packed once with one of {ASKED_FOR}"
+        ) from None
+    assert isinstance(answer.stream, http_library.SyncByteStream)
+    for piece in answer.stream:
+        try:
+            unpacked = taken.unpack(piece, most)
+        except zlib.error as error:
+            raise http_library.DecodingError(str(error), request=answer.request) from None
+        most -= len(unpacked)
+        yield unpacked
+        if not most:
+            return
 
 
 def user_agent(contact: str | None) -> str:

@@ -2,24 +2,26 @@
 
 The search finds dossiers by status and by acceptance; it cannot be asked what changed. A run therefore lists all in an
 open status, then those accepted since the last run, whatever their status; and once a day the acceptances of the whole
-window. A dossier that was open and is no longer listed is asked for again by the instant of its acceptance, so that its
+window, and what ended without one. A dossier that was open and is no longer listed is asked for again by the instant of its acceptance, so that its
 end is known with the next run. The interface offers no way to ask for one dossier by its code.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from connectors.base import ConnectorOptions, Cursor, Page, Surroundings
 from connectors.http import Answer, HttpClient, open_client
-from connectors.igate.options import TERMINAL, IgateOptions
-from connectors.igate.rows import flat, instant_of
+from connectors.igate.options import IgateOptions
+from connectors.igate.rows import flat
+from connectors.igate.watch import Watch
 from connectors.mapping_engine import Mapped, Mapper
 from connectors.rest.cells import Cells
 from connectors.rest.connector import first_rows
@@ -29,7 +31,7 @@ from connectors.rest.walk import Piece, Shape, Walk, gathered
 from connectors.sweeping import SweepPlan, scope_of
 from tthc_monitor.domain.errors import PermanentSourceError
 from tthc_monitor.domain.records import Batch
-from tthc_monitor.domain.statuses import Status
+from tthc_monitor.domain.statuses import STATUS_LABELS, Status
 
 NOT_CONTENT: Final = frozenset(
     {"url", "auth", "spec", "page_size", "window_days", "query_dates", "timeout_seconds", "attempts", "workers"}
@@ -39,10 +41,8 @@ NOT_CONTENT: Final = frozenset(
 """Settings that decide how is asked, not what comes."""
 
 _ORDER: Final = {"sort": "acceptedDate,asc"}
-_NEAR: Final = timedelta(minutes=1)
-_MARGIN: Final = timedelta(seconds=1)
-_MOST_WINDOWS: Final = 200
-"""So many ranges of acceptance are asked for one by one; more become a single one."""
+_WITHOUT_ACCEPTANCE: Final = (Status.REFUSED, Status.WITHDRAWN, Status.STOPPED)
+"""Ends that a dossier may come to before it is accepted, where no question by acceptance finds it."""
 
 
 class IgateConnector:
@@ -61,7 +61,9 @@ class IgateConnector:
         self._applicant = reader(options.applicant) if options.applicant is not None and with_key else None
         self._mapper = Mapper(options.mapping(), surroundings.applicant_key)
         self._cells = Cells(options.mapping().source_columns)
-        self._scope = scope_of(options, surroundings.applicant_key, beside=NOT_CONTENT)
+        self._scope = scope_of(
+            options, surroundings.applicant_key, beside=NOT_CONTENT, host=urlsplit(options.url).hostname
+        )
 
     @property
     def provides(self) -> frozenset[str]:
@@ -74,7 +76,7 @@ class IgateConnector:
         plan = SweepPlan.begin(
             cursor, scope=self._scope, now=now, sweep_every=options.sweep_every, overlap=options.overlap
         )
-        watch = _Watch({} if plan.is_first or cursor is None else cursor.get("watched", {}), self._known)
+        watch = Watch(cursor, self._known)
         with self._client() as client, ThreadPoolExecutor(options.workers) as pool:
             for question in self._questions(plan):
                 yield from self._pages(client, pool, question, watch)
@@ -85,7 +87,7 @@ class IgateConnector:
         yield Page(
             self._cells.table([], place),
             place,
-            {**plan.finished(now), "watched": watch.to_keep(forget=plan.is_sweep)},
+            {**plan.finished(now), **watch.to_keep(swept=plan.is_sweep)},
             listed_all=self._lists_all(plan, watch),
             gave_all=self._accepted_from(plan) is None,
         )
@@ -116,6 +118,12 @@ class IgateConnector:
         ]
         if not options.open_numbers():
             lines.append("no open status is named under statuses, so every run lists everything; name them")
+        unasked = [f"{status:d} ({STATUS_LABELS[status]})" for status in self._unasked_ends()]
+        if options.window_days is not None and unasked:
+            lines.append(
+                f"statuses has no number that is {', '.join(unasked)}: a dossier that ends so before it is accepted is not "
+                "found by a sweep of window_days; add the numbers, if there are any"
+            )
         return lines
 
     def _statuses_met(self, piece: Piece) -> Iterator[str]:
@@ -134,9 +142,9 @@ class IgateConnector:
         if options.open_numbers():
             yield {"dossier-status": ",".join(options.open_numbers()), **_ORDER}
         yield {"accepted-from": self._written(accepted_from), **_ORDER}
-        refused = [key for key, value in options.statuses.items() if value == Status.REFUSED]
-        if plan.is_sweep and refused:  # these were never accepted
-            yield {"dossier-status": ",".join(refused), **_ORDER}
+        ended = [key for key, value in options.statuses.items() if Status(value) in _WITHOUT_ACCEPTANCE]
+        if plan.is_sweep and ended:
+            yield {"dossier-status": ",".join(ended), **_ORDER}
 
     def _accepted_from(self, plan: SweepPlan) -> datetime | None:
         """The acceptance from which dossiers of every status are listed; None: all there are."""
@@ -150,25 +158,33 @@ class IgateConnector:
             starts.append(plan.begun - timedelta(days=options.window_days))
         return max(starts, default=None)
 
-    def _lists_all(self, plan: SweepPlan, watch: _Watch) -> bool:
+    def _lists_all(self, plan: SweepPlan, watch: Watch) -> bool:
         """Whether every open dossier was given: certain of everything, else if nothing known is missing.
 
-        In a sweep only those count that cannot be asked for one by one.
+        In a sweep what is missing was asked for by its acceptance; what has none, by every end that comes without one,
+        as far as their numbers are known.
         """
         if self._accepted_from(plan) is None:
             return True
-        missing = watch.never_accepted if plan.is_sweep else watch.missing
-        return bool(self._options.open_numbers()) and not missing
+        if not self._options.open_numbers():
+            return False
+        if plan.is_sweep:
+            return not watch.never_accepted or not self._unasked_ends()
+        return not watch.missing
+
+    def _unasked_ends(self) -> list[Status]:
+        """Ends without acceptance that no question can be asked for, because their number is not known."""
+        return [status for status in _WITHOUT_ACCEPTANCE if status not in self._options.statuses.values()]
 
     def _pages(
-        self, client: HttpClient, pool: ThreadPoolExecutor, question: Mapping[str, str], watch: _Watch
+        self, client: HttpClient, pool: ThreadPoolExecutor, question: Mapping[str, str], watch: Watch
     ) -> Iterator[Page]:
         for piece in gathered(self._walk(client, pool, question, watch).pieces()):
             if piece.table.frame.height or piece.table.broken:
-                yield Page(piece.table, piece.table.location, total=piece.total)
+                yield Page(self._mapper.veiled(piece.table), piece.table.location, total=piece.total)
 
     def _walk(
-        self, client: HttpClient, pool: ThreadPoolExecutor | None, question: Mapping[str, str], watch: _Watch | None
+        self, client: HttpClient, pool: ThreadPoolExecutor | None, question: Mapping[str, str], watch: Watch | None
     ) -> Walk:
         options = self._options
 
@@ -180,7 +196,8 @@ class IgateConnector:
             if options.agencies:
                 found = [one for one in found if not isinstance(one, dict) or one["unit_code"] in options.agencies]
             if watch is not None:
-                watch.saw(found)
+                watch.saw(records)
+                watch.kept(found)
             return found
 
         return Walk(
@@ -204,57 +221,3 @@ class IgateConnector:
         credentials = options.auth.credentials(surroundings.base_dir)
         with open_client(options, surroundings, options.url, credentials=credentials) as client:
             yield client
-
-
-class _Watch:
-    """The dossiers that may still change: those known from the last run, and those seen in this one.
-
-    Kept as source key → acceptance, None for a dossier not accepted yet.
-    """
-
-    def __init__(self, before: Mapping[str, str | None], known: Mapping[str, int]) -> None:
-        self._before = before
-        self._known = known
-        self._seen: set[str] = set()
-        self._open: dict[str, str | None] = {}
-
-    def saw(self, rows: Sequence[Any]) -> None:
-        """Take note of dossiers that were given."""
-        for row in rows:
-            key = row.get("code") if isinstance(row, dict) else None
-            if not isinstance(key, str):
-                continue
-            self._seen.add(key)
-            national = self._known.get(str(row["status"]).lower())
-            if national is not None and Status(national) in TERMINAL:
-                self._open.pop(key, None)
-            else:
-                accepted = instant_of(row["acceptedDate"])
-                self._open[key] = None if accepted is None else accepted.astimezone(UTC).isoformat()
-
-    @property
-    def missing(self) -> dict[str, str | None]:
-        """Those known from the last run that have not been given."""
-        return {key: accepted for key, accepted in self._before.items() if key not in self._seen}
-
-    @property
-    def never_accepted(self) -> list[str]:
-        """The missing that cannot be asked for, because they have no acceptance."""
-        return [key for key, accepted in self.missing.items() if accepted is None]
-
-    def left(self) -> list[tuple[datetime, datetime]]:
-        """Ranges of acceptance of the dossiers that were open and have not been given."""
-        instants = sorted(datetime.fromisoformat(item) for item in self.missing.values() if item is not None)
-        ranges: list[tuple[datetime, datetime]] = []
-        for instant in instants:
-            if ranges and instant - ranges[-1][1] <= _NEAR:
-                ranges[-1] = (ranges[-1][0], instant)
-            else:
-                ranges.append((instant, instant))
-        if len(ranges) > _MOST_WINDOWS:
-            ranges = [(ranges[0][0], ranges[-1][1])]
-        return [(first - _MARGIN, last + _MARGIN) for first, last in ranges]
-
-    def to_keep(self, *, forget: bool) -> dict[str, str | None]:
-        """What the next run has to know; ``forget`` the missing, after a sweep that did not find them."""
-        return {**({} if forget else self.missing), **self._open}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from connectors.rest.expressions import Reads
+from connectors.cell_instants import BEYOND, EARLIEST
+from connectors.rest.expressions import ExpressionError, Reads
 
 VIETNAMESE: Final = 228
 """The languageId of a name in Vietnamese."""
@@ -17,6 +18,8 @@ DATES: Final = ("appliedDate", "acceptedDate", "appointmentDate", "dueDate", "co
 
 def flat(record: Any, known: Mapping[str, int], unit_codes: re.Pattern[str] | None, applicant: Reads | None) -> Any:
     """The kept fields under plain names; what is no record stays as it is, to be rejected.
+
+    A record that the expression of the applicant does not fit becomes its :class:`ExpressionError`, a reject too.
 
     ``status`` is the number when it is in ``known`` (keys in lower case), else the name when that is, else the number.
     """
@@ -42,7 +45,10 @@ def flat(record: Any, known: Mapping[str, int], unit_codes: re.Pattern[str] | No
     }
     found |= {name: record.get(name) for name in DATES}
     if applicant is not None:
-        found["applicant"] = applicant(record)
+        try:
+            found["applicant"] = applicant(record)
+        except ExpressionError as error:
+            return error
     return found
 
 
@@ -57,12 +63,13 @@ def name_of(part: Mapping[str, Any]) -> str | None:
 
 
 def instant_of(value: Any) -> datetime | None:
-    """An instant as iGate writes it, None when it is none."""
+    """An instant as iGate writes it, in UTC; None when it is none, or of a year that no record may have."""
     try:
         found = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
+        utc = found.astimezone(UTC) if found.tzinfo is not None else None
+    except (TypeError, ValueError, OverflowError):
         return None
-    return found if found.tzinfo is not None else None
+    return utc if utc is not None and EARLIEST <= utc.replace(tzinfo=None) < BEYOND else None
 
 
 def _unit(agency: Mapping[str, Any], unit_codes: re.Pattern[str] | None) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ program; of the applicant's number only a keyed hash goes further than this modu
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -66,6 +66,38 @@ class Listing:
 
     total: int | None
     rows: Sequence[Row | None]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a list, each at the same place in three ways: as read, as :func:`kept`, and as a hash of what is kept."""
+
+    read: Sequence[Row | None] = ()
+    kept: Sequence[tuple[Scalar, ...]] = ()
+    states: Sequence[int] = ()
+
+    @classmethod
+    def of(cls, read: Sequence[Row | None], applicant_key: bytes | None) -> Rows:
+        """Best right after reading, while the fields are still in the processor's cache: later it takes thrice as long."""
+        kept_rows = kept_of(read, applicant_key)
+        return cls(read, kept_rows, [hash(row) for row in kept_rows])
+
+    def __len__(self) -> int:
+        return len(self.read)
+
+    def at(self, places: Sequence[int]) -> Rows:
+        """Those at these places, which ascend."""
+        if len(places) == len(self.read):
+            return self
+        return Rows(
+            [self.read[place] for place in places],
+            [self.kept[place] for place in places],
+            [self.states[place] for place in places],
+        )
+
+    def and_then(self, later: Rows) -> Rows:
+        """These and others after them."""
+        return Rows([*self.read, *later.read], [*self.kept, *later.kept], [*self.states, *later.states])
 
 
 class _Envelope(msgspec.Struct):
@@ -135,11 +167,16 @@ def kept(row: Row | None, applicant_key: bytes | None) -> tuple[Scalar, ...]:
 
     Of what is no record nothing is kept; it becomes a reject.
     """
-    if row is None:
-        return ()
-    fields = msgspec.structs.astuple(row)
-    digest = None if applicant_key is None else applicant_hash(fields[-1], applicant_key)
-    return (*fields[:-1], digest)
+    return kept_of([row], applicant_key)[0]
+
+
+def kept_of(rows: Sequence[Row | None], applicant_key: bytes | None) -> list[tuple[Scalar, ...]]:
+    """What :func:`kept` gives of each of many rows, in a fraction of the time."""
+    digest = None if applicant_key is None else _hasher(applicant_key)
+    astuple = msgspec.structs.astuple
+    if digest is None:
+        return [() if row is None else (*astuple(row)[:-1], None) for row in rows]
+    return [() if row is None else (*astuple(row)[:-1], digest(row.applicant_id_no)) for row in rows]
 
 
 def applicant_hash(number: Any, key: bytes) -> str | None:
@@ -147,13 +184,22 @@ def applicant_hash(number: Any, key: bytes) -> str | None:
 
     Leading zeros are cut first, because the server drops them from some answers and not from others.
     """
-    canonical = (text(number) or "").replace(" ", "").lstrip("0")
-    if not canonical:
-        return None
-    inner, outer = (state.copy() for state in _keyed_states(key))
-    inner.update(canonical.encode())
-    outer.update(inner.digest())
-    return outer.hexdigest()
+    return _hasher(key)(number)
+
+
+def _hasher(key: bytes) -> Callable[[Any], str | None]:
+    begin, end = (state.copy for state in _keyed_states(key))
+
+    def digest(number: Any) -> str | None:
+        canonical = str(number or "") if type(number) is int else (text(number) or "").replace(" ", "").lstrip("0")
+        if not canonical:
+            return None
+        inner, outer = begin(), end()
+        inner.update(canonical.encode())
+        outer.update(inner.digest())
+        return outer.hexdigest()
+
+    return digest
 
 
 @lru_cache(maxsize=16)

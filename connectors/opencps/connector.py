@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from connectors.base import ConnectorOptions, Cursor, Page, Surroundings
 from connectors.http import Basic, HttpClient, open_client, read_secret
-from connectors.opencps.answers import Row, kept, read_detail, text
+from connectors.opencps.answers import Row, kept_of, read_detail, text
 from connectors.opencps.check import check_site, nothing_visible
 from connectors.opencps.histories import Histories
 from connectors.opencps.history import History
@@ -75,17 +75,19 @@ class OpencpsConnector:
         counted = 0
         seen_any = False
         with self._session() as (client, pool):
-            lister = Lister(client, self._options, run.today, pool)
+            lister = Lister(client, self._options, run.today, pool, self._surroundings.applicant_key)
             histories = Histories(client, pool, self._options) if self._options.fetch_history else None
             for query in self._queries(run):
                 total = 0
                 for piece in self._gathered(lister.walk(query)):
                     total = piece.total
-                    rows = [row for row in piece.rows if row is None or self._membership.has(row, query.statuses)]
+                    rows = piece.rows.at(self._membership.places(piece.rows.read, query.statuses))
                     seen_any = seen_any or bool(rows)
-                    content, fresh = self._news(run, rows)
+                    keys = [None if row is None else text(row.dossier_id) for row in rows.read]
+                    fresh = rows.at(run.news(keys, rows.states))
+                    content: dict[str, Any] = {"rows": fresh.kept}
                     if histories is not None:
-                        content["histories"] = histories.news(run, fresh)
+                        content["histories"] = histories.news(run, [row for row in fresh.read if row is not None])
                     resume = None
                     if run.is_first and query.field == "Receive" and piece.complete_through is not None:
                         resume = run.unfinished(piece.complete_through)
@@ -112,7 +114,7 @@ class OpencpsConnector:
                 rows = [row for row in answers if row is not None]
                 if len(rows) < len(asked) and not may_look:
                     may_look = bool(rows) or self._can_look(client, pool)
-                content: dict[str, Any] = {"rows": [kept(row, applicant_key) for row in rows], "are_details": True}
+                content: dict[str, Any] = {"rows": kept_of(rows, applicant_key), "are_details": True}
                 if histories is not None:
                     content["histories"] = histories.of(rows)
                 if rows:
@@ -138,21 +140,6 @@ class OpencpsConnector:
         today = self._surroundings.now().astimezone(self._zone).date()
         with self._session() as (client, pool):
             return check_site(client, pool, self._options, today)
-
-    def _news(self, run: Run, rows: Iterable[Row | None]) -> tuple[dict[str, Any], list[Row]]:
-        """What this run has not given out yet, as content of a page, and the dossiers among it."""
-        content: list[Any] = []
-        fresh: list[Row] = []
-        applicant_key = self._surroundings.applicant_key
-        for row in rows:
-            told = kept(row, applicant_key)
-            key = None if row is None else text(row.dossier_id)
-            if row is None or key is None:
-                content.append(told)
-            elif run.is_news(key, told):
-                content.append(told)
-                fresh.append(row)
-        return {"rows": content}, fresh
 
     def _gathered(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
         """Small pieces as one, where nothing is asked between them."""

@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Final, Literal, Self
 
 from connectors.http import HttpClient
-from connectors.opencps.answers import Listing, Row, read_listing
+from connectors.opencps.answers import Row, Rows, read_listing
 from connectors.opencps.options import OpencpsOptions
 from tthc_monitor.domain.errors import PermanentSourceError
 
@@ -54,22 +54,22 @@ class Piece:
     of days, to its last day.
     """
 
-    rows: list[Row | None]
+    rows: Rows
     location: str
     total: int
     complete_through: date | None = None
 
     def after(self, earlier: Piece) -> Piece:
         """Both as one."""
-        return replace(self, rows=[*earlier.rows, *self.rows], location=earlier.location)
+        return replace(self, rows=earlier.rows.and_then(self.rows), location=earlier.location)
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """A page: its rows beside the keys by which they are known to a walk."""
+    """A page: its rows beside the keys by which they are known to a walk; what names no dossier is known by its place."""
 
     start: int
-    rows: Sequence[Row | None]
+    rows: Rows
     keys: Sequence[str]
     total: int
 
@@ -78,11 +78,19 @@ class Lister:
     """Asks one site for lists of dossiers.
 
     ``today`` bounds the ranges it invents when it must split; ``pool`` fetches the next pages while the caller is busy
-    with this one.
+    with this one. ``applicant_key`` is the key of what :class:`Rows` keep of the applicant.
     """
 
-    def __init__(self, client: HttpClient, options: OpencpsOptions, today: date, pool: Executor) -> None:
+    def __init__(
+        self,
+        client: HttpClient,
+        options: OpencpsOptions,
+        today: date,
+        pool: Executor,
+        applicant_key: bytes | None = None,
+    ) -> None:
         self._client = client
+        self._applicant_key = applicant_key
         self._pool = pool
         self._options = options
         self._today = today
@@ -91,13 +99,14 @@ class Lister:
             "originality": ",".join(options.originality),
             **({"agency": ",".join(options.agencies)} if options.agencies else {}),
         }
-        self._most_ahead = 1 if options.fetch_history else options.workers  # pages grow old while histories are read
+        # Pages grow old while histories are read; otherwise they keep the workers busy while rows become records.
+        self._most_ahead = 1 if options.fetch_history else 4 * options.workers
         self._overlap = max(1, min(10, options.page_size // 40))
 
     def first_page(self, query: Query) -> tuple[Sequence[Row | None], int]:
         """Rows of the first page, and the total."""
         answer = self._ask(query, 0)
-        return answer.rows, answer.total
+        return answer.rows.read, answer.total
 
     def walk(self, query: Query) -> Iterator[Piece]:
         """Every row that answers a question, days in ascending order; a superset is possible.
@@ -116,7 +125,7 @@ class Lister:
                 yield replace(piece, total=grand_total)
             listed |= ids
             if len(ids) >= self._ask_total_if_short(query, first.total, ids):
-                yield Piece([], str(query), grand_total, query.last if query.field and not query.statuses else None)
+                yield Piece(Rows(), str(query), grand_total, query.last if query.field and not query.statuses else None)
                 return
         inner: set[str] = set()
         for part in self._split(query, len(ids) or self._options.max_hits, first.total):
@@ -139,7 +148,7 @@ class Lister:
                     if start and keys and not any(key in ids for key in keys[: self._overlap]):
                         answer = ahead.next(max(0, start - self._options.page_size))
                         continue
-                    fresh = [row for row, key in zip(answer.rows, keys, strict=True) if key not in ids]
+                    fresh = answer.rows.at([place for place, key in enumerate(keys) if key not in ids])
                     ids.update(keys)
                     is_last = not keys or start + len(keys) >= answer.total
                     step = max(1, len(keys) - self._overlap)
@@ -169,14 +178,22 @@ class Lister:
         raise _truncated(query, found, total)
 
     def _ask(self, query: Query, start: int) -> _Answer:
-        page = {"start": start, "end": start + self._options.page_size}
-        answer: Listing = self._client.get_json(PATH, {**self._fixed, **query.params(), **page}, parse=read_listing)
-        if answer.total is None:
+        page: dict[str, str | int] = {"start": start, "end": start + self._options.page_size}
+        question = {**self._fixed, **query.params(), **page}
+        total, rows = self._client.get_json(PATH, question, parse=self._read)
+        if total is None:
             raise PermanentSourceError(
                 f"{self._client.base_url}/{PATH} answers JSON without a total; check that url is that of OpenCPS v2"
             )
-        keys = [_key(row, place) for place, row in enumerate(answer.rows, start)]
-        return _Answer(start, answer.rows, keys, answer.total)
+        keys = [
+            f"at {place}" if row is None or row.dossier_id is None else str(row.dossier_id)
+            for place, row in enumerate(rows.read, start)
+        ]
+        return _Answer(start, rows, keys, total)
+
+    def _read(self, body: bytes) -> tuple[int | None, Rows]:
+        listing = read_listing(body)
+        return listing.total, Rows.of(listing.rows, self._applicant_key)
 
 
 class _Ahead:
@@ -207,13 +224,6 @@ class _Ahead:
 
     def __exit__(self, *_: object) -> None:
         self.ask(())
-
-
-def _key(row: Row | None, place: int) -> str:
-    """What a walk knows a row by; what names no dossier is known by its place."""
-    if row is None or row.dossier_id is None:
-        return f"at {place}"
-    return str(row.dossier_id)
 
 
 def _truncated(query: Query, found: int, total: int) -> PermanentSourceError:

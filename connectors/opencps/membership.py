@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Final
 
 from connectors.opencps.answers import Row, Scalar, text
@@ -10,6 +11,7 @@ from connectors.opencps.options import OpencpsOptions
 
 _MOST_KNOWN: Final = 10_000
 """So many combinations are remembered; a site has some hundred."""
+_TOLD: Final = attrgetter("group_id", "system_id", "originality", "gov_agency_code")
 
 
 class _Accepted:
@@ -42,7 +44,18 @@ class Membership:
         """Whether the row was asked for; by no status, any passes."""
         if statuses and row.dossier_status not in statuses:
             return False
-        told = (row.group_id, row.system_id, row.originality, row.gov_agency_code)
+        return self._is_known(_TOLD(row))
+
+    def places(self, rows: Sequence[Row | None], statuses: tuple[str, ...] = ()) -> Sequence[int]:
+        """Where the rows are that were asked for, and whatever is no record."""
+        told = [row for row in rows if row is not None]
+        if all(map(self._is_known, set(map(_TOLD, told)))) and (
+            not statuses or {row.dossier_status for row in told}.issubset(statuses)
+        ):
+            return range(len(rows))
+        return [place for place, row in enumerate(rows) if row is None or self.has(row, statuses)]
+
+    def _is_known(self, told: tuple[Scalar, ...]) -> bool:
         known = self._known.get(told)
         if known is None:
             known = self._passes(*told)

@@ -16,7 +16,7 @@ from tthc_monitor.domain.statuses import Status
 DATES: Final = ("submitDate", "receiveDate", "dueDate", "extendDate", "releaseDate", "finishDate", "cancellingDate")
 APPLICANT_HASH_COLUMN: Final = "applicant_hash"
 _IDS: Final = ("dossierId", "groupId")
-_DATE: Final = r"^\d{2}/\d{2}/\d{4} \d{2}:\d{2}:\d{2}$"
+_DATE: Final = r"^\d{2}/\d{2}/20\d{2} \d{2}:\d{2}:\d{2}$"
 _NO_RECORD: Final = "not a record; ask the system's operator"
 _NO_ID: Final = "is missing, so the dossier cannot be told from others; ask the system's operator"
 _NO_DATE: Final = "not a date dd/MM/yyyy HH:mm:ss between 2000 and 2099; have it corrected at the source"
@@ -150,14 +150,14 @@ class RowReader:
 
 def _instant(name: str, zone: str) -> pl.Expr:
     column = pl.col(name)
-    parsed = (
+    return (
         pl.when(column.str.contains(_DATE))
         .then(column)
         .str.to_datetime("%d/%m/%Y %H:%M:%S", time_unit="us", strict=False)
         .dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
         .dt.convert_time_zone("UTC")
+        .alias(name)
     )
-    return pl.when(parsed.dt.year().is_between(2000, 2099)).then(parsed).alias(name)
 
 
 def _unread(name: str) -> pl.Expr:
@@ -176,21 +176,28 @@ def _rejects(frame: pl.DataFrame, numbers: Sequence[int], location: str) -> Iter
         yield Reject(location, numbers[index], name, _NO_DATE, frame[f"{name}_text"][index])
 
 
+_UNREAD: Final = frozenset({"lastActionDate", "systemId", "originality"})
+"""Fields that decide what is asked for, and are in no record."""
 _TRIMMED: Final = pl.all().str.strip_chars().replace("", None)
 
 
 def _texts(rows: Sequence[Sequence[Scalar]]) -> pl.DataFrame:
     """Every field as a trimmed text; the server writes numbers for numeric-looking texts, and "" for null."""
-    columns = zip(*rows, strict=True)
-    return pl.DataFrame([_text(name, values) for name, values in zip(FIELDS, columns, strict=True)]).select(_TRIMMED)
+    columns = zip(FIELDS, zip(*rows, strict=True), strict=True)
+    return pl.DataFrame([_text(name, values) for name, values in columns if name not in _UNREAD]).select(_TRIMMED)
 
 
 def _text(name: str, values: Sequence[Scalar]) -> pl.Series:
-    if set(map(type, values)) == {int}:
-        try:
+    kind = type(values[0])
+    try:
+        if kind is str:
+            return pl.Series(name, values, dtype=pl.String)
+        if kind is int and set(map(type, values)) == {int}:
             return pl.Series(name, values, dtype=pl.Int64).cast(pl.String)
-        except (OverflowError, TypeError):
-            pass  # larger than 64 bits
+        if kind is bool and set(map(type, values)) == {bool}:
+            return pl.Series(name, values, dtype=pl.Boolean).cast(pl.String)
+    except (OverflowError, TypeError):
+        pass  # not all are texts, or some are larger than 64 bits
     return pl.Series(name, values, dtype=pl.String, strict=False)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -79,15 +79,23 @@ class Run:
         last_run = _instant(self._cursor["at"]).astimezone(self._zone).date() - timedelta(days=1)
         return min(last_run, self.today - timedelta(days=window_days)) if self.is_wide else last_run
 
-    def is_news(self, key: str, row: Hashable) -> bool:
-        """Whether this run has not yet given out the row in exactly this state; keeps its history remembered."""
-        if key in self._remembered:
-            self._listed.setdefault(key, self._remembered[key])
-        state = hash(row)
-        if self._seen.get(key) == state:
-            return False
-        self._seen[key] = state
-        return True
+    def news(self, keys: Sequence[str | None], states: Sequence[int]) -> list[int]:
+        """Places of the dossiers that this run has not yet given out in exactly this state; keeps histories remembered.
+
+        What has no key is always given out.
+        """
+        if self._remembered:
+            for key in keys:
+                if key in self._remembered:
+                    self._listed.setdefault(key, self._remembered[key])
+        seen, found = self._seen, []
+        for place, (key, state) in enumerate(zip(keys, states, strict=True)):
+            if key is None:
+                found.append(place)
+            elif seen.get(key) != state:
+                seen[key] = state
+                found.append(place)
+        return found
 
     def saw_action(self, moment: datetime | None) -> None:
         """Note the source's own clock by its latest action."""

@@ -27,7 +27,10 @@ class Cells:
         self._empty = [clean_header(name) for name in expressions if name in silent]
 
     def table(self, records: Sequence[Any], location: str) -> RawTable:
-        """The records as rows, counted from 1; those from which no row can be made are ``broken``."""
+        """The records as rows, counted from 1; those from which no row can be made are ``broken``.
+
+        An :class:`ExpressionError` in the place of a record is what was found when it was made ready.
+        """
         broken: list[Reject] = []
         kept: Sequence[int] = range(len(records))
         try:
@@ -54,6 +57,8 @@ class Cells:
         return {name: [cell_text(read(record)) for record in records] for name, read in self._readers.items()}
 
     def _row(self, record: Any, location: str, number: int) -> dict[str, str | None] | Reject:
+        if isinstance(record, ExpressionError):
+            return Reject(location, number, None, str(record))
         if not isinstance(record, dict | list):
             return Reject(location, number, None, "is not a record; correct 'records' in the source's options")
         cells: dict[str, str | None] = {}

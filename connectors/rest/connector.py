@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 from connectors.base import ConnectorOptions, Cursor, Page, Surroundings
@@ -26,11 +26,11 @@ from tthc_monitor.domain.errors import ConfigError, PermanentSourceError
 from tthc_monitor.domain.records import Batch
 
 NOT_CONTENT: Final = frozenset(
-    {"url", "auth", "headers", "paging", "steady", "total", "total_header", "look", "timeout_seconds", "attempts"}
+    {"url", "auth", "paging", "steady", "total", "total_header", "look", "timeout_seconds", "attempts"}
     | {"workers", "requests_per_second", "max_answer_megabytes", "ca_file", "proxy", "proxy_username"}
     | {"proxy_password", "proxy_password_file", "proxy_password_env"}
 )
-"""Settings that decide how is asked, not what comes."""
+"""Settings that decide how is asked, not what comes; of the address only the host does, and headers may name an office."""
 
 
 class RestConnector:
@@ -72,7 +72,9 @@ class RestConnector:
         changes = options.changes or ChangesOptions()
         plan = SweepPlan.begin(
             cursor,
-            scope=scope_of(options, self._surroundings.applicant_key, beside=NOT_CONTENT),
+            scope=scope_of(
+                options, self._surroundings.applicant_key, beside=NOT_CONTENT, host=urlsplit(options.url).hostname
+            ),
             now=now,
             sweep_every=changes.sweep_every,
             overlap=changes.overlap,
@@ -83,7 +85,7 @@ class RestConnector:
             return
         asked: dict[str, str | int] = {}
         if isinstance(plan.since, datetime):
-            asked = {**changes.params, changes.from_param: changes.written(plan.since, self._zone)}
+            asked = {**changes.params, changes.from_param: changes.written_start(plan.since, self._zone)}
             if changes.to_param is not None:
                 asked[changes.to_param] = changes.written(now, self._zone)
         yield from self._pages(asked, plan.finished(now), swept=plan.is_sweep)
@@ -131,10 +133,11 @@ class RestConnector:
                 if whole is not None:
                     send = _first(whole, send)
                 cursor = {**(cursor or {}), "validators": whole.validators} if whole and whole.validators else None
-            for piece in gathered(self._walk(send, pool, self._prepares(client, pool)).pieces()):
+            walk = self._walk(send, pool, self._prepares(client, pool), thorough=swept)
+            for piece in gathered(walk.pieces()):
                 if waiting is not None:
                     yield waiting
-                waiting = Page(piece.table, piece.table.location, total=piece.total)
+                waiting = Page(self._mapper.veiled(piece.table), piece.table.location, total=piece.total)
         if waiting is not None:
             listed_all = swept and self._options.lists_all_open
             yield replace(waiting, cursor=cursor, listed_all=listed_all, gave_all=swept)
@@ -164,7 +167,9 @@ class RestConnector:
         detail = self._options.detail
         return None if detail is None else with_details(client, detail, self._options.params, pool)
 
-    def _walk(self, send: Send, pool: ThreadPoolExecutor | None, prepare: Prepares | None) -> Walk:
+    def _walk(
+        self, send: Send, pool: ThreadPoolExecutor | None, prepare: Prepares | None, *, thorough: bool = False
+    ) -> Walk:
         options = self._options
         return Walk(
             send,
@@ -178,6 +183,7 @@ class RestConnector:
             pool=pool,
             workers=options.workers,
             prepare=prepare,
+            thorough=thorough,
         )
 
     def _look(self, keys: Sequence[str]) -> Iterator[Page]:
@@ -199,7 +205,7 @@ class RestConnector:
                 if rows:
                     rows = rows if prepare is None else prepare(rows)
                     location = f"/{look.path.lstrip('/')}"
-                    yield Page(self._cells.table(rows, location), location)
+                    yield Page(self._mapper.veiled(self._cells.table(rows, location)), location)
 
     @contextmanager
     def _client(self) -> Iterator[HttpClient]:

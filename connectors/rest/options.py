@@ -15,7 +15,7 @@ from connectors.raw_table import clean_header
 from connectors.rest.auth import Auth, Name, WebAddress
 from connectors.rest.expressions import Expression, leaves_out
 from connectors.rest.paging import NoPaging, Paging
-from connectors.sweeping import ChangesOptions
+from connectors.sweeping import ChangesOptions, wall_clock
 from tthc_monitor.domain.records import INSTANT_COLUMNS
 
 
@@ -23,7 +23,7 @@ def _parameter(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else value
 
 
-Parameters = dict[Name, Annotated[str | int, BeforeValidator(_parameter)]]
+Parameters = dict[Name, Annotated[str | int, BeforeValidator(_parameter, json_schema_input_type=str | int | bool)]]
 
 
 class ExpressionColumn(ColumnSpec):
@@ -65,6 +65,12 @@ class Changes(ChangesOptions):
             microseconds = round((instant - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000_000)
             return microseconds // EPOCHS[self.format]
         return instant.astimezone(zone).strftime(self.format)
+
+    def written_start(self, instant: datetime, zone: ZoneInfo) -> str | int:
+        """As :meth:`written`; without an offset beside it, the earliest time that clocks show from this instant on."""
+        if self.format in EPOCHS or "%z" in self.format or "%:z" in self.format:
+            return self.written(instant, zone)
+        return wall_clock(instant, zone).strftime(self.format)
 
 
 class Look(ConnectorOptions):

@@ -58,6 +58,10 @@ class PagingOptions(ConnectorOptions):
         """
         return None
 
+    def beyond(self, ask: Ask) -> Ask | None:
+        """The question after one whose empty answer ends the list; None where something else says that it ends."""
+        return None
+
     def fits(self, ask: Ask, answer: Answer) -> bool:
         """Whether an answer is one to this question, as far as it says what it answers."""
         return True
@@ -107,6 +111,10 @@ class PageNumbers(PagingOptions):
                 f"'last' ({self.last}) finds neither true nor false in the answer; correct the expression"
             )
         return None if last else self.ahead(ask, given)
+
+    def beyond(self, ask: Ask) -> Ask | None:
+        """The next page, unless the answers say which is the last."""
+        return self.ahead(ask, 0) if self._reads_last is None else None
 
     def ahead(self, ask: Ask, given: int) -> Ask:
         """The next page."""
@@ -160,6 +168,10 @@ class Offsets(PagingOptions):
     def following(self, ask: Ask, answer: Answer, given: int, base: str) -> Ask | None:
         """As many further as really came, whatever was asked for; None after an empty page."""
         return self.ahead(ask, given) if given else None
+
+    def beyond(self, ask: Ask) -> Ask:
+        """As many further as a page has."""
+        return self.ahead(ask, self.size)
 
     def ahead(self, ask: Ask, given: int) -> Ask:
         """As many further."""

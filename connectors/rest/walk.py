@@ -3,7 +3,8 @@
 Where pages are places in the list, something that leaves it moves what stands behind it to an earlier page, perhaps one
 that was read already. So after the way forward, unless the source's own count proves that nothing was lost, the pages
 are read again from the last to the first: what moves to an earlier page then moves to one that is still to be read.
-What is added meanwhile is news of the next fetch.
+What is added meanwhile is news of the next fetch. An empty page that ends a list is asked for again, for it may be a
+failure told as nothing; in a full listing the page behind it too.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from connectors.http import Answer
+from connectors.http.failures import CredentialsRefused
 from connectors.raw_table import RawTable, clean_header
 from connectors.rest.cells import Cells, joined, record_list, same_content
 from connectors.rest.details import Prepares
@@ -60,6 +62,7 @@ class Walk:
 
     ``key_columns`` of the cells tell one record from another.
     ``prepare`` may turn the records of a page into others, or leave some out, before their cells are read.
+    ``thorough``: nothing may be missing, so that what stands behind an empty page is looked at too.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Walk:
         pool: ThreadPoolExecutor | None = None,
         workers: int = 1,
         prepare: Prepares | None = None,
+        thorough: bool = False,
     ) -> None:
         self._send = send
         self._pager = pager
@@ -90,6 +94,7 @@ class Walk:
         self._pool = pool
         self._workers = workers
         self._prepare = prepare
+        self._thorough = thorough
         self._ahead: deque[tuple[Ask, Future[Answer]]] = deque()
 
     def pieces(self) -> Iterator[Piece]:
@@ -140,11 +145,15 @@ class Walk:
                 raise self._ignored(f"leads back to {ask.label or 'the first page'}")
             asked.add(ask)
             answer, piece = self._read(ask)
+            if not piece.given and piece.total != given and self._pager.beyond(ask) is not None:
+                answer, piece = self._read(ask)
             if before is not None and piece.given and same_content(before[1].table, piece.table):
                 answer, piece, mended = self._once_more(ask, *before)
                 if mended is not None:
                     yield before[0], mended
             following = self._pager.following(ask, answer, piece.given, self._base)
+            if following is None and piece.total != given and not piece.given:
+                following = self._behind(ask)
             if following is not None and not piece.given and before is not None and not before[1].given:
                 raise self._ignored("gives one empty page after another")
             if following is not None:
@@ -153,11 +162,18 @@ class Walk:
             yield ask, piece
             before, ask = (ask, piece), following
 
-    def _once_more(self, ask: Ask, ask_before: Ask, before: Piece) -> tuple[Answer, Piece, Piece | None]:
-        """The same question again: a page given twice may be an accident on the way (a cache, say).
+    def _behind(self, empty: Ask) -> Ask | None:
+        """The question after an empty page, when everything is to be listed and that page is not empty too."""
+        try:
+            behind = self._pager.beyond(empty) if self._thorough else None
+            return behind if behind is not None and self._read(behind)[1].given else None
+        except PermanentSourceError as error:
+            if isinstance(error, CredentialsRefused):
+                raise
+        return None  # it has no such page
 
-        It may have happened to the page before; that is given too then, as it should have been.
-        """
+    def _once_more(self, ask: Ask, ask_before: Ask, before: Piece) -> tuple[Answer, Piece, Piece | None]:
+        """Asked again, and the page before if that was the wrong one: one given twice may be an accident (a cache, say)."""
         for _ in range(_TRIES - 1):
             answer, piece = self._read(ask)
             if not same_content(before.table, piece.table):

@@ -94,7 +94,7 @@ def _text(value: Any) -> str | None:
     elif isinstance(value, Decimal):
         found = format(value, "f")
     elif isinstance(value, datetime):
-        found = value.isoformat(sep=" ") if value.tzinfo is None else value.astimezone(UTC).isoformat(sep=" ")
+        found = _in_utc(value).isoformat(sep=" ")
     elif isinstance(value, date):
         found = value.isoformat()
     else:
@@ -104,6 +104,13 @@ def _text(value: Any) -> str | None:
             f"is longer than {CELL_CHARACTERS} characters; take the piece that is needed out of it in the query"
         )
     return found
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError:  # the first and the last day there is, which stand for none
+        return value
 
 
 def _instants(texts: pl.Series, kind: Kind, zone: ZoneInfo) -> pl.Series:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
@@ -30,6 +30,10 @@ _NAMING: Final = ("source_key", "code")
 """Fields that name a dossier to people: key columns that are read into them may stand in a reject."""
 _LOOK_KEYS: Final = 300
 _CHECK_ROWS: Final = 200
+_FEW: Final = 10
+"""So many rows may come and go while the rows are read without a snapshot, or a hundredth of them."""
+_MANY: Final = 1_000
+"""So many rows beside twice those counted are certainly the same ones again."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,8 @@ class SqlConnector:
     def fetch(self, cursor: Cursor | None) -> Iterator[Page]:
         """Give the query's rows in the order of the key: those changed since the cursor, or all when a sweep is due.
 
-        All pages of a fetch tell one state where the server has snapshots. The cursor, on the last page, is the
-        server's clock from before the first question.
+        All pages of a fetch tell one state where the server has snapshots: that of the server's clock from before the
+        first question, or of how far a standby had come then. The cursor, on the last page, is that instant.
 
         Raises:
             TransientSourceError: the server is away, too busy, or stopped a question.
@@ -70,31 +74,32 @@ class SqlConnector:
             ConfigError: the driver is missing, or query, key, cursor or mapping do not fit each other.
         """
         options = self._options
-        plan = SweepPlan.begin(
-            cursor if options.cursor is not None else None,
-            scope=scope_of(options, self._surroundings.applicant_key, beside=BESIDE),
-            now=self._surroundings.now(),
-            sweep_every=options.sweep_every,
-            overlap=options.overlap,
-        )
-        since = plan.since
-        assert since is None or not isinstance(since, (int, str))
         with self._session() as (session, statements):
+            plan = SweepPlan.begin(
+                cursor if options.cursor is not None else None,
+                scope=scope_of(options, self._surroundings.applicant_key, beside=BESIDE),
+                now=self._surroundings.now(),
+                sweep_every=options.sweep_every,
+                overlap=options.overlap,
+                clock=session.snapshot.now,
+            )
+            since = plan.since
+            assert since is None or not isinstance(since, (int, str))
             total = _counted(session, statements, since)
             upto = None if options.cursor is None else plan.finished(session.snapshot.now)
             read, after = 0, None
             while True:
                 rows = session.ask(statements.page(since, after, options.page_rows))
-                page = self._page(rows, statements, read + 1, total)
+                page = self._page(rows, statements, read + 1, total, session.snapshot.now)
                 read += len(rows)
                 if len(rows) < options.page_rows:
                     break
-                if read > total:
+                if read > total + (0 if session.snapshot.consistent else total + _MANY):
                     # Rows come again and again; without this it would never end.
-                    _all_given(session, read, total)
+                    raise _other_than_counted(session, read, total)
                 after = rows[-1][len(statements.wanted) :]
                 yield page
-            _all_given(session, read, total)
+            _all_given(session, statements, since, read, total)
             swept = plan.is_sweep
             yield replace(page, cursor=upto, listed_all=options.lists_all_open and swept, gave_all=swept)
 
@@ -114,7 +119,7 @@ class SqlConnector:
                     if not wanted:
                         continue
                     rows = session.ask(statements.among(wanted, trimmed=trimmed))
-                    page = self._page(rows, statements, 1, None)
+                    page = self._page(rows, statements, 1, None, session.snapshot.now)
                     yield page
                     given = set(self.normalise(page).records["source_key"])
                     missing = [key for key in missing if key not in given]
@@ -156,7 +161,7 @@ class SqlConnector:
             rows = session.ask(statements.page(None, None, _CHECK_ROWS))
         columns = ", ".join(self._mapper.source_columns)
         lines.append(f"{total} rows; {len(self._mapper.source_columns)} columns matched: {columns}")
-        mapped = self.map(self._page(rows, statements, 1, total))
+        mapped = self.map(self._page(rows, statements, 1, total, session.snapshot.now))
         if mapped.rows_read and not mapped.records.height:
             first = mapped.rejects[0]
             column = f", column {first.column}" if first.column else ""
@@ -193,7 +198,14 @@ class SqlConnector:
         with open_session(address, self._zone, options.statement_timeout) as session:
             yield session, matched(session, query, options, self._mapper.source_columns)
 
-    def _page(self, rows: Sequence[Sequence[Any]], statements: Statements, first_row: int, total: int | None) -> Page:
+    def _page(
+        self,
+        rows: Sequence[Sequence[Any]],
+        statements: Statements,
+        first_row: int,
+        total: int | None,
+        as_of: datetime,
+    ) -> Page:
         table = table_of(
             rows,
             list(zip(self._mapper.source_columns, statements.wanted, strict=True)),
@@ -210,7 +222,7 @@ class SqlConnector:
         }
         known = all(item.name in named for item in statements.key)
         keys = [_shown(row[len(statements.wanted) :]) for row in rows] if known else []
-        return Page(_Rows(table, first_row, keys), LOCATION, total=total)
+        return Page(_Rows(self._mapper.veiled(table), first_row, keys), LOCATION, total=total, as_of=as_of)
 
     def _sources(self, field: str) -> Sequence[str]:
         spec = self._options.columns.get(field)
@@ -250,17 +262,27 @@ def _counted(session: Session, statements: Statements, since: Any) -> int:
     return int(total or 0)
 
 
-def _all_given(session: Session, read: int, total: int) -> None:
+def _all_given(session: Session, statements: Statements, since: datetime | None, read: int, total: int) -> None:
     """Compare what was read with what was counted; without a snapshot rows come and go between the two.
 
+    Then it is counted once more, and a few rows more or less are believed where the two counts differ.
+
     Raises:
-        TransientSourceError: they differ.
+        TransientSourceError: more or fewer came than can be.
     """
-    if session.snapshot.consistent and read != total:
-        raise TransientSourceError(
-            f"{session.address.shown} gave {read} rows where it had counted {total}; it is tried again. If it goes on, name "
-            "columns in 'key' that the server orders as it compares them"
-        )
+    counts, few = (total, total), 0
+    if not session.snapshot.consistent:
+        counts = (total, _counted(session, statements, since))
+        few = 0 if counts[0] == counts[1] else max(_FEW, total // 100)
+    if not min(counts) - few <= read <= max(counts) + few:
+        raise _other_than_counted(session, read, total)
+
+
+def _other_than_counted(session: Session, read: int, total: int) -> TransientSourceError:
+    return TransientSourceError(
+        f"{session.address.shown} gave {read} rows where it had counted {total}; it is tried again. If it goes on, name "
+        "columns in 'key' that the server orders as it compares them"
+    )
 
 
 def _shown(key: Sequence[Any]) -> str:

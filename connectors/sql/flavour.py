@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Connection
 
+from connectors.sweeping import wall_clock
+
 CELL_CHARACTERS: Final = 4_000
 """Longest cell that is read; codes, dates and names are shorter. What is longer is cut by the server and refused."""
 CONNECT_SECONDS: Final = 15
@@ -115,7 +117,7 @@ class Flavour(ABC):
         """An aware instant as what a column of that kind is compared with, never later than it."""
         if kind is Kind.INSTANT_UTC:
             return at.astimezone(UTC)
-        local = at.astimezone(zone).replace(tzinfo=None)
+        local = wall_clock(at, zone)
         # Columns of whole seconds hold what is rounded down.
         return local.date() if kind is Kind.DATE else local.replace(microsecond=0)
 

@@ -3,14 +3,14 @@
 .. code-block:: json
 
     {"so": "H99.36-260921-0001", "thu_tuc": "1.001234", "nhan": "2026-09-21T08:15:00+07:00",
-     "hen": "2026-09-24T08:15:00+07:00", "xong": null, "tinh_trang": "dang giai quyet", "nguoi_nop": "never read"}
+     "hen": "2026-09-24T08:15:00+07:00", "xong": null, "tinh_trang": "dang giai quyet", "nguoi_nop": "never kept"}
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -86,7 +86,7 @@ class WardBook:
         for number, fields in page.content:
             try:
                 good.append(self._record(fields))
-            except ValueError as error:
+            except (ValueError, OverflowError) as error:
                 rejects.append(Reject(page.location, number, None, f"{error}; correct the line"))
         schema = {name: dtype for name, dtype in RECORD_SCHEMA.items() if name in self.provides}
         return Batch(conform(pl.DataFrame(good, schema=schema)), tuple(rejects), len(page.content))
@@ -98,12 +98,12 @@ class WardBook:
         return [f"{self._path.name}: {read} dossiers can be read, {refused} lines cannot"]
 
     def _record(self, fields: Any) -> dict[str, Any]:
-        if fields is None or not isinstance(fields.get("so"), str):
-            raise ValueError("the line is no register entry with a number 'so'")
+        if fields is None or fields["so"] is None:
+            raise ValueError("the line is no register entry with a number 'so' and plain texts")
         record: dict[str, Any] = {ours: fields[theirs] for theirs, ours in FIELDS.items()}
         for name in set(record) & set(INSTANT_COLUMNS):
             record[name] = _instant(record[name])
-        status = STATUSES.get(str(record["source_status"]))
+        status = STATUSES.get(record["source_status"])
         return {
             **record,
             "kind": "dossier",
@@ -113,18 +113,33 @@ class WardBook:
         }
 
 
-def _kept(line: str) -> dict[str, Any] | None:
+def _kept(line: str) -> dict[str, str | None] | None:
+    """The fields that may be kept, as texts; None of a line that is no entry."""
     try:
         entry = json.loads(line)
-    except ValueError:
+        return {name: _plain(entry.get(name)) for name in FIELDS} if isinstance(entry, dict) else None
+    except (TypeError, ValueError, RecursionError):
         return None
-    return {name: entry.get(name) for name in FIELDS} if isinstance(entry, dict) else None
 
 
-def _instant(value: Any) -> datetime | None:
+def _plain(value: Any) -> str | None:
+    """A text or a whole number as a text; what is nested could hold anything, a name too."""
     if value is None:
         return None
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise TypeError("not a text")
+    text = str(value).replace("\0", "").strip()
+    text.encode()  # half of a surrogate pair is refused here, not by the whole page later
+    return text or None
+
+
+def _instant(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
     if moment is None or moment.tzinfo is None:
         raise ValueError("an instant is not written like 2026-09-21T08:15:00+07:00")
-    return moment
+    return moment.astimezone(UTC)

@@ -7,6 +7,7 @@ Each :class:`Fed` is a real system of its kind, fed from the same world: an HTTP
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ from connectors.files import FilesConnector, FilesOptions
 from connectors.igate import IgateConnector, IgateOptions
 from connectors.opencps import OpencpsConnector, OpencpsOptions
 from connectors.rest import RestConnector, RestOptions
-from connectors.sql import SqlConnector, SqlOptions
+from connectors.sql import SqlConnector, SqlOptions, postgresql
 from tthc_monitor.domain.messages import Message
 from tthc_monitor.domain.records import OBSERVED_SCHEMA
 from tthc_monitor.simulator.dvcqg_push import Pusher
@@ -41,7 +42,9 @@ from tthc_monitor.simulator.world import World
 from tthc_monitor.store.database import transaction
 from tthc_monitor.store.inbox import StoredInbox, deliver
 
-START = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
+START = datetime(2026, 10, 20, 3, 0, tzinfo=UTC)
+A_SHIFT = timedelta(hours=8)
+"""Faults hit dossiers that were there so long ago already, and have been pulled."""
 SEED = 41
 DOSSIERS = 60
 KEY = b"a key of tests alone"
@@ -171,7 +174,7 @@ class _OverHttp:
         self._faults = faults
 
     def strike(self, fault: str, *, lasting: bool = False) -> None:
-        ids = [one.script.dossier_id for one in self._dossiers()]
+        ids = [one.script.dossier_id for one in self._dossiers(self.clock() - A_SHIFT)]
         faults = self._faults
         faults.retry_after_seconds, faults.slow_seconds, faults.drip_seconds = 0, 1.0, 0.001
         if fault == "hit_limit":
@@ -206,7 +209,7 @@ class _OverHttp:
     def connector(self, source: str) -> Connector:
         raise NotImplementedError
 
-    def _dossiers(self) -> list[Dossier]:
+    def _dossiers(self, at: datetime) -> list[Dossier]:
         raise NotImplementedError
 
     def _around(self) -> Surroundings:
@@ -238,8 +241,8 @@ class OpencpsFed(_OverHttp):
     def close(self) -> None:
         self._server.stop()
 
-    def _dossiers(self) -> list[Dossier]:
-        return self._server.world.dossiers_at(self.clock())
+    def _dossiers(self, at: datetime) -> list[Dossier]:
+        return self._server.world.dossiers_at(at)
 
 
 class IgateFed(_OverHttp):
@@ -271,8 +274,8 @@ class IgateFed(_OverHttp):
     def close(self) -> None:
         self._server.stop()
 
-    def _dossiers(self) -> list[Dossier]:
-        return self._server.world.dossiers_at(self.clock())
+    def _dossiers(self, at: datetime) -> list[Dossier]:
+        return self._server.world.dossiers_at(at)
 
 
 class RestFed(_OverHttp):
@@ -324,8 +327,8 @@ class RestFed(_OverHttp):
     def close(self) -> None:
         self._server.stop()
 
-    def _dossiers(self) -> list[Dossier]:
-        return self._world.dossiers_at(self.clock())
+    def _dossiers(self, at: datetime) -> list[Dossier]:
+        return self._world.dossiers_at(at)
 
 
 def _changed_at(dossier: Dossier) -> str | None:
@@ -371,11 +374,13 @@ class FilesFed:
             self._file.write_bytes(content.replace(b"trang_thai", b"tinh_trang", 1))
         elif self._fault == "half_a_line":
             self._file.write_bytes(content[:-25])
+        if self._file.exists():
+            os.utime(self._file, (self.clock().timestamp(), self.clock().timestamp()))
 
     def strike(self, fault: str, *, lasting: bool = False) -> None:
         self._fault = fault
         if fault == "vanished":
-            self._gone = {one.script.dossier_id for one in self._world.dossiers_at(self.clock())[-3:]}
+            self._gone = {one.script.dossier_id for one in self._world.dossiers_at(self.clock() - A_SHIFT)[-3:]}
 
     def heal(self) -> None:
         self._fault = None
@@ -393,7 +398,10 @@ class FilesFed:
 
 
 class SqlFed:
-    """A table of a database; ``sua`` is when a row was written by the database's clock, of some rows unknown."""
+    """A table of a database; ``sua`` is when a row was written by the database's clock, of some rows unknown.
+
+    That clock is the one shared by all: the server's own would stand still while days pass by hand.
+    """
 
     kind, lists_all = "sql", True
     faults = ("disconnected", "locked", "column_gone", "late_commit", "vanished")
@@ -406,6 +414,7 @@ class SqlFed:
         self._written: States = {}
         self._gone: set[str] = set()
         self._held: Any = None
+        self._servers_clock = postgresql._CLOCK
         columns = ", ".join(f"{name} text" for name in FIELDS)
         self._run("CREATE SCHEMA nguon")
         self._run(f"CREATE TABLE nguon.ho_so ({columns}, sua timestamptz, PRIMARY KEY (so))")
@@ -426,6 +435,7 @@ class SqlFed:
             **MAPPING,
         }
         around = Surroundings(self.clock, Path(), KEY)
+        postgresql._CLOCK = f"SELECT '{self.clock().astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"  # type: ignore[misc]
         made = SqlConnector(source, SqlOptions.model_validate(options), around)
         return _Cut(made, self) if self._fault == "disconnected" else made
 
@@ -439,12 +449,12 @@ class SqlFed:
         values = ", ".join(f":{name}" for name in FIELDS)
         updates = ", ".join(f"{name} = excluded.{name}" for name in (*FIELDS, "sua"))
         statement = text(
-            f"INSERT INTO nguon.ho_so ({names}, sua) VALUES ({values}, CASE WHEN :unknown THEN NULL ELSE clock_timestamp() END) "
+            f"INSERT INTO nguon.ho_so ({names}, sua) VALUES ({values}, CASE WHEN :unknown THEN NULL ELSE :now END) "
             f"ON CONFLICT (so) DO UPDATE SET {updates}"
         )
 
         def given(rows: Sequence[Record]) -> list[Record]:
-            return [row | {"unknown": _lacks_change(row["so"])} for row in rows]
+            return [row | {"unknown": _lacks_change(row["so"]), "now": self.clock()} for row in rows]
 
         if late:
             self._held = self._engine.connect()
@@ -464,7 +474,7 @@ class SqlFed:
         if fault == "column_gone":
             self._run("ALTER TABLE nguon.ho_so RENAME trang_thai TO tinh_trang")
         elif fault == "vanished":
-            self._gone = {str(one.script.dossier_id) for one in self._world.dossiers_at(self.clock())[-3:]}
+            self._gone = {str(one.script.dossier_id) for one in self._world.dossiers_at(self.clock() - A_SHIFT)[-3:]}
 
     def heal(self) -> None:
         if self._fault == "column_gone":
@@ -484,6 +494,7 @@ class SqlFed:
 
     def close(self) -> None:
         self.heal()
+        postgresql._CLOCK = self._servers_clock  # type: ignore[misc]
         self._run("DROP SCHEMA nguon CASCADE")
 
     def cut(self) -> None:

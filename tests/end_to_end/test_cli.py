@@ -191,6 +191,12 @@ def assert_one_message(ran: Ran, code: int, *said: str) -> None:
         ("calendar: xx", "check", "calendar 'xx' is not shipped; use vn"),
         ("sources: [{name: a, kind: fax}]", "check", r"yaml:1: unknown connector kind 'fax'; use one of"),
         ("sources: [{name: a, kind: files, options: {pth: x}}]", "check", r"unknown key 'pth'; remove it"),
+        (
+            "sources: [{name: a, kind: opencps, receive: {token_env: PATH}, "
+            "options: {url: 'http://127.0.0.1:9', group_id: '1', username: u, password: p}}]",
+            "check",
+            "takes neither messages nor files; remove the part",
+        ),
         ("{}", "pull", "names no sources; add one"),
         ("{}", "pull nobody", "there is no source 'nobody' in .*; the sources are: none"),
         ("{}", "sources test nobody", "there is no source 'nobody'"),

@@ -135,6 +135,25 @@ def test_whatever_goes_wrong_on_the_way_the_end_is_true(
     assert again.rows_read == 0
 
 
+def test_a_table_that_is_mended_mends_what_is_known_and_tells_no_old_state_again(
+    installation: Installation, web: WebServer, engine: Engine, tmp_path: Path
+) -> None:
+    world = World(7, NOW, dossiers=60)
+    pusher(world, web, burst=6).push(LONG_AGO, NOW)
+    options: dict[str, Any] = dict(LGSP["options"])  # type: ignore[arg-type]
+    lacking = {**LGSP, "options": {**options, "units": {"Sở khác": "H99.99"}}}
+    wrong = installed(engine, write_settings(tmp_path, lacking), Clock(NOW + timedelta(minutes=1)))
+    pull_source(wrong, wrong.settings.sources[0])
+    told = "SELECT source_key, count(*) FROM tthc.observations GROUP BY 1"
+    before = dict(rows(engine, told))
+    right = installed(engine, write_settings(tmp_path, LGSP), Clock(NOW + timedelta(minutes=2)))
+    pull_source(right, right.settings.sources[0])
+    assert_lands(world, engine, NOW)
+    after = dict(rows(engine, told))
+    assert before.keys() == after.keys() and max(after[key] - before[key] for key in after) == 1
+    assert pull_source(right, right.settings.sources[0]).rows_read == 0
+
+
 def test_what_is_spooled_is_what_is_pushed(engine: Engine, tmp_path: Path) -> None:
     world = World(7, NOW, dossiers=60)
     spool = tmp_path / "spool"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from connectors.mapping_engine import applicant_hash
 from connectors.testing import Conformance
 from tests.listed import told_by
 from tthc_monitor.domain.errors import PermanentSourceError, TransientSourceError
+from tthc_monitor.simulator import igate_api
 from tthc_monitor.simulator.faults import Faults
 from tthc_monitor.simulator.igate_api import STATUS_NUMBERS, at_desk, code_of, promise, promised_day
 from tthc_monitor.simulator.igate_server import CLIENT, USER, SimulatedIgate
@@ -311,21 +313,161 @@ def test_after_any_troubles_a_sweep_makes_everything_true(
     assert_true(records, igate, clock.now)
 
 
+class Edited(World):
+    """A world in which some dossiers, by id, are otherwise than their script says."""
+
+    edits: dict[int, dict[str, Any]]
+
+    def dossiers_at(self, instant: datetime) -> list[Dossier]:
+        """All of them, the edits applied."""
+        edits = self.__dict__.setdefault("edits", {})
+        return [replace(one, **edits.get(one.script.dossier_id, {})) for one in super().dossiers_at(instant)]
+
+
+def open_one(server: SimulatedIgate, instant: datetime = NOW) -> Dossier:
+    return next(one for one in server.world.dossiers_at(instant) if one.status == "processing")
+
+
 def test_a_vanished_dossier_is_not_told_of_any_more(igate: SimulatedIgate) -> None:
     connector = connect(igate)
     cursor, _ = pull(connector, None, {})
-    gone = next(one for one in igate.world.dossiers_at(NOW) if one.status == "processing")
+    gone = open_one(igate)
     igate.faults.vanished = {gone.script.dossier_id}
     records: Records = {}
     cursor, listed_all = pull(connector, cursor, records)
     assert code_of(gone) not in records
     assert not listed_all, "only a sweep decides that it is gone"
     assert isinstance(igate.clock, Clock)
-    igate.clock.now += timedelta(days=1)
+    for is_second in (False, True):
+        igate.clock.now += timedelta(days=1)
+        cursor, listed_all = pull(connector, cursor, records)
+        assert code_of(gone) not in records
+        assert listed_all
+        assert (code_of(gone) not in cursor["watched"]) is is_second
+        cursor, listed_all = pull(connector, cursor, records)
+        assert listed_all is is_second, "after one sweep it is still looked for"
+
+
+def test_a_dossier_that_one_sweep_misses_is_still_asked_for_and_found_after_its_end(start: Start) -> None:
+    clock, world = Clock(NOW), Edited(11, NOW, dossiers=300)
+    server = start(world, clock)
+    connector = connect(server)
+    cursor, _ = pull(connector, None, {})
+    one = open_one(server)
+    world.edits = {one.script.dossier_id: {"status": "done", "released_at": NOW, "finished_at": NOW}}
+    clock.now += timedelta(days=1)
+    server.faults.vanished = {one.script.dossier_id}
+    cursor, _ = pull(connector, cursor, {})
+    server.faults.clear()
+    clock.now += timedelta(hours=1)
+    records: Records = {}
     cursor, listed_all = pull(connector, cursor, records)
-    assert code_of(gone) not in records
+    assert records[code_of(one)]["status"] == 10
     assert listed_all
-    assert code_of(gone) not in cursor["watched"]
+    assert cursor["missed"] == []
+
+
+@pytest.mark.parametrize("status", ["denied", "unresolved", "cancelled"])
+def test_what_ends_before_it_is_accepted_is_found_by_a_sweep_of_a_window(start: Start, status: str) -> None:
+    clock, world = Clock(NOW), Edited(11, NOW, dossiers=300)
+    server = start(world, clock)
+    connector = connect(server, window_days=5)
+    number = open_one(server).script.dossier_id
+    world.edits = {number: {"status": "receiving", "received_at": None, "due_at": None}}
+    records: Records = {}
+    cursor, _ = pull(connector, None, records)
+    [key] = [key for key in records if key.endswith(f"-{number}")]
+    assert records[key]["status"] == 1
+    world.edits = {number: {"status": status, "received_at": None, "due_at": None}}
+    clock.now += timedelta(hours=1)
+    cursor, listed_all = pull(connector, cursor, records)
+    assert not listed_all, "an ordinary run does not ask for it"
+    clock.now += timedelta(days=1)
+    _, listed_all = pull(connector, cursor, records)
+    assert records[key]["status"] == NATIONAL[status]
+    assert listed_all
+
+
+def test_a_check_names_the_ends_that_a_sweep_of_a_window_cannot_ask_for(igate: SimulatedIgate) -> None:
+    some = {key: value for key, value in STATUSES.items() if value not in (7, 8)}
+    [line] = [line for line in connect(igate, statuses=some, window_days=5).check() if "window_days" in line]
+    assert line.startswith("statuses has no number that is 7 (")
+    assert ", 8 (" in line
+    for options in ({"window_days": 5}, {"statuses": some}):
+        assert not any("window_days" in line for line in connect(igate, **options).check())
+
+
+def test_a_sweep_of_a_window_is_no_full_pull(igate: SimulatedIgate) -> None:
+    connector = connect(igate, window_days=5)
+    [*_, first] = connector.fetch(None)
+    assert first.gave_all
+    assert isinstance(igate.clock, Clock)
+    igate.clock.now += timedelta(days=1)
+    [*_, swept] = connector.fetch(first.cursor)
+    assert (swept.gave_all, swept.listed_all) == (False, True)
+    full = connect(igate)
+    [*_, last] = full.fetch(None)
+    igate.clock.now += timedelta(days=1)
+    assert [page.gave_all for page in full.fetch(last.cursor)][-1]
+
+
+def test_the_end_of_an_old_dossier_is_found_though_the_settings_changed_in_between(start: Start) -> None:
+    clock, world = Clock(NOW), Edited(11, NOW, dossiers=300)
+    server = start(world, clock)
+    since = NOW.date() - timedelta(days=1)
+    cursor, _ = pull(connect(server, since=since), None, {})
+    one = next(
+        one
+        for one in server.world.dossiers_at(NOW)
+        if one.status == "processing" and one.received_at is not None and one.received_at < NOW - timedelta(days=2)
+    )
+    world.edits = {one.script.dossier_id: {"status": "done", "released_at": NOW, "finished_at": NOW}}
+    clock.now += timedelta(hours=1)
+    records: Records = {}
+    _, listed_all = pull(connect(server, since=since, due_date_means="start_of_day"), cursor, records)
+    assert records[code_of(one)]["status"] == 10
+    assert listed_all
+
+
+@pytest.mark.parametrize("watched", [None, "x", {"A": 7, "B": "gestern", "C": "0001-01-01T00:00:00+07:00"}])
+def test_what_a_cursor_should_not_hold_does_no_harm(igate: SimulatedIgate, watched: Any) -> None:
+    cursor, _ = pull(connect(igate), None, {})
+    _, listed_all = pull(connect(igate), {**cursor, "watched": watched, "missed": watched}, {})
+    assert listed_all is not isinstance(watched, dict)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("acceptedDate", "0001-01-01T00:00:00.000+0700", "acceptedDate"),
+        ("acceptedDate", "9999-12-31T23:59:59.999-0700", "acceptedDate"),
+        ("applicant", None, "cannot be applied"),
+    ],
+)
+def test_a_record_that_cannot_be_read_costs_itself_only(
+    igate: SimulatedIgate, monkeypatch: pytest.MonkeyPatch, field: str, value: str | None, told: str
+) -> None:
+    bad = open_one(igate)
+    right = igate_api.record
+
+    def spoiled(one: Dossier, writing: igate_api.IgateWriting) -> dict[str, Any]:
+        found = right(one, writing)
+        return {**found, field: value} if found["code"] == code_of(bad) else found
+
+    monkeypatch.setattr(igate_api, "record", spoiled)
+    connector = connect(igate, applicant="join('', [applicant.data.identityNumber])")
+    cursor: Cursor | None = None
+    for _ in range(2):
+        pages = list(connector.fetch(cursor))
+        batches = [connector.normalise(page) for page in pages]
+        [reject, *_] = [reject for batch in batches for reject in batch.rejects]
+        assert told in f"{reject.column} {reject.reason}"
+        assert all(mark not in repr(reject) for mark in FAKE_MARKS)
+        given = {key for batch in batches for key in batch.records["source_key"]}
+        assert code_of(bad) not in given
+        if cursor is None:
+            assert len(given) == len(igate.world.dossiers_at(NOW)) - 1
+        cursor = json.loads(json.dumps(pages[-1].cursor))
 
 
 def test_a_cursor_of_other_settings_starts_anew(igate: SimulatedIgate) -> None:
@@ -414,8 +556,9 @@ def test_a_password_grant_works_and_wrong_secrets_are_told_but_not_shown(igate: 
         assert "sai-mat-khau" not in str(caught.value)
 
 
-def test_no_personal_value_passes_the_edge(igate: SimulatedIgate) -> None:
-    connector = connect(igate, applicant=None)
+@pytest.mark.parametrize("applicant", [None, "applicant.data.identityNumber"])
+def test_no_personal_value_passes_the_edge(igate: SimulatedIgate, applicant: str | None) -> None:
+    connector = connect(igate, applicant=applicant)
     pages = list(connector.fetch(None))
     text = told_by(pages)
     frame = pl.concat([connector.normalise(page).records for page in pages]).write_csv()

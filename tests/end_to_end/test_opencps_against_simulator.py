@@ -360,6 +360,53 @@ def test_history_that_cannot_be_read_leaves_the_record_without_it(server: Simula
     assert all(one["supplement_count"] is not None for one in again.values())
 
 
+def test_a_history_that_was_refused_for_a_while_is_read_again(
+    new_server: Callable[[World, Clock], SimulatedServer],
+) -> None:
+    clock = Clock(NOW)
+    server = new_server(World(11, NOW, dossiers=200), clock)
+    connector = connect(server)
+    records: Records = {}
+    cursor = pull(connector, None, records)
+    server.faults.without_history = {one.script.dossier_id for one in server.world.dossiers_at(NOW)}
+    clock.now += timedelta(hours=12)
+    cursor = pull(connector, cursor, records)
+    stale = cursor["stale"]
+    assert len(stale) > 3, "refused while something had happened"
+    clock.now += timedelta(minutes=10)
+    before = server.api.requests
+    cursor = pull(connector, cursor, records)
+    asked = server.api.requests - before
+    assert set(stale) <= set(cursor["stale"])
+    clock.now += timedelta(minutes=10)
+    before = server.api.requests
+    cursor = pull(connector, cursor, records)
+    assert server.api.requests - before <= asked + 5, "what is refused for ever costs nothing but once a day"
+    server.faults.without_history = set()
+    clock.now += timedelta(days=1)
+    cursor = pull(connector, cursor, records)
+    assert_true(records, server, clock.now)
+    assert cursor["stale"] == []
+
+
+def test_instants_that_the_source_corrects_are_read_again_though_nobody_acted(
+    new_server: Callable[[World, Clock], SimulatedServer],
+) -> None:
+    clock = Clock(NOW)
+    server = new_server(World(11, NOW, dossiers=200), clock)
+    server.faults.clock_skew = timedelta(minutes=-4)
+    connector = connect(server)
+    records: Records = {}
+    cursor = pull(connector, None, records)
+    server.faults.clear()
+    clock.now += timedelta(days=1)
+    pull(connector, cursor, records)
+    open_ones = {f"55001/{one.script.dossier_id}" for one in server.world.dossiers_at(clock.now) if not one.finished_at}
+    expected = {told["source_key"]: told for told in map(truth, server.world.dossiers_at(clock.now))}
+    for key in open_ones:
+        assert {name: records[key][name] for name in expected[key]} == expected[key]
+
+
 @pytest.mark.parametrize(
     "faults",
     [{"server_errors": 2}, {"too_many_requests": 2}, {"truncated": 2}, {"slow": 1, "slow_seconds": 3.0}],

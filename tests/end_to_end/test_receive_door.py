@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -28,7 +28,7 @@ from tthc_monitor.installation import Installation
 from tthc_monitor.jobs import pull_source
 from tthc_monitor.serving import WebServer
 from tthc_monitor.store import database
-from tthc_monitor.web import make_doors
+from tthc_monitor.web import make_doors, receive
 
 ROOT = Path(__file__).parents[2]
 POISON = "CÔNG DÂN GIẢ 0888888888888"
@@ -75,16 +75,43 @@ def test_without_the_token_nothing_is_taken(web: WebServer, engine: Engine) -> N
         with client(web, Authorization=shown) as sender:
             answer = sender.post("/receive/lgsp", content=body([dossier()]))
         assert answer.status_code == 401
-        assert answer.headers["www-authenticate"].startswith('Bearer realm="tthc-monitor", Basic')
-        assert answer.json()["error_code"] == "1" and "send 'Authorization: Bearer TOKEN'" in answer.json()["message"]
+        assert answer.headers["www-authenticate"] == 'Bearer realm="tthc-monitor"', "a browser asks nobody for it"
+        assert "send 'Authorization: Bearer TOKEN'" in answer.json()["error"]
     assert kept(engine) == []
 
 
-def test_sources_that_are_not_there_or_take_nothing_look_like_a_wrong_token(web: WebServer) -> None:
+def test_without_the_token_nothing_tells_which_sources_there_are(web: WebServer) -> None:
+    with client(web, Authorization="Bearer sai") as guesser:
+        for door in ("receive", "upload"):
+            answers = [guesser.post(f"/{door}/{name}", content=b"{}") for name in ("lgsp", "bang", "kin", "nham")]
+            assert [answer.status_code for answer in answers] == [401] * 4
+            told = [(answer.json(), sorted(answer.headers.items())) for answer in answers]
+            for _, headers in told:
+                headers[:] = [(name, value) for name, value in headers if name != "date"]
+            assert told == [told[0]] * 4
     with client(web) as sender:
-        answers = [sender.post(f"/receive/{name}", content=b"{}") for name in ("kin", "nham")]
-    assert [answer.status_code for answer in answers] == [401, 401]
-    assert answers[0].json() == answers[1].json()
+        assert [sender.post(f"/receive/{name}", content=b"{}").status_code for name in ("kin", "nham")] == [401, 401]
+
+
+def test_what_a_browser_sends_for_a_page_is_refused_although_it_shows_the_token(web: WebServer, engine: Engine) -> None:
+    shown = base64.b64encode(f"u:{TOKEN}".encode()).decode()
+    pages = (
+        {"Origin": "http://noi-khac.example"},
+        {"Origin": "null"},
+        {"Origin": web.url},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    )
+    for headers in pages:
+        with client(web, Authorization=f"Basic {shown}", **{"Content-Type": "text/plain"}) as browser:
+            for address in ("/receive/lgsp", "/upload/bang?name=a.csv", "/receive/nham"):
+                answer = browser.post(address, content=body([dossier()]), headers=headers)
+                assert answer.status_code == 403 and "send it by a program" in answer.json()["error"]
+    assert kept(engine) == [] and rows(engine, "SELECT count(*) FROM tthc.pull_runs") == [(0,)]
+    for site in ("none", "same-origin"):
+        with client(web) as sender:
+            answer = sender.post("/receive/lgsp", content=body([dossier()]), headers={"Sec-Fetch-Site": site})
+            assert answer.status_code == 200
 
 
 def test_a_source_of_files_takes_no_messages(web: WebServer) -> None:
@@ -235,6 +262,56 @@ def test_fifty_senders_at_once_lose_nothing(installation: Installation, web: Web
     assert codes == [200] * 300
     pull_source(installation, installation.settings.sources[0])
     assert rows(engine, "SELECT count(*), count(DISTINCT source_key) FROM tthc.observations") == [(300, 300)]
+
+
+@contextmanager
+def stuck(engine: Engine) -> Iterator[None]:
+    """While nothing can be put into the inbox."""
+    with engine.connect() as other:
+        other.exec_driver_sql("LOCK TABLE tthc.inbox")
+        yield
+
+
+def stuck_deliveries(engine: Engine) -> int:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    found: int = rows(engine, waiting)[0][0]
+    return found
+
+
+def wait_for_deliveries(engine: Engine, number: int) -> None:
+    deadline = time.monotonic() + 10
+    while stuck_deliveries(engine) < number:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_messages_are_read_three_at_a_time(web: WebServer, engine: Engine) -> None:
+    def send(number: int) -> int:
+        with client(web) as sender:
+            return sender.post("/receive/lgsp", content=body([dossier(f"a-{number}")])).status_code
+
+    with ThreadPoolExecutor(9) as pool:
+        with stuck(engine):
+            sent = [pool.submit(send, number) for number in range(9)]
+            wait_for_deliveries(engine, 3)
+            time.sleep(0.3)
+            assert stuck_deliveries(engine) == 3
+        assert [one.result() for one in sent] == [200] * 9
+
+
+def test_a_message_counts_as_held_until_it_is_stored(
+    installation: Installation, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = body([dossier()])
+    monkeypatch.setattr(receive, "_TOGETHER", len(message) * 3 // 2)
+    with served(installation) as web, client(web) as sender, ThreadPoolExecutor(1) as pool:
+        with stuck(engine):
+            first = pool.submit(sender.post, "/receive/lgsp", content=message)
+            wait_for_deliveries(engine, 1)
+            second = sender.post("/receive/lgsp", content=message)
+        assert second.status_code == 503 and "send again later" in second.json()["message"]
+        assert first.result().status_code == 200
+        assert sender.post("/receive/lgsp", content=message).status_code == 200
 
 
 # -- when it goes wrong -------------------------------------------------------------------------------------------------

@@ -211,7 +211,8 @@ def test_a_steady_list_is_read_once(system: Listed) -> None:
     twice = len(system.asked)
     system.asked.clear()
     pull(connect(system, "page", steady=True))
-    assert (len(system.asked), twice) == (11, 21)
+    # Ten pages and an empty one, that one once more and the one behind it; then the ten again but for the last.
+    assert (len(system.asked), twice) == (13, 23)
 
 
 def test_a_source_that_counts_is_read_once(system: Listed) -> None:
@@ -223,6 +224,32 @@ def test_pages_smaller_than_asked_for_lose_nothing(system: Listed) -> None:
     system.cap = 7
     found, _, _ = pull(connect(system, "offset with total"))
     assert sorted(found) == sorted(codes(system))
+
+
+@pytest.mark.parametrize("way", ["page", "offset"])
+@pytest.mark.parametrize("empty", [(1,), (4,), (4, 5), (10,)])
+def test_an_empty_page_in_the_middle_does_not_end_a_list(system: Listed, way: str, empty: tuple[int, ...]) -> None:
+    system.empty = empty
+    found, _, _ = pull(connect(system, way, workers=1))
+    assert set(found) == codes(system)
+
+
+@pytest.mark.parametrize("way", ["page", "offset"])
+def test_a_source_that_refuses_pages_behind_its_end_is_read_to_the_end(system: Listed, way: str) -> None:
+    system.strict = True
+    found, _, _ = pull(connect(system, way))
+    assert set(found) == codes(system)
+
+
+def test_changes_too_are_not_lost_by_one_empty_page(system: Listed) -> None:
+    connector = connect(system, "page", changes=CHANGES)
+    _, cursor, _ = pull(connector)
+    for one in system.records:
+        one["changed"] = f"{NOW:%Y-%m-%dT%H:%M:%S%z}"
+    system.asked.clear()
+    system.empty = (1, 6)
+    found, _, _ = pull(connector, cursor)
+    assert set(found) == codes(system)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -351,12 +378,34 @@ def test_changes_are_asked_for_from_an_overlap_before_the_last_fetch(system: Lis
     assert listed_all
 
 
-def test_other_settings_list_everything_again_and_other_addresses_do_not(system: Listed) -> None:
+def test_other_settings_hosts_and_headers_list_everything_again_and_other_ways_of_asking_do_not(system: Listed) -> None:
     _, cursor, _ = pull(connect(system, changes=CHANGES))
-    found, _, _ = pull(connect(system, changes=CHANGES, timeout_seconds=9, headers={"X-A": "b"}), cursor)
+    found, _, _ = pull(connect(system, changes=CHANGES, timeout_seconds=9), cursor)
     assert found == []
-    found, _, _ = pull(connect(system, changes=CHANGES, null_values=["-"]), cursor)
-    assert len(found) == 95
+    same_system = system.url.replace("127.0.0.1", "localhost")
+    for changes in ({"null_values": ["-"]}, {"headers": {"X-Tenant": "b"}}, {"url": f"{same_system}/api"}):
+        found, _, _ = pull(connect(system, changes=CHANGES, **changes), cursor)
+        assert len(found) == 95, changes
+
+
+def test_where_clocks_are_set_back_changes_are_asked_for_from_the_earliest_time_they_show(system: Listed) -> None:
+    fall_back = datetime(2026, 10, 25, 1, 0, tzinfo=UTC)
+    zoned: dict[str, Any] = {"changes": {**CHANGES, "format": "%Y-%m-%d %H:%M:%S"}, "zone": "Europe/Paris"}
+    _, cursor, _ = pull(connect(system, now=fall_back - timedelta(minutes=20), **zoned))
+    system.asked.clear()
+    system.records[3]["changed"] = "2026-10-25 02:05:00"
+    found, _, _ = pull(connect(system, now=fall_back + timedelta(minutes=10), **zoned), cursor)
+    assert "H99-000003" in found
+    assert system.asked[0]["since"] == "2026-10-25 01:30:00"
+
+
+def test_the_applicants_identity_is_a_hash_before_a_page_leaves(system: Listed) -> None:
+    connector = connect(system, look={"path": "records/{key}"})
+    assert isinstance(connector, LooksDirectly)
+    pages = [*connector.fetch(None), *connector.look([str(2**63 + 1)])]
+    assert "0888" not in told_by(pages)
+    hashes = connector.normalise(pages[-1]).records["applicant_hash"].to_list()
+    assert hashes == [applicant_hash("088800000001", b"khoa")]
 
 
 def test_fixed_parameters_headers_and_those_of_changes_are_sent(system: Listed) -> None:

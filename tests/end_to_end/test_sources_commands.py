@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import jsonschema
@@ -118,7 +120,26 @@ def test_a_file_at_hand_is_pulled_instead_of_the_sources_own(folder: Path, engin
     run(folder, "pull", "phuong", "--file", "gui.csv")
     assert held(engine) == [("H99-7", 4)]
     assert "--file is read as one source; name that source" in run(folder, "pull", "--file", "gui.csv", code=2)
+    assert "--whole says what the file of --file is; name that file" in run(folder, "pull", "phuong", "--whole", code=2)
     assert "is no file; name the file to read" in run(folder, "pull", "phuong", "--file", "nirgends.csv", code=2)
+
+
+def test_a_file_at_hand_is_a_part_unless_it_is_said_to_be_whole(folder: Path) -> None:
+    run(folder, "pull", "phuong")
+    (folder / "gui.csv").write_text(HEADER + FIRST.replace("H99-1", "H99-7"), encoding="utf-8")
+    said = "1 open dossiers are not listed"
+    assert said not in run(folder, "pull", "phuong", "--dry-run", "--file", "gui.csv")
+    assert said in run(folder, "pull", "phuong", "--dry-run", "--file", "gui.csv", "--whole")
+
+
+def test_a_file_at_hand_tells_what_was_when_it_was_written(folder: Path, engine: Engine) -> None:
+    (folder / "gui.csv").write_text(HEADER + FIRST, encoding="utf-8")
+    written = datetime(2026, 11, 3, 9, tzinfo=UTC)
+    os.utime(folder / "gui.csv", (written.timestamp(), written.timestamp()))
+    run(folder, "pull", "phuong", "--file", "gui.csv")
+    with engine.connect() as connection:
+        seen = connection.execute(text("SELECT asked_at FROM tthc.dossiers")).scalar_one()
+    assert seen == written
 
 
 def test_a_failed_source_does_not_keep_the_others_from_being_pulled(folder: Path, engine: Engine) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import httpx
@@ -99,6 +100,22 @@ def test_without_its_database_it_is_healthy_but_not_ready(gone: Engine) -> None:
     assert "Chưa đọc được số liệu" in page.text
     assert metrics.status_code == 200
     assert "tthc_database_up 0.0" in metrics.text
+
+
+def test_pages_never_take_more_than_four_connections_at_once(engine: Engine) -> None:
+    asked = 12
+    with served(engine) as client, engine.connect() as other, ThreadPoolExecutor(asked) as pool:
+        other.exec_driver_sql("LOCK TABLE tthc.metric_snapshot_taken")
+        before = engine.pool.checkedout()  # type: ignore[attr-defined]
+        answers = [pool.submit(client.get, "/") for _ in range(asked)]
+        deadline = time.monotonic() + 1.5
+        most = 0
+        while time.monotonic() < deadline and not any(one.done() for one in answers):
+            most = max(most, engine.pool.checkedout() - before)  # type: ignore[attr-defined]
+            assert client.get("/-/healthy").status_code == 200
+        other.rollback()
+        assert most == 4
+        assert {one.result().status_code for one in answers} <= {200, 503}
 
 
 def test_a_database_at_another_migration_is_not_ready(engine: Engine) -> None:

@@ -8,6 +8,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import accumulate
 from types import FrameType
 from typing import Any
 
@@ -18,6 +19,7 @@ from _pytest.runner import runtestprotocol
 from tests.mutation.mistakes import Mutant
 
 SLOWEST_TEST = 20  # seconds, traced; slower tests are left out
+TIME_FOR_OTHERS = 20  # seconds, for tests that run nothing of a module that is imported with a mistake
 
 
 @dataclass
@@ -31,12 +33,24 @@ class Survey:
     kills: Counter[str] = field(default_factory=Counter)
 
     def chosen(self, mutant: Mutant) -> list[str]:
-        """The tests that can notice a mistake: those that noticed others first, then the quickest."""
+        """The tests that can notice a mistake: those that noticed others first, then the quickest.
+
+        One that acts when the module is imported is for the tests that run something of it; and, as a constant is read
+        without running a line, for as many of the others as there is time for.
+        """
+        at_import = mutant.function is None
         lines = {(mutant.path, line) for line in range(mutant.line, mutant.last_line + 1)}
-        if mutant.function is None or lines & self.at_import:
-            lines = {place for place in self.tests if place[0] == mutant.path}
-        names = set().union(*(self.tests.get(line, set()) for line in lines))
-        return sorted(names, key=lambda name: (-self.kills[name], self.seconds[name]))
+        if at_import or lines & self.at_import:
+            at_import, lines = True, {place for place in self.tests if place[0] == mutant.path}
+        near = set().union(*(self.tests.get(line, set()) for line in lines))
+        if at_import:
+            others = sorted(self.seconds.keys() - near, key=self._order)
+            spent = accumulate(self.seconds[name] for name in others)
+            near |= {name for name, seconds in zip(others, spent, strict=True) if seconds < TIME_FOR_OTHERS}
+        return sorted(near, key=self._order)
+
+    def _order(self, name: str) -> tuple[int, float]:
+        return -self.kills[name], self.seconds[name]
 
 
 class Lines:

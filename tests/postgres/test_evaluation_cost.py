@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import Engine, event
@@ -16,11 +17,14 @@ from rules.grounds import Grounds
 from rules.loader import load_packs
 from tests.postgres.test_ledger import START, query, record, take
 from tests.postgres.test_recompute import NOW, calendar, judge
+from tthc_monitor.domain.errors import DatabaseError
 from tthc_monitor.domain.facts import FACT_SCHEMA
 from tthc_monitor.domain.lawful_due import Limits
 from tthc_monitor.domain.time_limits import ClockPolicy
 from tthc_monitor.settings import RulesSettings
 from tthc_monitor.store import selection
+from tthc_monitor.store.database import make_engine, transaction
+from tthc_monitor.store.groups import make_lookups
 from tthc_monitor.store.judgements import load_facts
 
 PACKS = load_packs(RulesSettings().packs, Path())
@@ -112,6 +116,29 @@ def test_lookups_for_groups_are_made_by_the_first_evaluation_that_has_rules_abou
     with statements(engine) as seen:
         judge(engine, grounds(unit_off=("2026-03-05",)))
     assert not any("INDEX" in one for one in seen)
+
+
+def test_a_service_whose_role_does_not_own_the_tables_makes_the_lookups_too_and_one_that_may_only_read_cannot(
+    engine: Engine,
+) -> None:
+    roles = {name: f"{name}_{uuid4().hex[:8]}" for name in ("ghi", "doc")}
+    schema = "GRANT USAGE ON SCHEMA tthc TO {0}; GRANT SELECT ON ALL TABLES IN SCHEMA tthc TO {0}"
+    try:
+        with transaction(engine) as connection:
+            for role in roles.values():
+                connection.exec_driver_sql(f"CREATE ROLE {role} LOGIN PASSWORD 'x'; {schema.format(role)}")
+            connection.exec_driver_sql(f"GRANT INSERT, UPDATE ON ALL TABLES IN SCHEMA tthc TO {roles['ghi']}")
+        for name, made in (("doc", frozenset()), ("ghi", {"dossiers_filing"})):
+            plain = make_engine(engine.url.set(username=roles[name], password="x"))
+            refused = pytest.raises(DatabaseError, match="permission denied") if name == "doc" else nullcontext()
+            with refused, transaction(plain) as connection:
+                make_lookups(connection, ["filing"])
+            plain.dispose()
+            assert lookups(engine) == made
+    finally:
+        with transaction(engine) as connection:
+            for role in roles.values():
+                connection.exec_driver_sql(f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
 def test_flags_of_dossiers_touched_here_and_there_are_replaced_and_no_others(engine: Engine) -> None:

@@ -20,17 +20,19 @@ from tthc_monitor.store.runs import Totals
 
 
 class Askable(Told):
-    """A told source that can be asked for single dossiers."""
+    """A told source that can be asked for single dossiers: those it lists, unless it is blind, and others it has."""
 
     has: Sequence[dict[str, Any]] = ()
     refused = 0
+    blind = False
     failure: BaseException | None = None
 
     def look(self, keys: Sequence[str]) -> Iterator[Page]:
         self.looked.append(list(keys))
         if self.failure is not None:
             raise self.failure
-        found = [row for row in self.has if row["source_key"] in keys]
+        listed = [] if self.blind else [row for sheet in self.answer if isinstance(sheet, Sheet) for row in sheet.rows]
+        found = [row for row in (*self.has, *listed) if row["source_key"] in keys]
         yield Page(Sheet(found, tuple(reject(number) for number in range(self.refused))), f"{self.name}/look")
 
     looked: list[list[str]]
@@ -82,7 +84,7 @@ def test_a_dossier_missed_twice_is_asked_for_and_only_what_the_source_does_not_h
     assert first.looked == [], "missed once"
     second = askable(record("d"), has=[record("a"), record("b", status=9)])
     done = take_with(engine, second, 2)
-    assert second.looked == [["a", "b", "c"]]
+    assert second.looked == [["a", "b", "c", "d"]], "with one that was just listed"
     assert (vanished(engine), missing(engine)) == (["c"], ["c"])
     assert (done.dossiers_changed, done.rows_rejected, dossier(engine, "b")["status"]) == (1, 0, 9)
     assert days(dossier(engine, "b")["open_seen_at"]) == 0
@@ -130,7 +132,7 @@ def test_a_dossier_that_is_found_but_cannot_be_read_has_not_vanished(engine: Eng
     assert len(query(engine, "SELECT value FROM tthc.rejects")) == 1
 
 
-def test_a_listing_that_could_not_be_read_wholly_or_believed_asks_for_nothing(engine: Engine) -> None:
+def test_a_listing_that_is_not_believed_asks_for_nothing(engine: Engine) -> None:
     keys = [str(number) for number in range(100)]
     take(engine, *map(record, keys))
     for day in (1, 2):
@@ -138,12 +140,149 @@ def test_a_listing_that_could_not_be_read_wholly_or_believed_asks_for_nothing(en
         take_with(engine, source, day)
         assert source.looked == []
     assert "too many at once" in str(notes(engine)[2])
-    take_with(engine, askable(*map(record, keys[1:])), 3)
-    unread = told(Sheet([record(key) for key in keys[1:]], (reject(1),)))
-    unread.__class__ = Askable
-    unread.looked = []  # type: ignore[attr-defined]
-    take_with(engine, unread, 4)
-    assert unread.looked == [] and vanished(engine) == []  # type: ignore[attr-defined]
+
+
+def test_rows_that_could_not_be_read_do_not_keep_what_the_source_does_not_have_from_vanishing(engine: Engine) -> None:
+    keys = [str(number) for number in range(100)]
+    take(engine, *map(record, keys))
+    take_with(engine, askable(*map(record, keys[1:])), 1)
+    unread = askable()
+    unread.answer = (Sheet([record(key) for key in keys[1:]], (reject(1),)),)
+    take_with(engine, unread, 2)
+    assert (len(unread.looked), vanished(engine), notes(engine)[2]) == (1, ["0"], None)
+
+
+def test_where_it_cannot_be_asked_rows_that_could_not_be_read_may_be_what_is_missing_and_the_note_says_so(
+    engine: Engine,
+) -> None:
+    keys = [str(number) for number in range(100)]
+    take(engine, *map(record, keys))
+    take(engine, *map(record, keys[1:]), at=on(1))
+    take_with(engine, told(Sheet([record(key) for key in keys[1:]], (reject(1),))), 2)
+    assert (vanished(engine), missing(engine)) == ([], ["0"])
+    assert "may be among the 1 rows that could not be read" in str(notes(engine)[2])
+
+
+def test_a_source_that_does_not_even_have_what_it_just_listed_proves_nothing_when_asked(engine: Engine) -> None:
+    take(engine, record("a"), record("d"))
+    take_with(engine, askable(record("d")), 1)
+    take_with(engine, askable(record("d"), blind=True), 2)
+    assert (vanished(engine), missing(engine)) == ([], ["a"])
+    assert "asked for one that was just listed the source did not have it either" in str(notes(engine)[2])
+    take_with(engine, askable(record("d")), 3)
+    assert vanished(engine) == ["a"]
+
+
+# -- what is no proof -----------------------------------------------------------------------------------------------
+
+
+def test_a_source_that_lists_nothing_open_is_not_believed(engine: Engine) -> None:
+    keys = [f"k{number}" for number in range(15)]
+    take(engine, *map(record, keys))
+    for day in (1, 2, 3):
+        take(engine, record("e", status=9), at=on(day))
+    assert (vanished(engine), missing(engine)) == ([], [])
+    assert "15 of 15 open dossiers were not listed by this pull, which listed no open" in str(notes(engine)[3])
+
+
+def test_two_misses_within_an_hour_are_one(engine: Engine) -> None:
+    take(engine, record("a"), record("d"))
+    for minutes in (0, 10, 59):
+        take(engine, record("d"), at=on(1 + minutes / 1440))
+    assert (vanished(engine), missing(engine)) == ([], ["a"])
+    take(engine, record("d"), at=on(1 + 60 / 1440))
+    assert vanished(engine) == ["a"]
+
+
+def test_a_listing_of_before_tells_nothing_of_what_was_learnt_since(engine: Engine) -> None:
+    take(engine, record("a"), record("d"), at=on(2))
+    for day in (3, 4):
+        take_with(engine, told(Sheet([record("d")], as_of=on(1))), day)
+    assert missing(engine) == [], "older than the newest listing"
+    only_news(engine, 5, record("new"))
+    for day in (6, 7):
+        take_with(engine, told(Sheet([record("a"), record("d")], as_of=on(day - 1.5))), day)
+    assert (missing(engine), vanished(engine)) == (["new"], []), "missed once: the first listing is of before it"
+    only_news(engine, 8, record("d", status=9))
+    assert days(dossier(engine, "d")["open_seen_at"]) == 5.5
+
+
+def test_an_older_state_does_not_replace_a_newer_one_and_the_note_tells(engine: Engine) -> None:
+    take(engine, record("a", status=4), record("b", status=4))
+    take_with(engine, told(Sheet([record("a", status=5), record("c")], as_of=on(2))), 3)
+    take_with(engine, told(Sheet([record("a", status=4), record("b", status=5), record("n")], as_of=on(1))), 4)
+    assert [dossier(engine, key)["status"] for key in "abn"] == [5, 5, 4]
+    assert notes(engine) == [
+        None,
+        None,
+        "1 dossiers were left out: what is held of them is newer than what was given",
+    ]
+    assert (missing(engine), vanished(engine)) == (["b"], [])
+
+
+def test_of_messages_each_counts_although_one_that_came_before_the_last_pull_began_is_read_after_it(
+    engine: Engine,
+) -> None:
+    take(engine, record("a"), at=on(2))
+    source = told(Sheet([record("a", status=5)], as_of=on(1), new_round=True))
+    source.lists_all_open = False
+    take_with(engine, source, 3)
+    assert (dossier(engine, "a")["status"], notes(engine)) == (5, [None, None])
+
+
+def test_of_pages_of_different_age_each_is_compared_by_its_own(engine: Engine) -> None:
+    take_with(engine, told(Sheet([record("a"), record("b")], as_of=on(2))), 3)
+    pages = (Sheet([record("a", status=5)], as_of=on(1)), Sheet([record("b", status=5)], as_of=on(3)))
+    take_with(engine, told(*pages), 4)
+    assert [dossier(engine, key)["status"] for key in "ab"] == [4, 5]
+
+
+def test_what_nobody_can_date_is_taken_in_and_proves_nothing(engine: Engine) -> None:
+    take(engine, record("a"), record("b"), record("d"))
+    for day in (1, 2):
+        undated = told(Sheet([record("a", steps_done=day), record("b", status=5), record("n")], undated=True))
+        take_with(engine, undated, day)
+    assert (vanished(engine), missing(engine)) == ([], []), "no listing"
+    assert query(engine, "SELECT listed_open_at FROM audit.pull_runs ORDER BY run_id")[1:] == [None, None]
+    only_news(engine, 3, *(record(key, status=9) for key in "abnd"))
+    seen = {key: dossier(engine, key)["open_seen_at"] for key in "abnd"}
+    assert {key: at and days(at) for key, at in seen.items()} == {"a": 0, "b": None, "n": None, "d": 0}
+
+
+def test_what_a_narrower_configuration_leaves_out_does_not_vanish(engine: Engine) -> None:
+    keys = [f"k{number:02}" for number in range(40)]
+    take_with(engine, told(Sheet(list(map(record, keys)))), 0, scope="all")
+    for day in (1, 2, 3):
+        take_with(engine, told(Sheet(list(map(record, keys[30:])))), day, scope="some")
+    assert (vanished(engine), len(missing(engine))) == ([], 30)
+    assert "30 open dossiers are not listed since then" in str(notes(engine)[1])
+    assert notes(engine)[2:] == [None, None], "and they raise no doubt"
+    # Given again, one is like any other.
+    take_with(engine, told(Sheet(list(map(record, keys[29:])))), 4, scope="some")
+    for day in (5, 6):
+        take_with(engine, told(Sheet(list(map(record, keys[30:])))), day, scope="some")
+    assert vanished(engine) == ["k29"]
+
+
+def test_a_source_that_gives_no_page_or_a_part_is_not_held_to_the_volume_of_a_full_pull(engine: Engine) -> None:
+    class Silent(Told):
+        def fetch(self, cursor: Any) -> Iterator[Page]:
+            yield from (Page(sheet, "part", part=True) for sheet in self.answer)
+
+    least = Assertions(min_rows=5, max_drop=0.1)
+    for answer in ((), (Sheet([record("a")]),)):
+        source = told(*answer)
+        source.__class__ = Silent
+        take_with(engine, source, 1, assertions=least)
+    assert query(engine, "SELECT outcome, was_full FROM audit.pull_runs ORDER BY run_id") == [("ok", False)] * 2
+
+
+def test_volumes_count_each_dossier_once(engine: Engine) -> None:
+    rows = [record(f"k{number}") for number in range(6)]
+    least = Assertions(max_drop=0.3)
+    take_with(engine, told(Sheet(rows), Sheet(rows)), 0, assertions=least)
+    take_with(engine, told(Sheet(rows[:5])), 1, assertions=least)
+    assert query(engine, "SELECT rows_read, rows_open FROM audit.pull_runs ORDER BY run_id") == [(12, 6), (5, 5)]
 
 
 def test_many_are_asked_for_in_portions_and_the_rest_in_the_next_pull(
@@ -155,11 +294,11 @@ def test_many_are_asked_for_in_portions_and_the_rest_in_the_next_pull(
     take_with(engine, askable(record("x")), 1)
     source = askable(record("x"), has=[record("k01")])
     take_with(engine, source, 2)
-    assert source.looked == [["k00", "k01", "k02"], ["k03", "k04"]]
+    assert source.looked == [["k00", "k01", "k02", "x"], ["k03", "k04", "x"]]
     assert vanished(engine) == ["k00", "k02", "k03", "k04"]
     again = askable(record("x"), has=[record("k01")])
     take_with(engine, again, 3)
-    assert again.looked == [["k05", "k06", "k07"]], "the one found waits for its second miss"
+    assert again.looked == [["k05", "k06", "k07", "x"]], "the one found waits for its second miss"
 
 
 # -- listings now and then ------------------------------------------------------------------------------------------
@@ -229,11 +368,11 @@ def test_an_ended_dossier_was_seen_open_by_the_newest_listing_that_had_it(
 
 def test_what_was_learnt_between_listings_is_proved_by_its_own_pull_only(engine: Engine) -> None:
     take(engine, record("a", due_current=on(5)), record("b"))
-    # A file of before the listing, read after it: the promise it tells was not in force when the listing was made.
-    only_news(engine, 1, record("a", due_current=on(9)), as_of=on(-1))
+    # A file that is older than the pull that read it: the promise it tells was in force then, and no later.
+    only_news(engine, 1, record("a", due_current=on(9)), as_of=on(0.5))
     only_news(engine, 2, record("a", due_current=on(7)), record("c"))
     held = dossier(engine, "a")
-    assert (held["due_previous"], days(held["due_unmoved_at"]), days(held["due_moved_at"])) == (on(9), -1, 2)
+    assert (held["due_previous"], days(held["due_unmoved_at"]), days(held["due_moved_at"])) == (on(9), 0.5, 2)
     only_news(engine, 3, record("c", status=9), record("b", status=9))
     assert [days(dossier(engine, key)["open_seen_at"]) for key in "bc"] == [0, 2], (
         "new since the listing; held before it"

@@ -217,8 +217,7 @@ def test_a_lease_is_taken_over_by_one_only(installation: Installation) -> None:
     [
         (PermanentSourceError("the password is wrong; correct it"), "the password is wrong; correct it"),
         (DeliveryError("no such address; correct it", permanent=True), "no such address; correct it"),
-        (ValueError("a fault of ours"), "ValueError: a fault of ours"),
-        (ValueError("nul \x00 quoted"), "ValueError: nul \ufffd quoted"),
+        (PermanentSourceError("nul \x00 quoted; mend it"), "nul \ufffd quoted; mend it"),
     ],
 )
 def test_a_failed_run_is_recorded_and_the_next_slot_runs(
@@ -231,6 +230,17 @@ def test_a_failed_run_is_recorded_and_the_next_slot_runs(
     counted.failure = None
     assert run_if_due(at(installation, START + HOUR), job(counted))
     assert [outcome for _, _, outcome, _ in history(installation.engine)] == ["failed", "ok"]
+
+
+def test_of_an_unexpected_error_its_class_and_place_are_recorded_not_its_text(
+    installation: Installation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_if_due(installation, job(Counted(failure=ValueError("could not append Nguyễn Văn Mẫu"))))
+    [(_, _, outcome, detail)] = history(installation.engine)
+    assert outcome == "failed"
+    assert re.fullmatch(r"unexpected ValueError at test_jobs\.py:\d+; report it, with what was done", detail)
+    told = "".join(capsys.readouterr())
+    assert "job_failed" in told and "Nguyễn Văn Mẫu" not in told
 
 
 @pytest.mark.parametrize(

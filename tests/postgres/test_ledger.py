@@ -40,6 +40,7 @@ class Sheet:
     patch: bool = False
     clears: frozenset[str] = frozenset()
     unknown: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    undated: bool = False
 
 
 class Told:
@@ -60,7 +61,8 @@ class Told:
         for number, sheet in enumerate(self.answer, start=1):
             if isinstance(sheet, BaseException):
                 raise sheet
-            yield Page(sheet, f"{self.name}/{number}", sheet.cursor, as_of=sheet.as_of, new_round=sheet.new_round)
+            dated = {"as_of": sheet.as_of, "undated": sheet.undated}
+            yield Page(sheet, f"{self.name}/{number}", sheet.cursor, new_round=sheet.new_round, **dated)
         yield Page(Sheet(), f"{self.name}/end", listed_all=self.lists_all_open, gave_all=self.gives_all)
 
     def normalise(self, page: Page) -> Batch:

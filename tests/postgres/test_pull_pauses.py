@@ -100,6 +100,23 @@ def test_a_source_that_fails_on_rests_longer_each_time_and_one_success_ends_it(e
     assert rest(start + 80 * MINUTE) is None, "counted from the beginning again"
 
 
+def test_pulls_by_hand_neither_make_a_source_rest_nor_end_its_rest(engine: Engine, tmp_path: Path) -> None:
+    here = service(engine, tmp_path)
+    start = hanoi("2026-01-05T14:00:00")
+    (source,) = here.settings.sources
+    for number in range(5):
+        with pytest.raises(PermanentSourceError):
+            pull_source(at(here, start + number * MINUTE), source, by_hand=True)
+    now = at(here, start + 5 * MINUTE)
+    assert pause_of(now, source) is None
+    for _ in range(3):
+        fail(engine, now.now())
+    assert pause_of(now, source) is not None
+    pull_told(engine, Sheet([record("a")]), at=now.now(), by_hand=True)
+    assert pause_of(now, source) is not None, "that a file could be read says nothing of the source"
+    assert query(engine, "SELECT by_hand FROM audit.pull_runs ORDER BY run_id") == [True] * 5 + [False] * 3 + [True]
+
+
 def test_other_sources_failures_are_not_its_own(engine: Engine, tmp_path: Path) -> None:
     start = hanoi("2026-01-05T14:00:00")
     for _ in range(5):

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import Connection
 
+from connectors.sql.flavour import Flavour, Snapshot
+from connectors.sql.mysql import MySql
+from connectors.sql.postgresql import PostgreSql
 from tests.sql.epar import add, connector, make_tables, pull
 from tests.sql.servers import Source, postgresql
 from tthc_monitor.domain.errors import PermanentSourceError, TransientSourceError
@@ -65,6 +71,51 @@ def test_a_key_that_the_server_orders_otherwise_than_it_compares_is_found_out(ma
     sql = connector(mariadb, **PLAIN, query="SELECT * FROM d", key="id", columns={"source_key": "id"}, page_rows=1)
     with pytest.raises(TransientSourceError, match=r"gave 2 rows where it had counted 3.*name columns in 'key'"):
         pull(sql)
+
+
+@pytest.fixture
+def no_snapshots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every question sees what is committed by then, as at a SQL Server that allows no snapshots."""
+    for flavour in (PostgreSql, MySql):
+
+        def begin(
+            self: Flavour, connection: Connection, zone: ZoneInfo, timeout: timedelta, own: Any = flavour.begin
+        ) -> Snapshot:
+            snapshot: Snapshot = own(self, connection, zone, timeout)
+            connection.rollback()
+            connection.execution_options(isolation_level="READ COMMITTED")
+            return replace(snapshot, consistent=False)
+
+        monkeypatch.setattr(flavour, "begin", begin)
+
+
+@pytest.mark.usefixtures("no_snapshots")
+def test_rows_that_a_key_loses_are_found_out_without_a_snapshot_too(mariadb: Source) -> None:
+    mariadb.run("CREATE TABLE d (id enum('b', 'a', 'c') PRIMARY KEY)", "INSERT INTO d VALUES ('a'), ('b'), ('c')")
+    sql = connector(mariadb, **PLAIN, query="SELECT * FROM d", key="id", columns={"source_key": "id"}, page_rows=1)
+    with pytest.raises(TransientSourceError, match="gave 2 rows where it had counted 3"):
+        pull(sql)
+
+
+@pytest.mark.usefixtures("no_snapshots")
+def test_rows_that_come_again_and_again_end_without_a_snapshot_too(postgres: Source) -> None:
+    # A key that grows with the time is always behind the last one read.
+    query = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS numeric) + n AS id FROM generate_series(1, 50) n"
+    sql = connector(postgres, **PLAIN, query=query, key="id", columns={"source_key": "id"}, page_rows=50)
+    with pytest.raises(TransientSourceError, match="gave 1150 rows where it had counted 50"):
+        pull(sql)
+
+
+@pytest.mark.usefixtures("no_snapshots")
+def test_rows_that_come_and_go_are_believed_without_a_snapshot(source: Source) -> None:
+    source.run("CREATE TABLE d (id int PRIMARY KEY)")
+    source.many("INSERT INTO d VALUES (:id)", [{"id": number} for number in range(1, 41)])
+    sql = connector(source, **PLAIN, query="SELECT * FROM d", key="id", columns={"source_key": "id"}, page_rows=10)
+    pages = sql.fetch(None)
+    keys = [*sql.normalise(next(pages)).records["source_key"]]
+    source.run("DELETE FROM d WHERE id IN (3, 35, 36)", "INSERT INTO d VALUES (100)")
+    keys += [key for page in pages for key in sql.normalise(page).records["source_key"]]
+    assert keys == [str(number) for number in (*range(1, 35), *range(37, 41), 100)]
 
 
 def test_mysql_bytes_are_text_where_they_are_utf_8_and_a_reject_where_not(mariadb: Source) -> None:

@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 import pytest
 
 from connectors.base import Connector, LooksDirectly
+from connectors.mapping_engine import applicant_hash
+from connectors.sql import postgresql
 from connectors.testing import Conformance
 from tests.sql.epar import NOON, OPTIONS, POISON, add, connector, make_tables, pull
 from tests.sql.servers import PASSWORD, Source
@@ -118,6 +120,39 @@ def test_only_what_changed_is_asked_for_until_a_sweep_is_due(records: Source) ->
     assert pull(changed, cursor)[0].height == 4
 
 
+def test_pages_tell_the_instant_of_the_servers_state(records: Source) -> None:
+    add(records, *range(1, 4))
+    sql = connector(records, page_rows=2)
+    pages = [*sql.fetch(None), *sql.look(["1"])]
+    instants = {page.as_of for page in pages[:-1]}
+    assert len(instants) == 1
+    [cursor] = [page.cursor for page in pages if page.cursor is not None]
+    assert {item.isoformat() for item in instants if item is not None} == {cursor["since"]["instant"]}
+    assert pages[-1].as_of is not None
+
+
+def test_a_standby_tells_the_instant_that_it_had_come_to(postgres: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_tables(postgres)
+    add(postgres, 1)
+    behind = NOON - timedelta(hours=5)
+    # A second server that is hours behind would take too long to make: its clock alone is put in its place.
+    monkeypatch.setattr(postgresql, "_CLOCK", f"SELECT '{behind:%Y-%m-%d %H:%M:%S}'")
+    [page] = connector(postgres).fetch(None)
+    assert page.as_of == behind
+    [page] = connector(postgres).look(["1"])
+    assert page.as_of == behind
+
+
+def test_everything_is_listed_when_the_servers_clock_was_set_back(records: Source) -> None:
+    add(records, 1, c_updated="2026-01-01 08:00:00")
+    sql = connector(records)
+    _, _, cursor = pull(sql)
+    assert cursor is not None
+    assert pull(sql, cursor)[0].height == 0
+    later = datetime.fromisoformat(cursor["since"]["instant"]) + timedelta(days=1)
+    assert pull(sql, {**cursor, "since": {"instant": later.isoformat()}})[0].height == 1
+
+
 def test_what_commits_late_with_an_earlier_time_is_found_by_the_next_fetch(records: Source) -> None:
     add(records, 1)
     sql = connector(records)
@@ -220,6 +255,15 @@ def test_personal_columns_never_leave_the_server(records: Source, caplog: pytest
     assert any("tthc_source" in line for line in asked)
     for poison in POISON:
         assert all(poison not in line for line in [*told, *asked])
+
+
+def test_the_applicants_identity_is_a_hash_before_a_page_leaves(records: Source) -> None:
+    add(records, 1)
+    sql = connector(records, columns={**OPTIONS["columns"], "applicant_hash": "c_citizen_id"})
+    for page in (*sql.fetch(None), *sql.look(["1"])):
+        assert all(poison not in str(page.content.table.frame.rows()) for poison in POISON)
+        [found] = sql.normalise(page).records["applicant_hash"]
+        assert found == applicant_hash(POISON[2], b"a key of tests alone")
 
 
 # -- what is told when something is wrong ------------------------------------------------------------------------

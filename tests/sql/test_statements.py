@@ -136,6 +136,13 @@ def test_the_start_of_a_fetch_is_never_later_than_it_should_be(name: str, kind: 
     assert DIALECTS[name][0].instant(SINCE, kind, ZONE) == expected
 
 
+@pytest.mark.parametrize("name", ["postgresql", "mysql", "mssql", "oracle"])
+def test_before_clocks_are_set_back_a_fetch_begins_an_hour_early_on_the_wall(name: str) -> None:
+    at = datetime(2026, 10, 25, 0, 40, tzinfo=UTC)
+    start = DIALECTS[name][0].instant(at, Kind.INSTANT, ZoneInfo("Europe/Paris"))
+    assert str(start).replace("T", " ") == "2026-10-25 01:40:00"
+
+
 def test_offsets_of_sql_server_are_told_by_a_value_and_those_of_oracle_by_the_server() -> None:
     offset = datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=7)))
     assert MsSql().refine(Kind.INSTANT, offset) is Kind.INSTANT_UTC
@@ -198,6 +205,21 @@ def test_instants_are_told_in_the_zone_and_what_is_none_stays_a_text() -> None:
     assert [item and item.isoformat() for item in table.typed["a"]] == [expected for _, expected in cells]
     assert table.frame["a"].to_list()[3:6] == [value for value, _ in cells[3:6]]
     assert table.frame["a"].to_list()[6:] == [None] * 3
+
+
+def test_the_first_and_the_last_day_there_is_are_read_wherever_their_offset_puts_them() -> None:
+    ends = [datetime.min.replace(tzinfo=ZONE), datetime.max.replace(tzinfo=timezone(timedelta(hours=-7)))]
+    table = table_of(
+        [(value,) for value in ends],
+        [("a", Column("a", Kind.INSTANT_UTC))],
+        location="query",
+        first_row=1,
+        zone=ZONE,
+        null_values=("9999-12-31 23:59:59.999999-07:00",),
+    )
+    assert table.typed is not None
+    assert table.typed["a"].to_list() == [None, None]
+    assert [item and item[:10] for item in table.frame["a"]] == ["0001-01-01", None]
 
 
 def test_rows_that_cannot_be_read_leave_the_numbers_of_the_others_alone() -> None:

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.dvcqg import windows
-from connectors.dvcqg.spool import list_files
+from connectors.dvcqg import spool_reader, windows
+from connectors.dvcqg.spool import SpoolFile, list_files
 from tests.unit.dvcqg_messages import NOW, Ledger, MemoryInbox, body, connect, dossier, envelope, local, step, steps
 from tthc_monitor.domain.errors import ConfigError, PermanentSourceError
 
@@ -156,6 +156,43 @@ def test_a_cursor_survives_a_store_that_sorts_its_keys_and_stays_small() -> None
     assert ledger.cursor["after"] == len(inbox.kept)
 
 
+@pytest.mark.parametrize(
+    "cursor",
+    [{"version": 2, "scope": "0011", "at": "2026-10-01T00:00:00+00:00"}, {"mark": {"name": "a.csv"}}, {"version": 2}],
+)
+def test_what_a_source_of_another_kind_remembered_is_passed_over(cursor: dict[str, Any]) -> None:
+    connector = connect(inbox := MemoryInbox())
+    inbox.put(connector, body([dossier()]))
+    ledger = Ledger(cursor=cursor)
+    ledger.pull(connector)
+    assert ledger.told("status") == [4]
+    ledger.pull(connector)
+    assert ledger.rounds == 1
+    empty = Ledger(cursor=cursor)
+    empty.pull(connect(MemoryInbox()))
+    assert empty.cursor is not None and empty.cursor["after"] == 0, "and forgotten"
+
+
+def test_settings_that_were_mended_are_applied_to_what_is_still_there(tmp_path: Path) -> None:
+    inbox = MemoryInbox()
+    wrong: dict[str, Any] = {"base": tmp_path, "spool": ".", "units": {"Sở khác": "H99.05"}}
+    right: dict[str, Any] = {**wrong, "units": {"Sở Xây dựng tỉnh Mẫu": "H99.05"}, "statuses": {"11": 4}}
+    for status in (2, 9, 11):
+        inbox.put(connect(), body([dossier(TrangThaiHoSo=status)]))
+    write(tmp_path, "1.json", body([dossier("a-3")]))
+    ledger = Ledger()
+    ledger.pull(connect(inbox, **wrong))
+    pages = list(connect(inbox, **right).fetch(ledger.cursor))
+    assert not any(page.new_round for page in pages) and all(page.undated and page.as_of is None for page in pages)
+    last = {one["source_key"]: one for page in pages for one in connect(**right).normalise(page).records.to_dicts()}
+    assert {key: (one["unit_code"], one["status"]) for key, one in last.items()} == {
+        CODE: ("H99.05", 4), "a-3": ("H99.05", 4),
+    }  # fmt: skip
+    assert pages[-1].cursor is not None
+    assert list(connect(inbox, **{**right, "patience": "1h"}).fetch(pages[-1].cursor)) == [], "patience says nothing"
+    assert list(connect(inbox, key=b"another key of thirty-two bytes.", **right).fetch(pages[-1].cursor))
+
+
 def test_without_inbox_and_spool_there_is_nothing_to_read() -> None:
     with pytest.raises(ConfigError, match=r"names no folder.*; set spool, or pull the source"):
         list(connect().fetch(None))
@@ -276,6 +313,35 @@ def test_what_is_no_message_is_a_reject_and_the_other_files_land(tmp_path: Path)
     assert "GIA DINH" not in repr(ledger.rejects) and [*ledger.states] == [CODE]
     ledger.pull(connect(base=tmp_path, spool="."))
     assert len(ledger.rejects) == 2
+
+
+def test_a_pipe_in_the_folder_is_no_message_and_holds_nothing_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "1.json")
+    (tmp_path / "2.json").symlink_to(tmp_path / "1.json")
+    (tmp_path / "3.json").mkdir()
+    write(tmp_path, "4.json", body([dossier()]))
+    ledger = Ledger()
+    ledger.pull(connect(base=tmp_path, spool="."))
+    assert [*ledger.states] == [CODE] and ledger.rejects == []
+
+
+def test_a_file_that_grows_while_it_is_read_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = body([dossier()])
+    path = write(tmp_path, "1.json", whole)
+
+    def listed(folder: Path) -> list[SpoolFile]:
+        found = list_files(folder)
+        path.write_bytes(whole + whole)
+        return found
+
+    ledger = Ledger()
+    with monkeypatch.context() as patch:
+        patch.setattr(spool_reader, "list_files", listed)
+        ledger.pull(connect(base=tmp_path, spool="."))
+    assert ledger.states == {} and ledger.rejects == []
+    write(tmp_path, "1.json", whole)
+    ledger.pull(connect(base=tmp_path, spool="."))
+    assert [*ledger.states] == [CODE]
 
 
 def test_a_folder_that_was_away_for_a_while_is_not_read_again(tmp_path: Path) -> None:

@@ -164,7 +164,8 @@ def test_the_applicant_is_a_keyed_hash_that_is_made_before_anything_is_kept() ->
         (json.dumps({"data": []}).encode(), "service is neither"),
         (json.dumps({"service": "DongBoHoSoMC"}).encode(), "data is not a list"),
         (body("x"), "data is not a list"),
-        (body([{}] * 1001), "more than 1000 of its records have no MaHoSo"),
+        (body([{}] * 1001), "more than 1000 of its records cannot be taken"),
+        (json.dumps([envelope([7])] * 1001).encode(), "more than 1000 of its records cannot be taken"),
     ],
 )
 def test_a_body_that_is_no_message_is_refused_with_what_to_do(sent: bytes, reason: str) -> None:
@@ -181,6 +182,30 @@ def test_a_message_that_is_taken_is_answered_in_the_portals_form() -> None:
     assert answer["error_code"] == "0"
     assert answer["message"].startswith("records taken: 1; cannot be read: 3 (record 2: MaHoSo is missing")
     assert connect().receive(body([])).contents == []
+
+
+def test_a_list_of_requests_without_end_rejects_its_record_alone() -> None:
+    sent = body([dossier("a-1", DanhSachHoSoBoSung=[1] * 200_000), dossier("a-2", DanhSachHoSoBoSung=[REQUEST] * 100)])
+    received = connect().receive(sent)
+    assert len(json.dumps(received.contents)) < 20_000, "it is not kept either"
+    assert "record 1: DanhSachHoSoBoSung has more than 100 entries" in received.answer["message"]
+    assert [(one["code"], one["supplement_count"]) for one in records(sent)] == [("a-2", 100)]
+    assert rejects(sent) == [("message 1", 1, "DanhSachHoSoBoSung", "has more than 100 entries", None)]
+    many = body([dossier("a-1", DanhSachHoSoBoSung=[1] * 101)] * 1001)
+    with pytest.raises(PermanentSourceError, match="cannot be taken; look at what is sent"):
+        connect().receive(many)
+
+
+@pytest.mark.parametrize("written", ["NaN", "1e400", "-Infinity"])
+def test_what_is_no_number_is_neither_a_key_nor_a_code(written: str) -> None:
+    def sent(**fields: Any) -> bytes:
+        return body([dossier(**fields), dossier("a-2")]).replace(b'"#"', written.encode())
+
+    assert [one["code"] for one in records(sent(MaHoSo="#"))] == ["a-2"]
+    assert rejects(sent(MaHoSo="#"))[0][1:3] == (1, "MaHoSo")
+    (kept, _) = records(sent(MaTTHC="#", TenTTHC="#", TrangThaiHoSo="#", SoDinhDanh="#"))
+    told = (kept["procedure_code"], kept["procedure_name"], kept["status"], kept["source_status"])
+    assert told == ("?", None, None, "?") and kept["applicant_hash"] is None
 
 
 def test_one_object_stands_for_a_list_of_one() -> None:

@@ -19,8 +19,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from connectors.csv_text import text_blocks
 from connectors.files import FilesConnector, FilesOptions
 from connectors.mapping_engine import applicant_hash
+from connectors.workbook_guard import check_workbook
 from tests.unit.test_files_connector import DUE, HEAD, book_of, connector, csv_of, pull, surroundings
 from tests.unit.xls_files import write_xls
 from tthc_monitor.domain.errors import ConfigError, PermanentSourceError, TransientSourceError, TthcError
@@ -201,6 +203,24 @@ def test_a_bomb_is_refused_by_its_directory_before_it_is_unpacked(tmp_path: Path
         pull(connector(tmp_path, "a.xlsx", ID))
 
 
+@pytest.mark.parametrize("before", [b"xx", b"MZ", bytes.fromhex("D0CF11E0A1B11AE1"), b" "])
+def test_a_workbook_behind_something_else_is_none(before: bytes, tmp_path: Path) -> None:
+    """The parser would find it there, unpack it and fill the memory."""
+    path = repacked(tmp_path, SHEET, sheet(" " * (80 << 20)))
+    path.write_bytes(before + path.read_bytes())
+    with pytest.raises(PermanentSourceError, match="it is no workbook"):
+        pull(connector(tmp_path, "a.xlsx", ID))
+
+
+def test_a_gzipped_text_that_has_no_end_for_its_size_is_refused(tmp_path: Path) -> None:
+    piece = gzip.compress(b"1,2\n" * (4 << 20), 9)
+    path = csv_of(tmp_path, piece * 65, "a.csv.gz")
+    with pytest.raises(
+        PermanentSourceError, match=r"a\.csv\.gz: unpacked, the file takes more than 200 times its size"
+    ):
+        sum(map(len, text_blocks(path, "a.csv.gz", "utf-8", 8 << 20)))
+
+
 def test_a_bomb_whose_directory_lies_is_refused_where_it_goes_beyond(tmp_path: Path) -> None:
     repacked(tmp_path, SHEET, sheet(" " * (80 << 20)), claim=1000)
     with pytest.raises(PermanentSourceError, match="larger than the directory says"):
@@ -223,6 +243,14 @@ def test_cells_far_apart_are_refused_before_the_space_between_them_is_made(rows:
         pull(connector(tmp_path, "a.xlsx", ID))
 
 
+def test_a_sheet_of_xml_that_is_called_otherwise_is_looked_through_too(tmp_path: Path) -> None:
+    path = repacked(tmp_path, "docProps/app.xml", b"")
+    with zipfile.ZipFile(path, "a") as target:
+        target.writestr("xl/worksheets/sheet2.bin", sheet('<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'))
+    with pytest.raises(PermanentSourceError, match="a sheet reaches to row"):
+        pull(connector(tmp_path, "a.xlsx", ID))
+
+
 def test_an_xlsb_is_looked_through_too(tmp_path: Path) -> None:
     begin, row = b"\x91\x01\x00", b"\x00\x04" + (1_048_575).to_bytes(4, "little")
     cell = b"\x02\x08" + (16_383).to_bytes(4, "little") + bytes(4)
@@ -233,22 +261,84 @@ def test_an_xlsb_is_looked_through_too(tmp_path: Path) -> None:
         pull(connector(tmp_path, "a.xlsb", ID))
 
 
-def test_an_ods_that_repeats_its_cells_without_end_is_refused(tmp_path: Path) -> None:
-    space = "urn:oasis:names:tc:opendocument:xmlns:"
-    row = (
-        '<table:table-row table:number-rows-repeated="1048576"><table:table-cell office:value-type="string" '
-        'table:number-columns-repeated="16384"><text:p>a</text:p></table:table-cell></table:table-row>'
-    )
+ODS_SPACE = "urn:oasis:names:tc:opendocument:xmlns:"
+
+
+def ods(folder: Path, rows: str) -> None:
     content = (
-        f'<office:document-content xmlns:office="{space}office:1.0" xmlns:table="{space}table:1.0" '
-        f'xmlns:text="{space}text:1.0"><office:body><office:spreadsheet><table:table table:name="a">{row}'
+        f'<office:document-content xmlns:office="{ODS_SPACE}office:1.0" xmlns:table="{ODS_SPACE}table:1.0" '
+        f'xmlns:text="{ODS_SPACE}text:1.0"><office:body><office:spreadsheet><table:table table:name="a">{rows}'
         "</table:table></office:spreadsheet></office:body></office:document-content>"
     )
-    with zipfile.ZipFile(tmp_path / "a.ods", "w") as target:
+    with zipfile.ZipFile(folder / "a.ods", "w", zipfile.ZIP_DEFLATED) as target:
         target.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        target.writestr("META-INF/manifest.xml", "<manifest/>")
         target.writestr("content.xml", content)
-    with pytest.raises(PermanentSourceError, match="cannot be read"):
+
+
+def ods_row(content: str, rows: int = 1, columns: int = 1, attributes: str = 'office:value-type="string"') -> str:
+    return (
+        f'<table:table-row table:number-rows-repeated="{rows}"><table:table-cell {attributes} '
+        f'table:number-columns-repeated="{columns}">{content}</table:table-cell></table:table-row>'
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (ods_row(f"<text:p>{'x' * 2000}</text:p>", 200_000, 25), "the texts of the cells would take"),
+        (ods_row("<text:p><text:s text:c='2000000000'/></text:p>"), "the texts of the cells would take"),
+        (ods_row("", 1_000_000, 2, f'table:formula="{"x" * 1000}"'), "the texts of the cells would take"),
+        (ods_row("<text:p>a</text:p>", 1_048_576, 16_384), "cells are repeated"),
+        (ods_row("", 1_000_000, 41, 'office:value-type="float" office:value="1"'), "cells are repeated"),
+        (ods_row("", 1, 1_000_000_000, "").replace("</table:table-row>", "<table:table-cell/></table:table-row>"), "cells are repeated"),
+        (ods_row("", 2_000_000_000, 1, "") + ods_row("<text:p>x</text:p>"), "cells are repeated"),
+    ],
+)  # fmt: skip
+def test_an_ods_of_a_few_bytes_that_fills_the_memory_is_refused(row: str, said: str, tmp_path: Path) -> None:
+    ods(tmp_path, ods_row("<text:p>id</text:p>") + row)
+    with pytest.raises(PermanentSourceError, match=said):
         pull(connector(tmp_path, "a.ods", ID))
+
+
+def test_an_ods_whose_empty_cells_reach_to_its_edges_is_read(tmp_path: Path) -> None:
+    """As spreadsheet programs write it."""
+    long = f"<text:p>{'x' * 30_000}</text:p>"
+    ods(tmp_path, ods_row("<text:p>id</text:p>") + ods_row(long) + ods_row("", 1_048_574, 16_384, ""))
+    frame, rejects = pull(connector(tmp_path, "a.ods", ID))
+    assert frame.height + len(rejects) == 1
+
+
+@pytest.mark.parametrize("cell", ['<c t="s"><v>1</v></c>', "<c t='s'><v>1</v></c>", '<c t="s"><v>0</v><v>1</v></c>'])
+def test_a_long_text_named_by_very_many_cells_is_refused(cell: str, tmp_path: Path) -> None:
+    shared_book(tmp_path, ["id", "x" * 32_000], cell * 50_000)
+    with pytest.raises(PermanentSourceError, match=r"the texts of the cells would take 1,\d\d\d MiB"):
+        pull(connector(tmp_path, "a.xlsx", ID))
+
+
+def test_a_long_text_among_many_short_ones_is_no_harm(tmp_path: Path) -> None:
+    cells = "".join(f'<c t="s"><v>{number % 500}</v></c>' for number in range(60_000))
+    texts = ["id", "x" * 32_000, *(str(number) for number in range(498))]
+    check_workbook(shared_book(tmp_path, texts, cells), "a.xlsx")
+
+
+def shared_book(folder: Path, texts: list[str], cells: str) -> Path:
+    path = repacked(folder, SHEET, sheet(f'<row r="1"><c r="A1" t="s"><v>0</v></c></row><row>{cells}</row>'))
+    items = "".join(f"<si><t>{text}</t></si>" for text in texts)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as target:
+        target.writestr("xl/texts.xml", f"<sst>{items}</sst>")
+    return path
+
+
+def test_an_xlsb_whose_cells_name_a_long_text_is_refused(tmp_path: Path) -> None:
+    begin, row = b"\x91\x01\x00", b"\x00\x04" + bytes(4)
+    cell = b"\x07\x0c" + bytes(12)
+    text = b"\x13\x80\xf4\x03" + bytes(64_000)
+    with zipfile.ZipFile(tmp_path / "a.xlsb", "w", zipfile.ZIP_DEFLATED) as target:
+        target.writestr("xl/sharedStrings.bin", text + bytes(8))
+        target.writestr("xl/worksheets/sheet1.bin", begin + row + cell * 20_000 + bytes(8))
+    with pytest.raises(PermanentSourceError, match=r"the texts of the cells would take 1,\d\d\d MiB"):
+        pull(connector(tmp_path, "a.xlsb", ID))
 
 
 def test_entities_of_xml_are_not_multiplied(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -12,7 +13,7 @@ import openpyxl
 import polars as pl
 import pytest
 
-from connectors.base import ReadsFiles
+from connectors.base import Cursor, Page, ReadsFiles
 from connectors.csv_reader import CsvOptions, read_csv
 from connectors.files import FilesConnector, FilesOptions
 from tests.unit.test_files_connector import book_of, connector, csv_of, pull, surroundings
@@ -115,6 +116,20 @@ def test_cells_are_filled_down_across_pieces(tmp_path: Path) -> None:
     assert [unit for piece in pieces for unit in piece.frame["u"]] == ["A"] * 900 + ["B"] * 100
 
 
+@pytest.mark.parametrize("block_bytes", [16, 1 << 20])
+def test_nothing_is_filled_down_across_a_row_that_cannot_be_read(block_bytes: int, tmp_path: Path) -> None:
+    """It may have begun the next unit's rows."""
+    lines = ["A,1,p", ",2,", ",3", ",4,", ",5,q", "B,6,", ",7,", "C,8", "D,9,r", ",10,"]
+    csv_of(tmp_path, "\n".join(["u,id,v", *lines]))
+    options = CsvOptions(fill_down=("u", "v"))
+    pieces = list(read_csv(tmp_path / "a.csv", "a.csv", options, ["id", "u", "v"], block_bytes=block_bytes))
+    rows = [row for piece in pieces for row in piece.frame.select("u", "id", "v").rows()]
+    told = [("A", "1", "p"), ("A", "2", "p"), ("B", "6", "q"), ("B", "7", "q"), ("D", "9", "r"), ("D", "10", "r")]
+    assert rows == told
+    refused = [(reject.row, reject.column) for piece in pieces for reject in piece.broken]
+    assert sorted(refused, key=str) == [(4, None), (5, "u"), (6, "u"), (9, None)]
+
+
 def test_dates_are_filled_down_with_their_cells(tmp_path: Path) -> None:
     book_of(tmp_path, [["id", "d"], ["1", date(2026, 2, 1)], ["2", None]])
     mapping = {"source_key": "id", "due_current": "d"}
@@ -128,6 +143,18 @@ def test_names_in_two_rows_are_called_by_the_lower(tmp_path: Path) -> None:
     for row in (1, "auto"):
         frame, _ = pull(connector(tmp_path, "a.xlsx", mapping, xlsx={"header_row": row, "header_rows": 2}))
         assert frame["source_key"].to_list() == ["1"]
+
+
+@each_format
+def test_the_second_row_of_names_under_a_title_is_no_record(written: Written, tmp_path: Path) -> None:
+    rows = [["DANH SÁCH", None, None], ["Mã", "Hẹn", "Thời gian"], [None, None, "Nhận"], ["1", "01/02/2026", "x"]]
+    path = written(tmp_path, rows)
+    mapping = {"source_key": "Mã", "due_current": {"column": "Hẹn", "format": DAY}}
+    for above in (0, 1):
+        path = written(tmp_path, rows[above:])
+        rules = {"csv" if path.endswith("csv") else "xlsx": {"header_row": "auto", "header_rows": 2}}
+        frame, rejects = pull(connector(tmp_path, path, mapping, **rules))
+        assert (frame["source_key"].to_list(), rejects) == (["1"], [])
 
 
 @each_format
@@ -333,14 +360,57 @@ def test_a_file_handed_in_is_read_instead_of_the_folder(tmp_path: Path) -> None:
         list(files.over(tmp_path / "upload-7f3a", "ảnh.png").fetch(None))
 
 
-@pytest.mark.parametrize(("path", "whole"), [("a.csv", True), ("in", False), ("*.csv", False), (None, True)])
-def test_a_file_handed_in_lists_all_only_in_place_of_one_file(path: str | None, whole: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", ["a.csv", "in", "not-there", "*.csv", None])
+@pytest.mark.parametrize("lists", [True, False])
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_file_handed_in_lists_all_only_when_it_is_said_to_be_whole(
+    path: str | None, lists: bool, whole: bool, tmp_path: Path
+) -> None:
     (tmp_path / "in").mkdir()
     csv_of(tmp_path, "id\n2\n", "new.csv")
-    options = FilesOptions.model_validate({"path": path, "columns": {"source_key": "id"}, "lists_all_open": True})
+    options = FilesOptions.model_validate({"path": path, "columns": {"source_key": "id"}, "lists_all_open": lists})
     files = FilesConnector("test", options, surroundings(tmp_path))
+    (page,) = files.over(tmp_path / "new.csv", "new.csv", whole=whole).fetch(None)
+    assert (page.listed_all, page.part) == (whole and lists, not whole)
     (page,) = files.over(tmp_path / "new.csv", "new.csv").fetch(None)
-    assert page.listed_all == whole
+    assert (page.listed_all, page.part) == (False, True)
+
+
+def test_a_file_handed_in_is_as_old_as_is_said_or_undated(tmp_path: Path) -> None:
+    """When it was saved by us tells nothing of when it was written."""
+    csv_of(tmp_path, "id\n2\n", "new.csv")
+    files = connector(tmp_path, None, {"source_key": "id"})
+    (page,) = files.over(tmp_path / "new.csv", "new.csv").fetch(None)
+    assert (page.as_of, page.undated) == (None, True)
+    written = datetime(2026, 2, 1, 9, tzinfo=UTC)
+    (page,) = files.over(tmp_path / "new.csv", "new.csv", as_of=written).fetch(None)
+    assert (page.as_of, page.undated) == (written, False)
+    (page,) = connector(tmp_path, "new.csv", {"source_key": "id"}).fetch(None)
+    assert (page.as_of is not None, page.undated) == (True, False)
+
+
+def test_of_several_files_the_newest_comes_last(tmp_path: Path) -> None:
+    for name, second in (("so-10.csv", 20), ("so-9.csv", 10), ("so-8.csv", 20), ("so-11.csv", 5)):
+        path = csv_of(tmp_path, "id\n1\n", name)
+        os.utime(path, (second, second))
+    for chosen in (".", "so-*.csv"):
+        pages = list(connector(tmp_path, chosen, {"source_key": "id"}).fetch(None))
+        assert [page.location for page in pages] == ["so-11.csv", "so-9.csv", "so-10.csv", "so-8.csv"]
+
+
+def test_files_are_read_again_under_another_key_of_applicants(tmp_path: Path) -> None:
+    """Hashes of two keys never meet: those of the old one are made anew."""
+    csv_of(tmp_path, "id,name\n1,x\n")
+    columns = {"source_key": "id", "applicant_hash": "name"}
+    options = FilesOptions.model_validate({"path": "a.csv", "reread": "changed", "columns": columns})
+
+    def pages(key: bytes, cursor: Cursor | None) -> list[Page]:
+        return list(FilesConnector("test", options, surroundings(tmp_path, key)).fetch(cursor))
+
+    cursor = pages(b"old", None)[-1].cursor
+    assert pages(b"old", cursor) == []
+    assert len(pages(b"new", cursor)) == 1
+    assert "old" not in str(cursor)
 
 
 def test_a_source_without_path_waits_for_files(tmp_path: Path) -> None:

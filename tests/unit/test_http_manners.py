@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import logging
 import socket
 import threading
 import time
+import tracemalloc
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -192,19 +196,94 @@ def test_an_answer_without_end_is_not_taken_in(told: bytes) -> None:
     assert sent < 50 * 2**20
 
 
-def test_a_packed_answer_is_measured_unpacked() -> None:
-    import gzip
+def raw_deflate(content: bytes) -> bytes:
+    packing = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packing.compress(content) + packing.flush()
 
-    bomb = gzip.compress(b" " * 5_000_000)
+
+PACKINGS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "Deflate ": raw_deflate,
+}
+
+
+@pytest.mark.parametrize("encoding", PACKINGS)
+def test_a_packed_answer_is_unpacked_and_measured_so(encoding: str) -> None:
+    told = json.dumps({"so": list(range(120_000))}).encode()
+
+    def handler(request: Request) -> Answer:
+        assert request.headers["Accept-Encoding"] == "gzip, deflate"
+        sent = told if request.url.path.endswith("good") else b" " * (2**20 + 1)
+        return Answer(200, stream=Pieces(PACKINGS[encoding](sent)), headers={"Content-Encoding": encoding})
+
+    with client_of(handler, bounds=Bounds(max_bytes=2**20)) as client:
+        assert client.get_json("good") == json.loads(told)
+        with pytest.raises(PermanentSourceError, match="larger than 1 MB"):
+            client.get_json("large")
+
+
+class Pieces(http_library.SyncByteStream):
+    """A body as a server sends it: 70 kB at a time."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+
+    def __iter__(self) -> Iterator[bytes]:
+        for start in range(0, len(self.body), 70_000):
+            yield self.body[start : start + 70_000]
+
+
+@pytest.mark.parametrize("damage", [lambda body: b"x" + body[1:], lambda body: body[:100] + b"x" * 100 + body[200:]])
+def test_an_answer_that_was_damaged_on_the_way_is_asked_for_again(damage: Callable[[bytes], bytes]) -> None:
+    packed = gzip.compress(json.dumps(list(range(5_000))).encode())
+    answers = [damage(packed), packed]
 
     def handler(_: Request) -> Answer:
-        return Answer(200, content=bomb, headers={"Content-Encoding": "gzip"})
+        return Answer(200, stream=Pieces(answers.pop(0)), headers={"Content-Encoding": "gzip"})
 
-    with (
-        client_of(handler, bounds=Bounds(max_bytes=2**20)) as client,
-        pytest.raises(PermanentSourceError, match="1 MB"),
-    ):
-        client.get_json("x")
+    with client_of(handler) as client:
+        assert len(client.get_json("x")) == 5_000
+    assert not answers
+
+
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "gzip,deflate", "br", "zstd", "identity, gzip"])
+def test_an_answer_packed_twice_or_otherwise_is_refused_unread(encoding: str) -> None:
+    class Unread(http_library.SyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            raise AssertionError("it was read")
+
+    asked: list[int] = []
+
+    def handler(request: Request) -> Answer:
+        asked.append(1)
+        status = 404 if request.url.path.endswith("nowhere") else 200
+        return Answer(status, stream=Unread(), headers={"Content-Encoding": encoding})
+
+    with client_of(handler) as client:
+        with pytest.raises(PermanentSourceError, match="packed in a way that was not asked for; ask the operator"):
+            client.get_json("x")
+        with pytest.raises(PermanentSourceError, match=r"HTTP 404\); correct url"):
+            client.get_json("nowhere")
+    assert len(asked) == 2
+
+
+def test_a_bomb_needs_no_more_memory_than_an_answer_may() -> None:
+    bomb = gzip.compress(bytes(300 * 2**20))
+    tail = gzip.compress(b"[]") + bytes(60 * 2**20)
+
+    def handler(request: Request) -> Answer:
+        body = bomb if request.url.path.endswith("bomb") else tail
+        return Answer(200, stream=Pieces(body), headers={"Content-Encoding": "gzip"})
+
+    with client_of(handler, bounds=Bounds(max_bytes=2**20)) as client:
+        tracemalloc.start()
+        with pytest.raises(PermanentSourceError, match="larger than 1 MB"):
+            client.get_json("bomb")
+        assert client.get_json("what comes after the end does not count") == []
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < 10 * 2**20
 
 
 def test_after_three_requests_in_a_row_without_answer_nothing_more_is_asked() -> None:

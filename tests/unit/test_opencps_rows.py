@@ -198,6 +198,28 @@ def test_a_bad_date_rejects_its_record_alone(value: Any) -> None:
     assert reject.location == "rest/v2/dossiers?start=0"
 
 
+@pytest.mark.parametrize("year", [1999, 2000, 2099, 2100])
+def test_a_year_is_of_this_century(year: int) -> None:
+    batch = normalise(ROW | {"dueDate": f"09/11/{year} 08:15:00"})
+    assert (batch.records.height, len(batch.rejects)) == ((1, 0) if 2000 <= year <= 2099 else (0, 1))
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ([200, "2 00 ", ""], ["200", "2 00", None]),
+        (["", 200, True], [None, "200", "true"]),
+        ([True, False, 1], ["true", "false", "1"]),
+        ([10**30, 5, None], [str(10**30), "5", None]),
+        ([True, False, True], ["true", "false", "true"]),
+        ([1.5, "x", 2], ["1.5", "x", "2"]),
+    ],
+)
+def test_texts_come_as_numbers_and_otherwise(values: list[Any], told: list[str | None]) -> None:
+    rows = [ROW | {"dossierId": number, "stepCode": value} for number, value in enumerate(values, 1)]
+    assert normalise(*rows).records["step_code"].to_list() == told
+
+
 def test_a_row_that_names_no_dossier_is_rejected_without_its_contents() -> None:
     batch = normalise({"applicantName": "NGUYỄN GIẢ", "groupId": 55001}, "chữ", ROW)
     assert batch.records.height == 1
@@ -352,6 +374,18 @@ def test_rows_that_were_not_asked_for_are_left_out(changes: dict[str, Any], is_a
     assert row is not None
     for _ in range(2):
         assert membership.has(row, ("processing", "waiting")) == is_asked_for
+
+
+def test_many_rows_are_tried_as_one_by_one() -> None:
+    membership = Membership(OpencpsOptions(**BASE, agencies=["H99.05"]))
+    wanted, other, ended = (
+        read_detail(json.dumps(ROW | changes).encode())
+        for changes in ({}, {"govAgencyCode": "H99.06"}, {"dossierStatus": "done"})
+    )
+    for _ in range(2):
+        assert list(membership.places([wanted, None, other, ended], ("processing",))) == [0, 1]
+        assert list(membership.places([wanted, wanted], ("processing",))) == [0, 1]
+        assert list(membership.places([ended, other])) == [0]
 
 
 def test_how_the_server_is_asked_does_not_make_a_pull_begin_anew() -> None:

@@ -35,6 +35,7 @@ def filled(due: int, unit: int = 100) -> Volume:
         (FILL, Volume(rows=9, unreadable=0), Before(), FULL),
         (FILL, filled(0, 0), Before(), NEWS),
         (Assertions(min_rows=5), Volume(rows=1), Before(), LISTING),
+        (Assertions(min_rows=5), Volume(rows=8, repeated=3), Before(), FULL),
         (Assertions(), Volume(rows=20, unreadable=1), Before(), NEWS),
     ],
 )
@@ -55,6 +56,8 @@ def test_what_holds(assertions: Assertions, volume: Volume, before: Before, pull
         (FILL, filled(95, 49), Before(), LISTING, "unit_code is filled in 49 of 100"),
         (Assertions(min_rows=5), Volume(rows=4, rounds_kept=2), Before(), FULL,
          "gave 4 rows, fewer than min_rows 5; what came after the first 2 rounds was not kept"),
+        (Assertions(min_rows=5), Volume(rows=8, repeated=4), Before(), FULL, "gave 4 rows, fewer than min_rows 5"),
+        (DROP, Volume(rows=82, repeated=3), Before(full_rows=100), FULL, "gave 79 rows, 21.0% fewer than the 100"),
         (Assertions(), Volume(rows=19, unreadable=1), Before(), NEWS, r"1 of 19 rows were rejected \(5\.3%\)"),
     ],
 )  # fmt: skip
@@ -66,5 +69,5 @@ def test_what_does_not_hold_is_said_with_figures_and_remedy(
 
 
 def test_a_pull_that_has_begun_gave_nothing_yet() -> None:
-    assert Volume() == Volume(rows=0, unreadable=0, open_rows=0, whole=0, filled=Counter(), rounds_kept=0)
+    assert Volume() == Volume(rows=0, repeated=0, unreadable=0, open_rows=0, whole=0, filled=Counter(), rounds_kept=0)
     assert Before() == Before(full_rows=None, open_rows=None)

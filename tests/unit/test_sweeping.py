@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.base import Cursor
-from connectors.sweeping import CursorValue, SweepOptions, SweepPlan, scope_of
+from connectors.sweeping import CursorValue, SweepOptions, SweepPlan, scope_of, wall_clock
 
 NOW = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -51,7 +52,7 @@ def test_the_next_fetch_begins_an_overlap_before_the_upper_end_of_the_last() -> 
 )
 def test_numbers_and_texts_are_cursors_too(upto: CursorValue, overlap: timedelta | int, since: CursorValue) -> None:
     cursor = stored(plan(None).finished(upto))
-    assert plan(cursor, overlap=overlap).since == since
+    assert plan(cursor, NOW + timedelta(seconds=1), overlap=overlap).since == since
 
 
 @pytest.mark.parametrize(
@@ -62,6 +63,34 @@ def test_everything_is_listed_when_the_last_sweep_is_too_old_or_lies_in_the_futu
     pause: timedelta, is_sweep: bool
 ) -> None:
     assert plan(stored(plan(None).finished(NOW)), NOW + pause).is_sweep is is_sweep
+
+
+def test_everything_is_listed_when_changes_would_be_asked_for_from_a_time_to_come() -> None:
+    swept = plan(None).finished(NOW)
+    ahead = plan(stored(swept), NOW + timedelta(hours=3)).finished(NOW + timedelta(hours=3))
+    set_back = NOW + timedelta(hours=1)
+    assert plan(stored(ahead), set_back).is_sweep
+    assert not plan(stored(ahead), set_back, clock=NOW + timedelta(hours=3)).is_sweep, "the source's own clock goes on"
+    assert plan(stored(swept), set_back, clock=NOW - timedelta(seconds=1)).is_sweep
+    assert not plan(stored(plan(None).finished(2**63)), set_back).is_sweep
+
+
+@given(
+    changed=st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC)),
+    earlier=st.timedeltas(timedelta(0), timedelta(days=3)),
+    zone=st.sampled_from(["Asia/Ho_Chi_Minh", "Europe/Paris", "America/Chicago", "Australia/Lord_Howe", "UTC"]),
+)
+def test_the_wall_clock_of_a_start_is_never_later_than_that_of_what_comes_after_it(
+    changed: datetime, earlier: timedelta, zone: str
+) -> None:
+    stamped = changed.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    assert wall_clock(changed - earlier, ZoneInfo(zone)) <= stamped
+
+
+def test_the_wall_clock_is_an_hour_early_only_on_the_day_before_clocks_are_set_back() -> None:
+    paris, fall_back = ZoneInfo("Europe/Paris"), datetime(2026, 10, 25, 1, 0, tzinfo=UTC)
+    shown = [wall_clock(fall_back + timedelta(minutes=minutes), paris) for minutes in (-25 * 60, -1, 0)]
+    assert shown == [datetime(2026, 10, 24, 2, 0), datetime(2026, 10, 25, 1, 59), datetime(2026, 10, 25, 2, 0)]
 
 
 def test_asking_for_changes_does_not_put_the_sweep_off() -> None:
@@ -106,6 +135,12 @@ def test_the_scope_knows_what_decides_the_content_and_the_key_of_applicants() ->
 
     assert scope() == scope(url="b")
     assert len({scope(), scope(table="u"), scope(key=b"1"), scope(key=b"2"), scope(lists_all_open=True)}) == 5
+
+    def at(host: str) -> str:
+        return scope_of(Options(), None, beside={"url"}, host=host)
+
+    assert len({scope(), at("a.example"), at("b.example")}) == 3
+    assert at("a.example") == at("A.example")
 
 
 @settings(deadline=None)

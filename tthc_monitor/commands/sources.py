@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -33,6 +34,9 @@ _TOLD_OF_NEW = ("procedure_code", "unit_code", "source_status", "received_at", "
 
 _Name = Annotated[str, typer.Argument(help="Name of the source.")]
 _File = Annotated[Path | None, typer.Option("--file", help="Read this file instead of what the source's options name.")]
+_Whole = Annotated[
+    bool, typer.Option("--whole", help="The file of --file holds everything the source has, not a part of it.")
+]
 
 
 @app.command("list")
@@ -100,9 +104,10 @@ def sources_pull(
     source: Annotated[list[str] | None, typer.Argument(help="Names of sources; by default all.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change; store nothing.")] = False,
     file: _File = None,
+    whole: _Whole = False,
 ) -> None:
     """Pull sources now and judge what changed; --dry-run shows what would change instead."""
-    pull(source or (), dry_run=dry_run, file=file)
+    pull(source or (), dry_run=dry_run, file=file, whole=whole)
 
 
 @app.command("rejects")
@@ -126,24 +131,26 @@ def sources_schema() -> None:
     typer.echo(json.dumps(settings_schema(), ensure_ascii=False, indent=2))
 
 
-def pull(names: Sequence[str], *, dry_run: bool, file: Path | None) -> None:
+def pull(names: Sequence[str], *, dry_run: bool, file: Path | None = None, whole: bool = False) -> None:
     """Pull sources one after the other; a failed one does not keep the others from being pulled.
 
     Raises:
         typer.Exit: a pull failed; with the exit code of the first failure.
-        ConfigError: no such source, or a file for other than one source that reads files.
+        ConfigError: no such source, a file for other than one source that reads files, or ``whole`` without a file.
     """
     settings = context.settings()
     chosen = [settings.source(name) for name in names] or list(settings.sources)
     if not chosen:
         raise ConfigError(f"{settings.document.file} names no sources; add one under 'sources'")
+    if whole and file is None:
+        raise ConfigError("--whole says what the file of --file is; name that file, or leave --whole out")
     if file is not None and len(chosen) != 1:
         raise ConfigError("--file is read as one source; name that source")
     with open_installation(settings) as installation:
         failed: TthcError | None = None
         for one in chosen:
             try:
-                connector = _over(installation.connector(one), one, file)
+                connector = _over(installation.connector(one), one, file, whole=whole)
                 if dry_run:
                     _rehearse(installation, one, connector)
                 else:
@@ -157,7 +164,7 @@ def pull(names: Sequence[str], *, dry_run: bool, file: Path | None) -> None:
 
 def _pull(installation: Installation, source: SourceSettings, connector: Connector) -> None:
     with steps() as shown, shown.step(f"pulling {source.name}") as step:
-        done = jobs.pull_source(installation, source, step.rows, connector)
+        done = jobs.pull_source(installation, source, step.rows, connector, by_hand=True)
     unmapped = done.rows_unmapped_status
     typer.echo(
         f"{source.name}: {done.rows_read} rows read, {done.rows_rejected} rejected, "
@@ -215,14 +222,15 @@ def _unknown(codes: Mapping[tuple[str, str], int]) -> Iterator[str]:
         yield f"unknown: {field} '{value[:80]}', {rows} rows; map it in the source's options, or leave it unknown"
 
 
-def _over(connector: Connector, source: SourceSettings, file: Path | None) -> Connector:
+def _over(connector: Connector, source: SourceSettings, file: Path | None, *, whole: bool = False) -> Connector:
     if file is None:
         return connector
     if not isinstance(connector, ReadsFiles):
         raise ConfigError(f"source {source.name} of kind {source.kind} reads no files; remove --file")
     if not file.is_file():
         raise ConfigError(f"{file} is no file; name the file to read")
-    return connector.over(file.resolve(), file.name)
+    written = datetime.fromtimestamp(file.stat().st_mtime, UTC)
+    return connector.over(file.resolve(), file.name, whole=whole, as_of=written)
 
 
 def _unmapped(records: pl.DataFrame) -> Sequence[tuple[str, int]]:

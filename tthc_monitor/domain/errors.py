@@ -6,7 +6,9 @@ Every message ends with what to do. The command line prints the message without 
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
+from pathlib import Path
 
 
 class TthcError(Exception):
@@ -82,3 +84,15 @@ class RecordError(TthcError):
     """One record cannot be read; it goes to the rejects and the batch goes on."""
 
     exit_code = 5
+
+
+def recordable(error: BaseException) -> str:
+    """What may be stored and logged of an error: our own messages whole; of any other its class and where it was raised.
+
+    The text of another's error may quote what a source said, and with it a person.
+    """
+    if isinstance(error, TthcError):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"unexpected {type(error).__name__}{place}; report it, with what was done"

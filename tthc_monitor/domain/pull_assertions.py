@@ -13,10 +13,12 @@ from tthc_monitor.domain.errors import DataAssertionError
 class Volume:
     """How much a pull gave, in rows.
 
+    ``repeated``
+        rows among them that told again, in the same round, of a dossier that another row tells of.
     ``unreadable``
         rows that became no record; one given twice is none of them, since its last content was kept.
     ``open_rows``
-        rows that tell of a dossier that has not ended.
+        dossiers told of that have not ended, each once.
     ``whole`` / ``filled``
         records that tell all of their dossiers (no patches), and in how many of them a column is filled.
     ``rounds_kept``
@@ -24,11 +26,17 @@ class Volume:
     """
 
     rows: int = 0
+    repeated: int = 0
     unreadable: int = 0
     open_rows: int = 0
     whole: int = 0
     filled: Counter[str] = field(default_factory=Counter)
     rounds_kept: int = 0
+
+    @property
+    def told(self) -> int:
+        """Rows, those that told of the same dossier counted once: a source may give one twice on one day, once on another."""
+        return self.rows - self.repeated
 
 
 @dataclass(frozen=True)
@@ -36,9 +44,9 @@ class Before:
     """What the last good pulls of the source gave; None: there was none, or nobody kept it.
 
     ``full_rows``
-        rows of the last one that asked for everything.
+        rows of the last one that asked for everything, repeated ones not counted.
     ``open_rows``
-        rows about open dossiers of the last one that listed all of them.
+        open dossiers of the last one that listed all of them.
     """
 
     full_rows: int | None = None
@@ -52,7 +60,7 @@ class Assertions:
     ``max_reject_share``
         largest share of rows that may be unreadable, 0 to 1.
     ``min_rows``
-        fewest rows that a full pull may give: one that had no cursor to go on from.
+        fewest rows, repeated ones not counted, that a full pull may give: one that had no cursor to go on from.
     ``max_drop``
         largest share, 0 to 1, by which a full pull may give fewer rows than the last good full one, and one that lists
         all open dossiers fewer open ones than the last good one of that kind. None: any.
@@ -90,14 +98,14 @@ class Assertions:
         Raises:
             DataAssertionError: something does not hold.
         """
-        if full and volume.rows < self.min_rows:
+        if full and volume.told < self.min_rows:
             raise DataAssertionError(
-                f"the source gave {volume.rows} rows, fewer than min_rows {self.min_rows}; {_kept(volume)}. "
+                f"the source gave {volume.told} rows, fewer than min_rows {self.min_rows}; {_kept(volume)}. "
                 "Look at the source, or lower min_rows if this is right."
             )
         self.check_readable(volume)
         if full:
-            self._check_drop(volume, volume.rows, before.full_rows, "rows", "full pull")
+            self._check_drop(volume, volume.told, before.full_rows, "rows", "full pull")
         if listed_all:
             what = "open dossiers"
             self._check_drop(volume, volume.open_rows, before.open_rows, what, "pull that listed all of them")

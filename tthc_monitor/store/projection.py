@@ -20,11 +20,19 @@ _IS_UNDERWAY = f"(o.received_at IS NOT NULL OR o.status <> {int(Status.REGISTERE
 _COUNTED = "least({} + 1, 32767)"
 
 # Of an open dossier that is not missing, a pull that would have listed it shows that it was as it had been; unless what
-# is held of it was brought by a later pull.
+# is held of it was brought by a later pull, or learnt after the instant as of which that one told.
 _SEEN_UNCHANGED = """
     greatest(d.asked_at, CASE WHEN d.end_seen_at IS NULL AND d.observation_id <= CAST(:held AS bigint)
+                                   AND d.changed_at <= CAST(:unchanged AS timestamptz)
                                    AND NOT EXISTS (SELECT FROM tthc.missing m WHERE m.dossier_id = d.dossier_id)
                               THEN CAST(:unchanged AS timestamptz) END)"""
+
+# Of what nobody can date only what it leaves as it was is still proved by what was held.
+_ASKED_AT = f"""
+        asked_at = coalesce(CAST(:asked AS timestamptz),
+                            CASE WHEN d.status IS NOT DISTINCT FROM o.status
+                                      AND d.due_current IS NOT DISTINCT FROM o.due_current
+                                      AND (d.end_seen_at IS NOT NULL) = {_HAS_ENDED} THEN d.asked_at END)"""
 
 # While a promise is taken away, ``due_previous`` is the one taken. A new one in its place completes that move; the same
 # one put back undoes it. The first promise of all is no move.
@@ -68,7 +76,7 @@ def _seen(what: str, of: Status) -> str:
 
 _FOLD = f"""
     UPDATE tthc.dossiers d SET
-        observation_id = o.observation_id, changed_at = o.seen_at, asked_at = :asked, vanished_seen_at = NULL,
+        observation_id = o.observation_id, changed_at = o.seen_at, {_ASKED_AT}, vanished_seen_at = NULL,
         status_seen_at = CASE WHEN d.status IS NOT DISTINCT FROM o.status THEN d.status_seen_at ELSE o.seen_at END,
         underway_seen_at = coalesce(d.underway_seen_at, CASE WHEN {_IS_UNDERWAY} THEN o.seen_at END),
         end_seen_at = CASE WHEN {_HAS_ENDED} THEN coalesce(d.end_seen_at, o.seen_at) END,
@@ -120,14 +128,14 @@ class Asked:
     """When the source was asked for what is folded.
 
     ``at``
-        the instant as of which the pull tells the source's state.
+        the instant as of which the pull tells the source's state; None: nobody can tell.
     ``unchanged_at``
         the same of the source's newest earlier pull that listed every open dossier; None when there was none.
     ``held_until``
         the last observation of the source by the end of that pull.
     """
 
-    at: datetime
+    at: datetime | None
     unchanged_at: datetime | None = None
     held_until: int | None = None
 

@@ -20,11 +20,16 @@ RUNS_WITH_REJECTS = 10
 
 @dataclass(frozen=True)
 class Source:
-    """A source as the database knows it."""
+    """A source as the database knows it.
+
+    ``scope``
+        the fingerprint of what it was asked for when it last listed all it has open; None: nobody kept it.
+    """
 
     source_id: int
     name: str
     cursor: Mapping[str, Any] | None
+    scope: str | None = None
 
 
 @dataclass
@@ -32,7 +37,7 @@ class Totals:
     """What one pull has done so far, in numbers of rows; of dossiers and rounds only those that are kept count.
 
     ``rows_rejected`` counts rows among the rejects: those that could not be read, and keys given more than once with
-    different content, although their last content was kept.
+    different content, although their last content was kept. ``rows_open`` counts dossiers that had not ended, each once.
     """
 
     rows_read: int = 0
@@ -54,22 +59,30 @@ def register_source(connection: Connection, name: str, kind: str, provides: Coll
     row = connection.execute(
         text(
             "INSERT INTO tthc.sources (name, kind, provides) VALUES (:name, :kind, :provides) ON CONFLICT (name) "
-            "DO UPDATE SET kind = excluded.kind, provides = excluded.provides RETURNING source_id, cursor"
+            "DO UPDATE SET kind = excluded.kind, provides = excluded.provides RETURNING source_id, cursor, scope"
         ),
         {"name": name, "kind": kind, "provides": sorted(set(provides) & set(OPTIONAL_COLUMNS))},
     ).one()
-    return Source(row.source_id, name, row.cursor)
+    return Source(row.source_id, name, row.cursor, row.scope)
 
 
 def find_source(connection: Connection, name: str) -> Source:
     """The source of that name; one that was never pulled has the number 0 and no cursor."""
     row = connection.execute(
-        text("SELECT source_id, cursor FROM tthc.sources WHERE name = :name"), {"name": name}
+        text("SELECT source_id, cursor, scope FROM tthc.sources WHERE name = :name"), {"name": name}
     ).one_or_none()
-    return Source(0, name, None) if row is None else Source(row.source_id, name, row.cursor)
+    return Source(0, name, None) if row is None else Source(row.source_id, name, row.cursor, row.scope)
 
 
-def open_run(connection: Connection, source: Source, started_at: datetime) -> int:
+def keep_scope(connection: Connection, source_id: int, scope: str) -> None:
+    """Record what a source was asked for when it listed all it has open."""
+    connection.execute(
+        text("UPDATE tthc.sources SET scope = :scope WHERE source_id = :source AND scope IS DISTINCT FROM :scope"),
+        {"source": source_id, "scope": scope},
+    )
+
+
+def open_run(connection: Connection, source: Source, started_at: datetime, *, by_hand: bool = False) -> int:
     """Record that a pull begins; runs of this source left open by a dead process are closed as failed."""
     connection.execute(
         text(
@@ -80,9 +93,9 @@ def open_run(connection: Connection, source: Source, started_at: datetime) -> in
     )
     run_id: int = connection.execute(
         text(
-            "INSERT INTO tthc.pull_runs (source_id, started_at, was_full) VALUES (:source, :now, :full) RETURNING run_id"
+            "INSERT INTO tthc.pull_runs (source_id, started_at, by_hand) VALUES (:source, :now, :by_hand) RETURNING run_id"
         ),
-        {"source": source.source_id, "now": started_at, "full": source.cursor is None},
+        {"source": source.source_id, "now": started_at, "by_hand": by_hand},
     ).scalar_one()
     return run_id
 
@@ -126,19 +139,23 @@ def volumes_before(connection: Connection, source_id: int) -> Before:
     """What the last good pulls of a source gave that asked for everything, and that listed all open dossiers."""
     last = "SELECT {0} FROM tthc.pull_runs WHERE source_id = :source AND outcome = 'ok' AND {1} "
     # Of pulls before rows were counted by what they tell, was_full is null.
-    full = last.format("rows_read", "was_full") + "ORDER BY run_id DESC LIMIT 1"
+    full = last.format("rows_read - rows_repeated", "was_full") + "ORDER BY run_id DESC LIMIT 1"
     listing = last.format("rows_open", "asked_at IS NOT NULL AND was_full IS NOT NULL") + "ORDER BY run_id DESC LIMIT 1"
     row = connection.execute(text(f"SELECT ({full}), ({listing})"), {"source": source_id}).one()
     return Before(row[0], row[1])
 
 
 def failures_in_a_row(connection: Connection, name: str) -> tuple[int, datetime | None]:
-    """How many pulls of a source have failed since its last good one, and when the last of them ended."""
+    """How many scheduled pulls of a source have failed since its last good one, and when the last of them ended.
+
+    Pulls by hand count neither way: a broken file that somebody handed in says nothing about the source, a good one
+    does not say that the source answers.
+    """
     row = connection.execute(
         text(
             "SELECT count(*), max(r.finished_at) FROM tthc.pull_runs r JOIN tthc.sources s USING (source_id) "
-            "WHERE s.name = :name AND r.outcome = 'failed' AND r.run_id > coalesce((SELECT g.run_id FROM tthc.pull_runs g "
-            "WHERE g.source_id = s.source_id AND g.outcome = 'ok' ORDER BY g.run_id DESC LIMIT 1), 0)"
+            "WHERE s.name = :name AND r.outcome = 'failed' AND NOT r.by_hand AND r.run_id > coalesce((SELECT g.run_id FROM tthc.pull_runs g "
+            "WHERE g.source_id = s.source_id AND g.outcome = 'ok' AND NOT g.by_hand ORDER BY g.run_id DESC LIMIT 1), 0)"
         ),
         {"name": name},
     ).one()
@@ -175,7 +192,7 @@ def close_run(
     connection.execute(
         text(
             "UPDATE tthc.pull_runs SET outcome = :outcome, finished_at = :now, error = :error, asked_at = :asked, "
-            "note = :note, was_full = was_full OR :full WHERE run_id = :run"
+            "note = :note, was_full = :full WHERE run_id = :run"
         ),
         {
             "run": run_id,
@@ -220,14 +237,14 @@ def keep_rejects(connection: Connection, run_id: int, rejects: Sequence[Reject])
     copy_in(connection, "tthc.rejects", kept)
 
 
-def rejects_of(connection: Connection, source: str, limit: int) -> list[tuple[Any, ...]]:
-    """Rejects of a source's last pull: location, row, column, value, reason."""
+def rejects_of(connection: Connection, source: str, limit: int, *, by_hand: bool = False) -> list[tuple[Any, ...]]:
+    """Rejects of a source's last pull, or of its last one by hand: location, row, column, value, reason."""
     rows = connection.execute(
         text(
             "SELECT j.location, j.row_number, j.column_name, j.value, j.reason FROM tthc.rejects j "
             "WHERE j.run_id = (SELECT max(run_id) FROM tthc.pull_runs JOIN tthc.sources USING (source_id) "
-            "WHERE name = :source) ORDER BY j.reject_id LIMIT :limit"
+            "WHERE name = :source AND (by_hand OR NOT :by_hand)) ORDER BY j.reject_id LIMIT :limit"
         ),
-        {"source": source, "limit": limit},
+        {"source": source, "limit": limit, "by_hand": by_hand},
     )
     return [tuple(row) for row in rows]

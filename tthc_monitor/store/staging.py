@@ -6,10 +6,14 @@ records of the round under way are in ``staging``, the keys of those before it i
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Final
+
 import polars as pl
 from sqlalchemy import Connection, text
 
 from tthc_monitor.domain.records import INSTANT_COLUMNS, OBSERVED_SCHEMA
+from tthc_monitor.domain.statuses import ENDED
 from tthc_monitor.store.copy import copy_in, copy_out
 from tthc_monitor.store.spool import Spool
 
@@ -20,27 +24,49 @@ CATALOGUES = {
 }
 """Catalogue tables, and the columns of a record that fill each; the first is the key."""
 
-_STAGED = "(position bigint, source_key text, content_hash bytea)"
+_STAGED = "(position bigint, source_key text, content_hash bytea, is_open boolean)"
+_GIVEN = "SELECT * FROM staging UNION ALL SELECT * FROM told"
+_OPEN: Final = (
+    ~pl.col("status").is_in([int(status) for status in ENDED]).fill_null(value=False)
+    & pl.col("finished_at").is_null()
+    & pl.col("delivered_at").is_null()
+)
 _MICROSECONDS = "(extract(epoch FROM d.{0}) * 1000000)::bigint"
 
 
 def create_staging(connection: Connection) -> None:
-    """Make this connection's staging tables, and the view ``listed`` of all keys that the pull has given."""
+    """Make this connection's staging tables, and the view ``listed`` of all keys that the pull has given.
+
+    ``dated`` has the instants as of which staged positions tell, where the source says them.
+    """
     connection.execute(text(f"CREATE TEMP TABLE staging {_STAGED}"))
     connection.execute(text(f"CREATE TEMP TABLE told {_STAGED}"))
     connection.execute(text("CREATE TEMP TABLE wanted (source_key text)"))
     connection.execute(
-        text("CREATE TEMP VIEW listed AS SELECT source_key FROM staging UNION ALL SELECT source_key FROM told")
+        text(
+            "CREATE TEMP VIEW listed AS SELECT source_key, is_open FROM staging "
+            "UNION ALL SELECT source_key, is_open FROM told"
+        )
     )
+    connection.execute(text("CREATE TEMP TABLE dated (first bigint, until bigint, as_of timestamptz)"))
     for table, columns in CATALOGUES.items():
         connection.execute(text(f"CREATE TEMP TABLE staging_{table} ({', '.join(f'{name} text' for name in columns)})"))
 
 
-def stage(connection: Connection, spool: Spool, prepared: pl.DataFrame) -> None:
-    """Spool prepared records and send their keys and hashes, not the records: most pulls bring little news."""
+def stage(connection: Connection, spool: Spool, prepared: pl.DataFrame, as_of: datetime | None = None) -> None:
+    """Spool prepared records and send their keys and hashes, not the records: most pulls bring little news.
+
+    Args:
+        as_of: the instant as of which they tell, when the source says it.
+    """
     position = spool.add(prepared.select(*OBSERVED_SCHEMA, "content_hash"))
-    keys = prepared.select("source_key", wire_hash()).with_row_index("position", offset=position)
+    keys = prepared.select("source_key", wire_hash(), is_open=_OPEN).with_row_index("position", offset=position)
     copy_in(connection, "staging", keys)
+    if as_of is not None and prepared.height:
+        values = {"first": position, "until": position + prepared.height, "as_of": as_of}
+        longer = text("UPDATE dated SET until = :until WHERE until = :first AND as_of = :as_of")
+        if not connection.execute(longer, values).rowcount:
+            connection.execute(text("INSERT INTO dated VALUES (:first, :until, :as_of)"), values)
     stage_names(connection, prepared)
 
 
@@ -68,7 +94,7 @@ def known_records(connection: Connection, spool: Spool, source_id: int, keys: pl
         a row of :data:`OBSERVED_SCHEMA` for each that is known.
     """
     _want(connection, keys)
-    given = "SELECT * FROM staging" + (" UNION ALL SELECT * FROM told" if spool.keeps_rounds else "")
+    given = _GIVEN if spool.keeps_rounds else "SELECT * FROM staging"
     positions = connection.execute(
         text(f"SELECT max(s.position) FROM ({given}) s JOIN wanted w USING (source_key) GROUP BY s.source_key")
     ).scalars()
@@ -123,10 +149,48 @@ def drop_repeated(connection: Connection) -> tuple[int, list[str]]:
     return dropped, keys
 
 
+def drop_outdated(connection: Connection, source_id: int) -> int:
+    """Take out what is older than what is held of the same dossier; returns the number of dossiers.
+
+    A dossier held of which nobody can tell as of when is replaced.
+    """
+    # Where no pull began later than what is staged tells, nothing held can be newer.
+    later = text(
+        "SELECT EXISTS (SELECT FROM tthc.pull_runs WHERE source_id = :source AND outcome <> 'running' "
+        "AND started_at > (SELECT min(as_of) FROM dated))"
+    )
+    if not connection.scalar(later, {"source": source_id}):
+        return 0
+    return connection.execute(
+        text(
+            "DELETE FROM staging s USING dated t, tthc.dossiers d WHERE s.position >= t.first AND s.position < t.until "
+            "AND d.source_id = :source AND d.source_key = s.source_key AND d.asked_at > t.as_of "
+            "AND d.asked_at > (SELECT min(as_of) FROM dated)"
+        ),
+        {"source": source_id},
+    ).rowcount
+
+
+def open_dossiers(connection: Connection) -> int:
+    """How many dossiers the pull told of last as not ended; within the round under way none may be staged twice."""
+    rounds = connection.scalar(text("SELECT EXISTS (SELECT FROM told)"))
+    last = f"(SELECT DISTINCT ON (source_key) is_open FROM ({_GIVEN}) g ORDER BY source_key, position DESC)"
+    counted: int = connection.execute(
+        text(f"SELECT count(*) FROM {last if rounds else 'staging'} l WHERE is_open")
+    ).scalar_one()
+    return counted
+
+
+def one_listed(connection: Connection) -> str | None:
+    """The key of a dossier that the pull has given, an open one where there is one; None: it gave none."""
+    key: str | None = connection.scalar(text("SELECT source_key FROM listed ORDER BY is_open DESC LIMIT 1"))
+    return key
+
+
 def end_round(connection: Connection, spool: Spool) -> None:
     """Begin a new round: what was staged is told, and staging is empty."""
     connection.execute(text("INSERT INTO told SELECT * FROM staging"))
-    connection.execute(text(f"TRUNCATE staging, {', '.join(f'staging_{table}' for table in CATALOGUES)}"))
+    connection.execute(text(f"TRUNCATE staging, dated, {', '.join(f'staging_{table}' for table in CATALOGUES)}"))
     spool.end_round()
 
 

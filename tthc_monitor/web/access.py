@@ -14,11 +14,19 @@ from typing import Final
 from pydantic import SecretStr
 from starlette.requests import Request
 
-CHALLENGE: Final = 'Bearer realm="tthc-monitor", Basic realm="tthc-monitor", charset="UTF-8"'
+CHALLENGE: Final = 'Bearer realm="tthc-monitor"'
+"""Passwords are taken but not asked for: a browser would ask its user, and then show the token for pages of others too."""
+
 _FORGIVEN_AFTER: Final = 300.0
 _ADDRESSES: Final = 1_000
 _LONGEST_WAIT: Final = 5.0
 _MOST_WAITING: Final = 50
+
+
+def comes_from_a_page(request: Request) -> bool:
+    """Whether a browser sends this for a page, which might be anybody's; programs that send to us are no browsers."""
+    site = request.headers.get("sec-fetch-site", "none").lower()
+    return "origin" in request.headers or site not in ("none", "same-origin")
 
 
 class Gate:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import IO, Final
 
@@ -26,15 +27,19 @@ class RefusedError(Exception):
 
 @dataclass
 class Bounds:
-    """How long a body may be, in bytes; how long it may take, in seconds; and how much of all bodies is held at once."""
+    """How long a body may be, in bytes; how long it may take, in seconds; and how much of all bodies is held at once.
+
+    Only what :meth:`body` holds counts to ``together``.
+    """
 
     longest: int
     seconds: float
     together: int
     _held: int = 0
 
-    async def read(self, request: Request) -> bytes:
-        """The body of a request.
+    @asynccontextmanager
+    async def body(self, request: Request) -> AsyncIterator[bytes]:
+        """The body of a request; it counts as held until the caller is done with it.
 
         Raises:
             RefusedError: it is too long or too slow, or too much is being read already.
@@ -42,19 +47,15 @@ class Bounds:
         """
         found = bytearray()
         try:
-            async with asyncio.timeout(self.seconds):
+            async with self._in_time():
                 async for chunk in self._chunks(request):
                     self._held += len(chunk)
                     found += chunk
                     if self._held > self.together:
                         raise RefusedError(TOO_MANY, "too much is being sent at once; send again later", _LATER)
-        except TimeoutError:
-            raise RefusedError(
-                TOO_SLOW, f"the body took more than {self.seconds:.0f} seconds; send it faster"
-            ) from None
+            yield bytes(found)
         finally:
             self._held -= len(found)
-        return bytes(found)
 
     async def save(self, request: Request, file: IO[bytes]) -> int:
         """Write the body of a request into a file; returns its length.
@@ -64,16 +65,21 @@ class Bounds:
             ClientDisconnect: the sender went away before its end.
         """
         length = 0
+        async with self._in_time():
+            async for chunk in self._chunks(request):
+                length += len(chunk)
+                await asyncio.to_thread(file.write, chunk)
+        return length
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(self.seconds):
-                async for chunk in self._chunks(request):
-                    length += len(chunk)
-                    await asyncio.to_thread(file.write, chunk)
+                yield
         except TimeoutError:
             raise RefusedError(
                 TOO_SLOW, f"the body took more than {self.seconds:.0f} seconds; send it faster"
             ) from None
-        return length
 
     async def _chunks(self, request: Request) -> AsyncIterator[bytes]:
         declared = request.headers.get("content-length", "0")

@@ -1,7 +1,8 @@
 """The doors: ``POST /receive/{source}`` for messages and ``POST /upload/{source}`` for files.
 
-A source has doors when its settings have a ``receive`` part. What comes in is let through by token only; of a body
-nothing is logged, and nothing is repeated in an answer.
+A source has doors when its settings have a ``receive`` part. What comes in is let through by token only, and never from
+a browser's page; of a body nothing is logged, and nothing is repeated in an answer. Before the token is shown, all
+answers are alike, so that they tell nothing of which sources there are.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from connectors.base import Connector, ReadsFiles, Receives
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.installation import Installation, receive_token
 from tthc_monitor.settings import SourceSettings
-from tthc_monitor.web.access import CHALLENGE, Gate, Patience
+from tthc_monitor.web.access import CHALLENGE, Gate, Patience, comes_from_a_page
 from tthc_monitor.web.bodies import RefusedError
 from tthc_monitor.web.receive import Receiver
 from tthc_monitor.web.upload import Uploads
@@ -46,14 +47,12 @@ def make_doors(installation: Installation, patience: Patience | None = None) -> 
     guard = _Guard(doors, patience or Patience())
     receiver, uploads = Receiver(installation), Uploads(installation)
 
-    async def receive(request: Request) -> Response:
-        door = await guard.passed(request)
+    async def receive(request: Request, door: Door) -> Response:
         if not isinstance(door.connector, Receives):
             raise RefusedError(404, f"source {door.source.name} takes no messages; send files to /upload/ instead")
         return await receiver.answer(request, door.source.name, door.connector)
 
-    async def upload(request: Request) -> Response:
-        door = await guard.passed(request)
+    async def upload(request: Request, door: Door) -> Response:
         if not isinstance(door.connector, ReadsFiles):
             raise RefusedError(404, f"source {door.source.name} takes no files; send messages to /receive/ instead")
         return await uploads.answer(request, door.source, door.connector)
@@ -64,13 +63,22 @@ def make_doors(installation: Installation, patience: Patience | None = None) -> 
     ]
 
 
-def _door(installation: Installation, source: SourceSettings) -> Door:
-    connector = installation.connector(source)
-    if not isinstance(connector, (Receives, ReadsFiles)):
+def require_doors(source: SourceSettings, connector: Connector) -> None:
+    """Make sure that a source with a ``receive`` part can be sent something.
+
+    Raises:
+        ConfigError: its kind takes neither messages nor files.
+    """
+    if source.receive is not None and not isinstance(connector, (Receives, ReadsFiles)):
         raise ConfigError(
             f"source {source.name} has a 'receive' part, but kind {source.kind} takes neither messages nor files; "
             "remove the part"
         )
+
+
+def _door(installation: Installation, source: SourceSettings) -> Door:
+    connector = installation.connector(source)
+    require_doors(source, connector)
     token = receive_token(installation.settings, source)
     assert token is not None
     return Door(source, connector, Gate(token))
@@ -81,7 +89,9 @@ class _Guard:
         self._doors = doors
         self._patience = patience
 
-    async def passed(self, request: Request) -> Door:
+    async def _passed(self, request: Request) -> Door:
+        if comes_from_a_page(request):
+            raise RefusedError(403, "this comes from a page in a browser; send it by a program, curl for example")
         door = self._doors.get(request.path_params["source"])
         if door is not None and door.gate.admits(request):
             return door
@@ -93,22 +103,26 @@ class _Guard:
             401, "no such source, or a wrong token; send 'Authorization: Bearer TOKEN'", {"WWW-Authenticate": CHALLENGE}
         )
 
-    def around(self, handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-        """The handler, with refusals as answers in the sender's form."""
+    def around(
+        self, handler: Callable[[Request, Door], Awaitable[Response]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """The handler for those who show the token; refusals become answers, to them in the sender's form."""
 
         async def guarded(request: Request) -> Response:
+            door = None
             try:
-                return await handler(request)
+                door = await self._passed(request)
+                return await handler(request, door)
             except RefusedError as refused:
-                content = self._refusal(request, str(refused))
+                content = _refusal(request, door, str(refused))
                 return JSONResponse(content, refused.status, refused.headers)
             except ClientDisconnect:
                 return Response(status_code=_GONE)
 
         return guarded
 
-    def _refusal(self, request: Request, reason: str) -> Any:
-        door = self._doors.get(request.path_params["source"])
-        if door is not None and isinstance(door.connector, Receives) and request.url.path.startswith("/receive/"):
-            return door.connector.refusal(reason)
-        return {"ok": False, "error": reason}
+
+def _refusal(request: Request, door: Door | None, reason: str) -> Any:
+    if door is not None and isinstance(door.connector, Receives) and request.url.path.startswith("/receive/"):
+        return door.connector.refusal(reason)
+    return {"ok": False, "error": reason}

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -14,6 +15,7 @@ import structlog
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
@@ -39,6 +41,9 @@ _HEADERS: Final = {
     b"referrer-policy": b"no-referrer",
     b"cache-control": b"no-store",
 }
+
+_PAGES_AT_ONCE: Final = 4
+"""Anybody may ask for pages, so that they may not take the threads and connections of those who send to us."""
 
 _UNITS: Final = """
 SELECT s.unit_code, u.name,
@@ -89,14 +94,14 @@ def make_app(
     environment.filters |= {"number": wording.number}
     template = environment.get_template("landing.html")
 
-    def metrics(request: Request) -> Response:
+    def metrics() -> Response:
         content = exposition(engine, max_series=max_series, decreed_until=decreed_until)
         return Response(content, media_type=CONTENT_TYPE)
 
-    def healthy(request: Request) -> Response:
+    async def healthy(_: Request) -> Response:
         return PlainTextResponse("ok\n")
 
-    def ready(request: Request) -> Response:
+    def ready() -> Response:
         try:
             with transaction(engine) as connection:
                 _limit(connection)
@@ -107,7 +112,7 @@ def make_app(
             return PlainTextResponse("not ready: see the log, then run: tthc-monitor db upgrade\n", status_code=503)
         return PlainTextResponse("ready\n")
 
-    def landing(request: Request) -> Response:
+    def landing() -> Response:
         try:
             with transaction(engine) as connection:
                 taken_at, units = _landing_figures(connection)
@@ -118,11 +123,20 @@ def make_app(
         when = wording.instant(taken_at, zone) if taken_at else None
         return HTMLResponse(template.render(version=VERSION, up=True, taken_at=when, units=units))
 
+    threads = asyncio.Semaphore(_PAGES_AT_ONCE)
+
+    def page(make: Callable[[], Response]) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(_: Request) -> Response:
+            async with threads:
+                return await run_in_threadpool(make)
+
+        return answer
+
     routes = [
-        Route("/", landing),
-        Route("/metrics", metrics),
+        Route("/", page(landing)),
+        Route("/metrics", page(metrics)),
         Route("/-/healthy", healthy),
-        Route("/-/ready", ready),
+        Route("/-/ready", page(ready)),
         *doors,
     ]
     return Starlette(routes=routes, middleware=[Middleware(_SafeHeaders)])

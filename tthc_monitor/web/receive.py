@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 import structlog
@@ -21,6 +22,8 @@ _log = structlog.get_logger(__name__)
 LONGEST: Final = 16 * 1024 * 1024
 _SECONDS: Final = 60
 _TOGETHER: Final = 128 * 1024 * 1024
+_AT_ONCE: Final = 3
+"""Messages that are read at once: a long one takes many times its length while it is."""
 _TYPES: Final = ("application/json", "text/json", "text/plain")
 
 
@@ -30,6 +33,7 @@ class Receiver:
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
         self._bounds = Bounds(LONGEST, _SECONDS, _TOGETHER)
+        self._free = asyncio.Semaphore(_AT_ONCE)
 
     async def answer(self, request: Request, name: str, connector: Receives) -> Response:
         """Read, store and confirm; the answer is the connector's, in the sender's form.
@@ -40,8 +44,8 @@ class Receiver:
         kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
         if kind not in _TYPES and not kind.endswith("+json"):
             raise RefusedError(415, "the body is not declared as JSON; send Content-Type: application/json")
-        body = await self._bounds.read(request)
-        return await run_in_threadpool(self._take, name, connector, body)
+        async with self._bounds.body(request) as body, self._free:
+            return await run_in_threadpool(self._take, name, connector, body)
 
     def _take(self, name: str, connector: Receives, body: bytes) -> Response:
         try:
