@@ -12,7 +12,7 @@ from rules.registry import KINDS
 from tthc_monitor.domain.records import KINDS as DOSSIER_KINDS
 from tthc_monitor.domain.worktime import WorkCalendar
 
-ENGINE_VERSION = "2"
+ENGINE_VERSION = "3"
 """Raised when the same rule, calendar and facts would give another verdict than before."""
 
 

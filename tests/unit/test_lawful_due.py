@@ -269,3 +269,10 @@ def test_the_result_has_the_index_of_the_facts() -> None:
     found = lawful_due(frame, shipped_calendar(), catalogue(limit(**days(1))))
     assert list(found.index) == [7, 3]
     assert found.loc[3, "due_lawful"] == at("2026-10-07 10:15")
+
+
+def test_a_first_day_that_counts_whole_may_have_no_hours_left_when_the_clock_starts() -> None:
+    # Four hours a day, counted from the opening at 07:30, are over at 11:30; the clock starts after the lunch break.
+    row = {"received_at": at("2026-10-14 12:00")}
+    told = result(row, catalogue(limit(**days(1, working_day="hours", hours_per_day=4, day_zero="counted"))))
+    assert told["clock_started_at"] == told["due_lawful"] == at("2026-10-14 13:30")

@@ -79,7 +79,8 @@ def due(count: Count, start: Times, waits: Waits) -> Times:
     if count.by_day:
         return day_end(count, _paused_days(count, start, waits))
     if count.in_hours:
-        return after(count.calendar, _from(count, start), _seconds(count), waits.pauses)
+        # A first day that counts whole may have used up its hours before the clock starts: then there are none left.
+        return np.maximum(after(count.calendar, _from(count, start), _seconds(count), waits.pauses), start)
     unpaused = _closing_due(count, start) if count.to_closing else _clock_due(count, start)
     rows = np.unique(waits.row)
     if not rows.size:
