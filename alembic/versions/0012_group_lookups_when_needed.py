@@ -23,7 +23,7 @@ END $$;
 """
 
 # Only the owner of a table may index it, and the role of the service need not be that one: so this runs as its owner, and
-# only for roles that may write flags.
+# only for roles that may write flags and were granted it.
 MAKE = """
 CREATE FUNCTION tthc.make_group_lookup(of_groups text)
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
@@ -41,6 +41,7 @@ BEGIN
         CREATE INDEX IF NOT EXISTS dossiers_number ON tthc.dossiers ((rtrim(code, '0123456789'))) WHERE code IS NOT NULL;
     END CASE;
 END $$;
+REVOKE ALL ON FUNCTION tthc.make_group_lookup FROM PUBLIC;
 COMMENT ON FUNCTION tthc.make_group_lookup IS 'makes the index that finds the dossiers that rules judge as one group';
 """
 

@@ -128,6 +128,7 @@ def test_a_service_whose_role_does_not_own_the_tables_makes_the_lookups_too_and_
             for role in roles.values():
                 connection.exec_driver_sql(f"CREATE ROLE {role} LOGIN PASSWORD 'x'; {schema.format(role)}")
             connection.exec_driver_sql(f"GRANT INSERT, UPDATE ON ALL TABLES IN SCHEMA tthc TO {roles['ghi']}")
+            connection.exec_driver_sql(f"GRANT EXECUTE ON FUNCTION tthc.make_group_lookup TO {roles['ghi']}")
         for name, made in (("doc", frozenset()), ("ghi", {"dossiers_filing"})):
             plain = make_engine(engine.url.set(username=roles[name], password="x"))
             refused = pytest.raises(DatabaseError, match="permission denied") if name == "doc" else nullcontext()
