@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -172,11 +173,13 @@ class _OverHttp:
     def __init__(self, clock: Clock, faults: Faults) -> None:
         self.clock = clock
         self._faults = faults
+        self._was_slow = False
 
     def strike(self, fault: str, *, lasting: bool = False) -> None:
         ids = [one.script.dossier_id for one in self._dossiers(self.clock() - A_SHIFT)]
         faults = self._faults
         faults.retry_after_seconds, faults.slow_seconds, faults.drip_seconds = 0, 1.0, 0.001
+        self._was_slow = self._was_slow or fault == "slow"
         if fault == "hit_limit":
             faults.hit_limit = 25
         elif fault in ("repeat_rows", "strict_filters", "plain_json"):
@@ -195,6 +198,10 @@ class _OverHttp:
             setattr(faults, fault, 10_000 if lasting else 1)
 
     def heal(self) -> None:
+        if self._was_slow:
+            # Requests that the client gave up are still asleep in the server; they would use up the next fault.
+            time.sleep(1.2)
+        self._was_slow = False
         self._faults.clear()
 
     def advance(self, source: str) -> None:
