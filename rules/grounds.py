@@ -59,10 +59,15 @@ def judge_all(facts: pd.DataFrame, grounds: Grounds, rules: Sequence[Rule] | Non
         rules: which rules to apply; by default those that judge a dossier by itself.
     """
     rules = grounds.single_rules if rules is None else rules
-    derived = not facts_read(rules).isdisjoint(DERIVED_FACTS)
+    if not facts_read(rules).isdisjoint(DERIVED_FACTS):
+        facts = derived(facts, grounds)
+    yield from judge_derived(facts, grounds, rules)
+
+
+def judge_derived(facts: pd.DataFrame, grounds: Grounds, rules: Sequence[Rule]) -> Iterator[Finding]:
+    """:func:`judge_all` for facts whose derived ones are filled in (:func:`derived`), or read by none of the rules."""
     for calendar, chosen in grounds.calendars.partition(facts["unit_code"]):
-        part = facts[chosen] if not chosen.all() else facts
-        yield from judge_each(with_derived(part, calendar, grounds.limits) if derived else part, calendar, rules)
+        yield from judge_each(facts[chosen] if not chosen.all() else facts, calendar, rules)
 
 
 def judge_groups(facts: pd.DataFrame, grounds: Grounds, rules: Sequence[Rule]) -> Iterator[Finding]:
@@ -72,6 +77,19 @@ def judge_groups(facts: pd.DataFrame, grounds: Grounds, rules: Sequence[Rule]) -
         facts: whole groups, named by an int64 column ``group``.
     """
     yield from judge_each(facts, grounds.calendars.default, rules)
+
+
+def derived(facts: pd.DataFrame, grounds: Grounds) -> pd.DataFrame:
+    """The facts with the derived ones filled in, every dossier by its own unit's calendar. Pure."""
+    parts = grounds.calendars.partition(facts["unit_code"])
+    if len(parts) == 1:
+        return with_derived(facts, parts[0][0], grounds.limits)
+    filled = facts.copy(deep=False)
+    for calendar, chosen in parts:
+        computed = lawful_due(facts[chosen], calendar, grounds.limits)
+        for name in DERIVED_FACTS:
+            filled.loc[chosen, name] = computed[name]
+    return filled
 
 
 def with_derived(facts: pd.DataFrame, calendar: WorkCalendar, limits: Limits) -> pd.DataFrame:

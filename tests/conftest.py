@@ -85,6 +85,15 @@ def engine(database_address: str) -> Iterator[Engine]:
     engine.dispose()
 
 
+@pytest.fixture(scope="module")
+def engine_of_module() -> Iterator[Engine]:
+    """An engine on a database of the module's own, for tests that only read what one of them wrote."""
+    for address in _database(os.environ[_URL], _TEMPLATE):
+        engine = database.make_engine(address)
+        yield engine
+        engine.dispose()
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What became of each fault of each kind of source."""
     lines = fault_table(terminalreporter.getreports("passed"))

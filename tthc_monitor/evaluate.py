@@ -17,13 +17,13 @@ import polars as pl
 import structlog
 from sqlalchemy import Connection, Engine, text
 
-from rules.grounds import Grounds, facts_needed, judge_all, judge_groups
+from rules.grounds import Grounds, derived, facts_needed, judge_all, judge_derived, judge_groups
 from rules.model import Rule
 from rules.registry import KINDS
-from tthc_monitor.domain.facts import facts_frame
+from tthc_monitor.domain.facts import DERIVED_FROM, facts_frame
 from tthc_monitor.findings import DESCRIBED, flags_of
 from tthc_monitor.store import grounds as versions
-from tthc_monitor.store import groups, judgements, selection
+from tthc_monitor.store import groups, judgements, lawful_dues, selection
 from tthc_monitor.store.database import transaction
 from tthc_monitor.store.flags import EVALUATION_LOCK, replace_flags
 from tthc_monitor.workload import Pass, Workload, anything_due, register, workload
@@ -133,12 +133,24 @@ class _Judge:
     def chunk(self, query: str, one: Pass) -> Evaluated:
         """Dossiers of one query, each judged by itself."""
         with transaction(self.engine) as connection:
-            needed = {*DESCRIBED, *facts_needed(one.rules)}
+            # A pass of some rules only leaves limits and waits as they were.
+            settles_dues = one.rules == self.grounds.single_rules
+            needed = {*DESCRIBED, *facts_needed(one.rules), *(DERIVED_FROM if settles_dues else ())}
             facts = judgements.load_facts(connection, query, needed, settled=one.settled)
             dossiers = facts.height
-            flags = flags_of(judge_all(facts_frame(facts), self.grounds, one.rules), facts, self.ids)
-            del facts  # what is held while the database works, every worker holds
+            dues = lawful_dues.none()
+            if settles_dues and self.grounds.limits.limits:
+                frame = derived(facts_frame(facts), self.grounds)
+                findings = judge_derived(frame, self.grounds, one.rules)
+                dues = lawful_dues.known(frame)
+                del frame
+            else:
+                findings = judge_all(facts_frame(facts), self.grounds, one.rules)
+            flags = flags_of(findings, facts, self.ids)
+            del facts, findings  # what is held while the database works, every worker holds
             opened, closed = replace_flags(connection, flags, one.codes, self.evaluation_id, self.now())
+            if settles_dues:
+                lawful_dues.replace(connection, dues, self.evaluation_id)
         return Evaluated(dossiers, opened, closed)
 
     def groups(self, one: Pass, grouping: str, rules: tuple[Rule, ...]) -> Evaluated:

@@ -161,7 +161,7 @@ def monthly_report(installation: Installation, period: Period, folder: Path, uni
     settings = installation.settings
     judging.refresh(installation)
     with transaction(installation.engine) as connection:
-        _require_units(connection, units)
+        require_units(connection, units)
         report = build_report(
             connection,
             period,
@@ -196,7 +196,12 @@ def errata(installation: Installation, period: Period) -> tuple[Frozen, tuple[Er
         return frozen, read_errata(connection, period)
 
 
-def _require_units(connection: Connection, units: tuple[str, ...]) -> None:
+def require_units(connection: Connection, units: tuple[str, ...]) -> None:
+    """Refuse unit codes that no source has named yet.
+
+    Raises:
+        ConfigError: one of them is not known.
+    """
     known = set(connection.scalars(text("SELECT unit_code FROM audit.units"))) if units else set()
     unknown = sorted(set(units) - known)
     if unknown:

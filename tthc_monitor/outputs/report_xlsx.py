@@ -5,8 +5,6 @@ Everything that came from a source is written as text, so a code that begins wit
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,14 +14,13 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 import xlsxwriter
-from xlsxwriter.exceptions import XlsxWriterException
 from xlsxwriter.worksheet import Worksheet
 
-from tthc_monitor.domain.errors import DeliveryError
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.report import MonthlyReport
 from tthc_monitor.outputs.report_form import COUNT_TITLES, ERRATA_SHEET, draw_form, frozen_line
 from tthc_monitor.outputs.report_styles import Styles, print_setup, row_height
+from tthc_monitor.outputs.whole_file import write_whole
 
 MAX_LIST_ROWS: Final = 200_000
 """Dossiers that one list sheet carries; how many more there are is said beneath."""
@@ -51,20 +48,7 @@ def write_report(report: MonthlyReport, path: Path) -> Path:
     Raises:
         DeliveryError: the folder cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".xlsx")
-        os.close(handle)
-        temporary = Path(name)
-        try:
-            _write_workbook(report, temporary)
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except (OSError, XlsxWriterException) as error:
-        raise DeliveryError(f"the report {path} cannot be written: {error}; check the folder and its rights") from error
-    return path
+    return write_whole(path, lambda temporary: _write_workbook(report, temporary))
 
 
 def _write_workbook(report: MonthlyReport, path: Path) -> None:
