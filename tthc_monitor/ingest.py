@@ -95,18 +95,16 @@ class _Run:
     scope: str | None
     kept: tuple[int, int, int] = (0, 0, 0)
 
-    def append(self) -> datetime:
+    def append(self) -> ledger.Seen:
         """Take in the round that is staged, in the transaction under way; returns when it was seen."""
         intake, totals, listing = self.intake, self.intake.totals, self.listing
-        seen_at = self.now()
+        seen = ledger.Seen(self.run_id, self.source.source_id, self.now())
         dated = min(self.started_at, intake.round_as_of or self.started_at)
         at = None if intake.round_undated else dated
         appended = ledger.append(
             self.work,
             self.spool,
-            run_id=self.run_id,
-            source_id=self.source.source_id,
-            seen_at=seen_at,
+            seen,
             cursor=intake.cursor,
             asked=Asked(at) if listing is None else Asked(at, listing.asked_at, listing.held_until),
         )
@@ -114,8 +112,8 @@ class _Run:
         totals.dossiers_changed += appended.changed
         totals.rounds += 1
         if at is not None and (listing is None or at >= listing.asked_at):
-            mark_given(self.work, self.source.source_id)
-        return seen_at
+            mark_given(self.work, seen)
+        return seen
 
     def commit(self) -> None:
         """Make it last."""
@@ -196,16 +194,16 @@ def _finish(run: _Run, assertions: Assertions, bound: structlog.stdlib.BoundLogg
     notes = [] if note is None else [note]
     if intake.outdated:
         notes.append(f"{intake.outdated} dossiers were left out: what is held of them is newer than what was given")
-    seen_at = run.append()
+    seen = run.append()
     if listed_all and rescoped:
-        left_out = leave_out(work, source.source_id, at)
+        left_out = leave_out(work, seen, at)
         notes.append(
             f"what the source is asked for was changed; {left_out} open dossiers are not listed since then, and do not "
             "count as vanished until they are given again"
         )
     elif listed_all:
         all_read = not intake.volume.unreadable
-        marked = mark_vanished(work, source.source_id, seen_at, at, source.name, all_read=all_read, absent=absent)
+        marked = mark_vanished(work, seen, at, source.name, all_read=all_read, absent=absent)
         if marked.unsure:
             notes.append(unsure(marked.unsure, intake.volume.unreadable))
         if marked.doubt is not None:

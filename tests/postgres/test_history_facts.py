@@ -21,9 +21,10 @@ from tthc_monitor.domain.facts import FACT_SCHEMA, facts_frame, provides
 from tthc_monitor.domain.records import OBSERVED_SCHEMA, Reject, conform
 from tthc_monitor.domain.statuses import ENDED
 from tthc_monitor.ingest import Assertions, pull
+from tthc_monitor.store.canonical import content_hashes
 from tthc_monitor.store.database import transaction
 from tthc_monitor.store.judgements import load_facts
-from tthc_monitor.store.ledger import content_hashes, prepare
+from tthc_monitor.store.ledger import prepare
 
 BACKFILL: str = runpy.run_path(
     str(Path(__file__).parents[2] / "alembic" / "versions" / "0004_observed_and_history.py")
@@ -85,9 +86,9 @@ def test_a_record_that_fills_no_later_column_keeps_the_hash_it_had_before_they_e
             "steps_done": [None, None, 0],
         }
     )
-    hashes = [digest.hex() for digest in content_hashes(prepare(conform(given)))]
+    hashes = [digest.hex() for digest in content_hashes(prepare(conform(given)), 1)]
     assert hashes[0] == early
-    assert content_hashes(prepare(conform(given.head(1))))[0].hex() == early
+    assert content_hashes(prepare(conform(given.head(1))), 1)[0].hex() == early
     assert len(set(hashes)) == 3, "a later column that is filled is content, nought included"
 
 

@@ -26,6 +26,7 @@ START = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 """Monday, 08:00 in Viet Nam."""
 DAY = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DETAILS = ("source_key", "code", "applicant_hash", "parent_key")
 
 
 @dataclass(frozen=True)
@@ -114,36 +115,62 @@ def dossier(engine: Engine, key: str) -> dict[str, Any]:
 
 def assert_chain_holds(engine: Engine) -> int:
     """Compute all hashes of the ledger from its rows, without the code under test; returns the number of links."""
-    names = list(OBSERVED_SCHEMA)
-    columns = ", ".join(names)
-    batches = query(
+    links = query(
         engine,
-        "SELECT source_id, seen_at, first_observation_id, last_observation_id, row_count, rows_hash, previous_hash, "
-        "chain_hash FROM tthc.observation_batches ORDER BY batch_id",
+        "SELECT b.batch_id, b.kind, b.source_id, s.name, b.seen_at, b.linked_at, b.first_observation_id, "
+        "b.last_observation_id, b.row_count, b.asked_at, b.unchanged_at, b.held_until, b.rows_hash, b.previous_hash, "
+        "b.chain_hash FROM tthc.observation_batches b JOIN tthc.sources s USING (source_id) ORDER BY batch_id",
     )
-    previous, covered = bytes(32), 0
-    for source, seen, first, last, count, rows_hash, linked, chain in batches:
-        rows = query(
-            engine,
-            f"SELECT source_id, seen_at, content_hash, {columns} FROM tthc.observations "
-            f"WHERE observation_id BETWEEN {first} AND {last} ORDER BY observation_id",
-        )
-        assert len(rows) == count == last - first + 1
-        over_rows = sha256()
-        for of_source, seen_row, stored, *values in rows:
-            assert (of_source, seen_row) == (source, seen)
-            later = [f"{name}={canonical(v)}" for name, v in zip(names[24:], values[24:], strict=True) if v is not None]
-            digest = sha256("\x1f".join([*map(canonical, values[:24]), *later]).encode()).digest()
-            assert digest == bytes(stored)
-            over_rows.update(digest)
-        assert over_rows.digest() == bytes(rows_hash)
-        assert bytes(linked) == previous
-        head = f"{source}|{(seen - _EPOCH) // timedelta(microseconds=1)}|{first}|{count}|".encode()
-        previous = sha256(previous + head + over_rows.digest()).digest()
+    previous, covered, noted = bytes(32), 0, 0
+    for link, kind, source, name, seen, *head, rows_hash, before, chain in links:
+        if kind == "observations":
+            over_rows = observed_hash(engine, source, seen, *head[1:4])
+            covered += head[3]
+        else:
+            over_rows = events_hash(engine, link, head[3])
+            noted += head[3]
+        assert over_rows == bytes(rows_hash)
+        assert bytes(before) == previous
+        texts = ["2", kind, str(source), name, canonical(seen), *map(canonical, head)]
+        previous = sha256(previous + "|".join(texts).encode() + over_rows).digest()
         assert previous == bytes(chain)
-        covered += count
     assert covered == query(engine, "SELECT count(*) FROM tthc.observations")[0], "every observation is under a link"
-    return len(batches)
+    assert noted == query(engine, "SELECT count(*) FROM tthc.ledger_events")[0], "every event is under a link"
+    return len(links)
+
+
+def observed_hash(engine: Engine, source: int, seen: datetime, first: int, last: int, count: int) -> bytes:
+    """SHA-256 over the observations of a link, from their columns."""
+    kept = [name for name in OBSERVED_SCHEMA if name not in DETAILS]
+    of_old = kept.index("source_verdict") + 1
+    rows = query(
+        engine,
+        f"SELECT source_id, seen_at, dossier_id, content_hash, {', '.join((*DETAILS, *kept))} FROM tthc.observations "
+        f"WHERE observation_id BETWEEN {first} AND {last} ORDER BY observation_id",
+    )
+    assert len(rows) == count == last - first + 1
+    over_rows = sha256()
+    for of_source, seen_row, dossier_id, stored, *values in rows:
+        assert (of_source, seen_row) == (source, seen)
+        details, facts = values[: len(DETAILS)], values[len(DETAILS) :]
+        old = [canonical(value) for value in facts[:of_old]]
+        later = [
+            f"{name}={canonical(v)}" for name, v in zip(kept[of_old:], facts[of_old:], strict=True) if v is not None
+        ]
+        over_details = sha256("\x1f".join(map(canonical, details)).encode()).digest()
+        digest = sha256(over_details + "\x1f".join([*old, *later]).encode()).digest()
+        assert digest == bytes(stored)
+        over_rows.update(dossier_id.to_bytes(8, "big") + digest)
+    return over_rows.digest()
+
+
+def events_hash(engine: Engine, link: int, count: int) -> bytes:
+    """SHA-256 over the events of a link."""
+    events = query(
+        engine, "SELECT dossier_id, event FROM tthc.ledger_events WHERE batch_id = :link ORDER BY 1, 2", link=link
+    )
+    assert len(events) == count
+    return sha256("\n".join(f"{dossier_id}|{event}" for dossier_id, event in events).encode()).digest()
 
 
 def canonical(value: Any) -> str:
@@ -238,7 +265,7 @@ def test_hashes_and_chain_can_be_computed_from_the_stored_rows(engine: Engine) -
     take(engine, record("a", status=5, received_at=datetime(1899, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)), name="hai")
     take(engine, record("a", due_current=datetime(2254, 1, 1, microsecond=1, tzinfo=UTC)), at=START + DAY)
     take(engine, *(record(f"k{number}") for number in range(500)), at=START + DAY + timedelta(microseconds=1))
-    assert assert_chain_holds(engine) == 4
+    assert assert_chain_holds(engine) == 6, "four of observations, two of dossiers that were not listed"
 
 
 def test_pages_of_one_pull_make_one_link_in_the_order_given(engine: Engine) -> None:
@@ -249,21 +276,31 @@ def test_pages_of_one_pull_make_one_link_in_the_order_given(engine: Engine) -> N
     assert assert_chain_holds(engine) == 1
 
 
-@pytest.mark.parametrize("table", ["observations", "observation_batches"])
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("observations", "seen_at"),
+        ("observations_y2026m03", "seen_at"),
+        ("observation_batches", "seen_at"),
+        ("ledger_events", "event"),
+    ],
+)
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE tthc.{0} SET seen_at = seen_at",
+        "UPDATE tthc.{0} SET {1} = {1}",
         "DELETE FROM tthc.{0}",
         "DELETE FROM tthc.{0} WHERE false",
         "TRUNCATE tthc.{0} CASCADE",
         "MERGE INTO tthc.{0} t USING (VALUES (1)) v ON true WHEN MATCHED THEN DELETE",
     ],
 )
-def test_the_ledger_refuses_every_change_even_to_its_owner(engine: Engine, table: str, statement: str) -> None:
+def test_the_ledger_refuses_every_change_even_to_its_owner(
+    engine: Engine, table: str, column: str, statement: str
+) -> None:
     take(engine, record("a"))
     with pytest.raises(DBAPIError, match="the ledger is append-only"), engine.begin() as connection:
-        connection.execute(text(statement.format(table)))
+        connection.execute(text(statement.format(table, column)))
     assert assert_chain_holds(engine) == 1
 
 

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 
+import polars as pl
 import pytest
 from alembic.config import Config
 from sqlalchemy import Engine, text
 
 from alembic import command
+from tests.postgres.test_ledger import DAY, START, query, record, take
 from tthc_monitor.domain.errors import ConfigError, DatabaseError
+from tthc_monitor.domain.records import OBSERVED_SCHEMA, conform
 from tthc_monitor.store import migrate
+from tthc_monitor.store.canonical import content_hashes
+from tthc_monitor.store.copy import copy_in
 from tthc_monitor.store.database import database_url, make_engine, transaction
+from tthc_monitor.store.ledger import prepare
+from tthc_monitor.store.replay import differences, replay
+from tthc_monitor.store.staging import wire_hash
 
 
 @pytest.fixture
@@ -196,3 +205,67 @@ def test_lookups_for_groups_stay_where_there_are_dossiers(empty: Engine, filled:
     with transaction(empty) as connection:
         kept = {"dossiers_of_unit", "dossiers_filing", "dossiers_number"} if filled else set()
         assert set(connection.scalars(text(LOOKUPS))) == kept
+
+
+# -- the ledger from before it was partitioned ----------------------------------------------------------------------
+
+
+def test_a_ledger_of_before_keeps_its_rows_and_its_chain_and_goes_on(empty: Engine) -> None:
+    frame = prepare(conform(pl.DataFrame([record("a", code="H99-1", steps_done=3), record("b")], orient="row")))
+    before = frame.with_columns(content_hashes(frame, 1))
+    rows_hash = sha256(b"".join(before["content_hash"])).digest()
+    seen = f"{int(START.timestamp() * 1_000_000)}"
+    link = sha256(bytes(32) + f"1|{seen}|1|2|".encode() + rows_hash).digest()
+    with transaction(empty) as connection:
+        connection.execute(text("CREATE SCHEMA tthc"))
+        command.upgrade(migrate._config(connection), "0013")
+        connection.execute(text("INSERT INTO tthc.sources (name, kind) VALUES ('mau', 'told')"))
+        connection.execute(text("INSERT INTO tthc.pull_runs (source_id, started_at) VALUES (1, now())"))
+        held = before.select(
+            pl.int_range(1, 3, dtype=pl.Int64()).alias("observation_id"),
+            pl.int_range(1, 3, dtype=pl.Int64()).alias("dossier_id"),
+            pl.lit(1).alias("source_id"),
+            pl.lit(START).alias("seen_at"),
+            *OBSERVED_SCHEMA,
+            wire_hash(),
+        )
+        copy_in(connection, "tthc.observations", held)
+        fields = ", ".join((*OBSERVED_SCHEMA, "content_hash"))
+        connection.execute(
+            text(
+                "INSERT INTO tthc.dossiers (dossier_id, source_id, observation_id, first_seen_at, changed_at, "
+                f"status_seen_at, underway_seen_at, {fields}) SELECT dossier_id, source_id, observation_id, seen_at, "
+                f"seen_at, seen_at, seen_at, {fields} FROM tthc.observations"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO tthc.observation_batches (run_id, source_id, seen_at, first_observation_id, "
+                "last_observation_id, row_count, rows_hash, previous_hash, chain_hash) "
+                "VALUES (1, 1, :seen, 1, 2, 2, :rows, :previous, :chain)"
+            ),
+            {"seen": START, "rows": rows_hash, "previous": bytes(32), "chain": link},
+        )
+        connection.execute(text("SELECT setval('tthc.observation_ids', 2), setval('tthc.dossier_ids', 2)"))
+    migrate.upgrade(empty)
+    assert (
+        query(
+            empty,
+            "SELECT o.tableoid::regclass::text FROM audit.observations JOIN tthc.observations o USING (observation_id)",
+        )
+        == ["observations_before"] * 2
+    )
+    again = take(empty, record("a", code="H99-1", steps_done=3), record("b"), at=START + DAY)
+    assert (again.dossiers_new, again.dossiers_changed) == (0, 0), "hashes of another version are no news"
+    take(empty, record("a", code="H99-1", steps_done=4), record("b"), at=START + 2 * DAY)
+    take(empty, record("a", code="H99-1", steps_done=5), record("b"), at=START + 60 * DAY)
+    partitions = query(empty, "SELECT DISTINCT tableoid::regclass::text FROM tthc.observations ORDER BY 1")
+    assert partitions == ["observations_before", "observations_y2026m05"]
+    versions = query(
+        empty, "SELECT version, encode(previous_hash, 'hex') FROM tthc.observation_batches ORDER BY batch_id"
+    )
+    assert [version for version, _ in versions] == [1, 2, 2]
+    assert versions[1][1] == link.hex()
+    with transaction(empty) as connection:
+        replay(connection)
+        assert differences(connection, 9) == []

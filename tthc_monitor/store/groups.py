@@ -10,6 +10,8 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
+from tthc_monitor.store.projection import LIVE, Tables
+
 _ENDED: Final = "coalesce(finished_at, delivered_at)"
 KEYS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "closing_day": (
@@ -81,8 +83,11 @@ def touched(connection: Connection, grouping: str, zone: str) -> int:
     return _analysed(connection)
 
 
-def all_of(connection: Connection, grouping: str, zone: str, smallest: int) -> int:
+def all_of(connection: Connection, grouping: str, zone: str, smallest: int, of: Tables = LIVE) -> int:
     """Put the dossiers of every group of at least ``smallest`` into ``members`` (group, dossier_id).
+
+    Args:
+        of: the projection that tells which dossiers there are.
 
     Returns:
         how many.
@@ -93,7 +98,7 @@ def all_of(connection: Connection, grouping: str, zone: str, smallest: int) -> i
         text(
             "INSERT INTO members SELECT number, unnest(ids) FROM ("
             "SELECT row_number() OVER () AS number, array_agg(dossier_id) AS ids "
-            f"FROM tthc.dossiers WHERE {within} GROUP BY {', '.join(keys)} HAVING count(*) >= :smallest) large"
+            f"FROM {of.dossiers} WHERE {within} GROUP BY {', '.join(keys)} HAVING count(*) >= :smallest) large"
         ),
         {"zone": zone, "smallest": smallest},
     )

@@ -12,6 +12,7 @@ from tthc_monitor.domain.facts import FACT_SCHEMA
 from tthc_monitor.domain.records import OPTIONAL_COLUMNS
 from tthc_monitor.domain.statuses import Status
 from tthc_monitor.store.copy import copy_out
+from tthc_monitor.store.projection import LIVE, Tables
 from tthc_monitor.store.spells import completed, requested
 
 SPARSE = 4
@@ -40,7 +41,7 @@ _COMPUTED = {
 }
 """Facts that are more than a column of the projection, as SQL over :data:`_FROM`."""
 _FROM = f"""
-    tthc.dossiers d
+    {{dossiers}} d
     JOIN (
         SELECT source_id, coalesce(sum(1::bigint << array_position(ARRAY[{_OPTIONAL}], filled.name) - 1), 0) AS bits
         FROM tthc.sources LEFT JOIN unnest(provides) filled (name) ON true GROUP BY source_id
@@ -66,7 +67,12 @@ def judged_range(connection: Connection) -> tuple[int, int, int]:
 
 
 def load_facts(
-    connection: Connection, dossiers: str, facts: Collection[str] = tuple(FACT_SCHEMA), *, settled: bool = False
+    connection: Connection,
+    dossiers: str,
+    facts: Collection[str] = tuple(FACT_SCHEMA),
+    *,
+    settled: bool = False,
+    of: Tables = LIVE,
 ) -> pl.DataFrame:
     """Facts of the dossiers that a query names, which are remembered as ``judged``.
 
@@ -74,6 +80,7 @@ def load_facts(
         facts: which ones; few are much faster than all.
         settled: take them off the list of those that wait, in this transaction, before they are read: what changes
             after that waits for us and is judged next time.
+        of: the projection that tells them.
     """
     remember(connection, dossiers)
     if settled:
@@ -82,19 +89,25 @@ def load_facts(
         )
     low, high, _ = judged_range(connection)
     # The range keeps the server from walking an index from its beginning.
-    judged = f"{_FROM} JOIN judged USING (dossier_id) WHERE d.dossier_id BETWEEN {low} AND {high}"
+    judged = f"{_FROM.format(dossiers=of.dossiers)} JOIN judged USING (dossier_id) WHERE d.dossier_id BETWEEN {low} AND {high}"
     return _load(connection, judged, facts, {})
 
 
 def load_members(
-    connection: Connection, first: int, last: int, facts: Collection[str] = tuple(FACT_SCHEMA)
+    connection: Connection,
+    first: int,
+    last: int,
+    facts: Collection[str] = tuple(FACT_SCHEMA),
+    *,
+    of: Tables = LIVE,
 ) -> pl.DataFrame:
     """Facts of the dossiers in the temporary table ``members``, of groups ``first`` to ``last``, with their group.
 
     Args:
         facts: which ones.
+        of: the projection that tells them.
     """
-    members = f'{_FROM} JOIN members m ON m.dossier_id = d.dossier_id AND m."group" BETWEEN {first:d} AND {last:d}'
+    members = f'{_FROM.format(dossiers=of.dossiers)} JOIN members m ON m.dossier_id = d.dossier_id AND m."group" BETWEEN {first:d} AND {last:d}'
     return _load(connection, members, facts, {"member_of": 'm."group"'}).rename({"member_of": "group"})
 
 

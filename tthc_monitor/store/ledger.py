@@ -23,6 +23,7 @@ from sqlalchemy import Connection, text
 from tthc_monitor.domain.records import OBSERVED_SCHEMA
 from tthc_monitor.store import projection
 from tthc_monitor.store.ahead import one_ahead
+from tthc_monitor.store.canonical import content_hashes, rows_bytes
 from tthc_monitor.store.copy import copy_encoded, copy_out, encoded
 from tthc_monitor.store.spool import Spool
 from tthc_monitor.store.staging import CATALOGUES, wire_hash
@@ -30,41 +31,8 @@ from tthc_monitor.store.staging import CATALOGUES, wire_hash
 APPEND_LOCK = 7_411_002
 """Advisory lock under which the chain grows: one writer at a time, whatever the number of sources."""
 
-GENESIS = bytes(32)
-"""``previous_hash`` of the first link."""
-
 ANALYZE_FROM = 20_000
 """Rows after which the planner's statistics are renewed at once instead of when the server gets round to it."""
-
-_FIELD, _RECORD = "\x1f", "\x1e"
-_FIRST = tuple(OBSERVED_SCHEMA)[: tuple(OBSERVED_SCHEMA).index("parent_key")]
-_LATER = tuple(OBSERVED_SCHEMA)[len(_FIRST) :]
-"""The columns of the first version, whose place in the canonical text is fixed, and those that came later."""
-
-
-def content_hashes(records: pl.DataFrame) -> pl.Series:
-    """SHA-256 of each record's canonical text.
-
-    The canonical text is the first columns of a record (:data:`_FIRST`) in their order, separated by U+001F: texts as
-    they are, instants as microseconds since 1970 UTC, numbers in decimal, null as nothing. Of the later columns those
-    that are not null follow, each as U+001F name=value, so that a record which does not fill them keeps the hash it had
-    before they existed. Records therefore may not contain U+001E or U+001F.
-    """
-    filled = [name for name in _LATER if records[name].null_count() < records.height]
-    plain = records.select(*_FIRST, *filled).with_columns(pl.col(pl.Datetime).to_physical())
-    later = [
-        pl.when(pl.col(name).is_null()).then(pl.lit("")).otherwise(pl.format(f"{_FIELD}{name}={{}}", pl.col(name)))
-        for name in filled
-    ]
-    canonical = plain.select(
-        *_FIRST[:-1], pl.concat_str(pl.col(_FIRST[-1]).fill_null(""), *later) if later else pl.col(_FIRST[-1])
-    )
-    buffer = BytesIO()
-    canonical.write_csv(
-        buffer, include_header=False, separator=_FIELD, line_terminator=_RECORD, quote_style="never", null_value=""
-    )
-    lines = buffer.getvalue().split(_RECORD.encode())
-    return pl.Series("content_hash", [sha256(line).digest() for line in lines[: records.height]], dtype=pl.Binary())
 
 
 @dataclass(frozen=True)
@@ -87,13 +55,20 @@ def prepare(records: pl.DataFrame) -> pl.DataFrame:
     return clean.with_columns(content_hashes(clean))
 
 
+@dataclass(frozen=True)
+class Seen:
+    """Who saw what is added to the ledger, and when."""
+
+    run_id: int
+    source_id: int
+    at: datetime
+
+
 def append(
     connection: Connection,
     spool: Spool,
+    seen: Seen,
     *,
-    run_id: int,
-    source_id: int,
-    seen_at: datetime,
     cursor: Mapping[str, Any] | None,
     asked: projection.Asked | None = None,
 ) -> Appended:
@@ -107,24 +82,28 @@ def append(
     # Waiting for another source's append is no fault, however long it takes.
     connection.execute(text("SET LOCAL lock_timeout = 0"))
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": APPEND_LOCK})
-    _learn_names(connection, seen_at)
-    news = _news(connection, source_id)
+    _learn_names(connection, seen.at)
+    news = _news(connection, seen.source_id)
     appended = Appended(None, 0, 0)
     if news.height:
         first, last = _reserve_ids(connection, news.height)
-        rows_hash = _observe(connection, spool, news, first, source_id, seen_at)
+        rows_hash = _observe(connection, spool, news, first, seen)
         new = int(news["is_new"].sum())
-        projection.fold(connection, first, last, asked or projection.Asked(seen_at), new=new, changed=news.height - new)
+        asked = asked or projection.Asked(seen.at)
+        part = projection.Part(first, last, seen.at)
         if news.height > ANALYZE_FROM:
-            connection.execute(text("ANALYZE tthc.dossiers"))
-        link = {"source": source_id, "seen": seen_at, "run": run_id, "first": first, "last": last, "hash": rows_hash}
-        batch_id = _link(connection, link)
+            # The evaluation that follows needs plans for the tables as they are now, not as they were.
+            connection.execute(text("SELECT tthc.observations_loaded(:seen)"), {"seen": seen.at})
+        projection.fold(connection, part, asked, new=new, changed=news.height - new)
+        if news.height > ANALYZE_FROM:
+            connection.execute(text("SELECT tthc.dossiers_loaded()"))
+        batch_id = _link(connection, seen, rows_hash, news.height, first, asked)
         connection.execute(text("INSERT INTO tthc.pending_evaluations VALUES (:batch)"), {"batch": batch_id})
         appended = Appended(batch_id, new, news.height - new)
     if cursor is not None:
         connection.execute(
             text("UPDATE tthc.sources SET cursor = CAST(:cursor AS jsonb) WHERE source_id = :source"),
-            {"cursor": json.dumps(cursor), "source": source_id},
+            {"cursor": json.dumps(cursor), "source": seen.source_id},
         )
     return appended
 
@@ -148,10 +127,9 @@ def _reserve_ids(connection: Connection, count: int) -> tuple[int, int]:
     return first, last
 
 
-def _observe(
-    connection: Connection, spool: Spool, news: pl.DataFrame, first: int, source_id: int, seen_at: datetime
-) -> bytes:
-    """Append the news to the ledger; returns the SHA-256 over the rows' hashes in order."""
+def _observe(connection: Connection, spool: Spool, news: pl.DataFrame, first: int, seen: Seen) -> bytes:
+    """Append the news to the ledger; returns the SHA-256 over its rows in order."""
+    connection.execute(text("SELECT tthc.make_observations_month(:seen)"), {"seen": seen.at})
     rows_hash = sha256()
 
     def pages() -> Iterator[tuple[list[str], BytesIO]]:
@@ -160,13 +138,12 @@ def _observe(
             until = news["position"].search_sorted(position + page.height)
             part = news[done:until]
             records = page[(part["position"] - position).to_numpy()] if part.height < page.height else page
-            for digest in records["content_hash"]:
-                rows_hash.update(digest)
+            rows_hash.update(rows_bytes(part["dossier_id"], records["content_hash"]))
             rows = records.select(
                 pl.int_range(first + done, first + until, dtype=pl.Int64()).alias("observation_id"),
                 part["dossier_id"],
-                pl.lit(source_id, dtype=pl.Int16()).alias("source_id"),
-                pl.lit(seen_at).dt.convert_time_zone("UTC").alias("seen_at"),
+                pl.lit(seen.source_id, dtype=pl.Int16()).alias("source_id"),
+                pl.lit(seen.at).dt.convert_time_zone("UTC").alias("seen_at"),
                 *(name for name in OBSERVED_SCHEMA if records[name].null_count() < records.height),
                 wire_hash(),
             )
@@ -175,36 +152,51 @@ def _observe(
 
     for columns, rows in one_ahead(pages()):
         copy_encoded(connection, "tthc.observations", columns, rows)
-    if news.height > ANALYZE_FROM:
-        # The evaluation that follows needs plans for the tables as they are now, not as they were.
-        connection.execute(text("ANALYZE tthc.observations (observation_id, dossier_id)"))
-        connection.execute(text("SELECT brin_summarize_new_values('tthc.observations_by_id')"))
     return rows_hash.digest()
 
 
-def _link(connection: Connection, link: Mapping[str, Any]) -> int:
-    """Add a link to the chain and return its number."""
-    previous = connection.scalar(text("SELECT chain_hash FROM tthc.observation_batches ORDER BY batch_id DESC LIMIT 1"))
-    rows = link["last"] - link["first"] + 1
-    chain = chain_hash(bytes(previous or GENESIS), link["source"], link["seen"], link["first"], rows, link["hash"])
+def _link(connection: Connection, seen: Seen, rows_hash: bytes, rows: int, first: int, asked: projection.Asked) -> int:
+    """Add a link over observations to the chain and return its number; the server gives it its place and its hash."""
     batch_id: int = connection.execute(
         text(
             """
             INSERT INTO tthc.observation_batches
                 (run_id, source_id, seen_at, first_observation_id, last_observation_id, row_count, rows_hash,
-                 previous_hash, chain_hash)
-            VALUES (:run, :source, :seen, :first, :last, :rows, :hash, :previous, :chain) RETURNING batch_id
+                 asked_at, unchanged_at, held_until)
+            VALUES (:run, :source, :seen, :first, :last, :rows, :hash, :asked, :unchanged, :held) RETURNING batch_id
             """
         ),
-        {**link, "rows": rows, "previous": previous or GENESIS, "chain": chain},
-    ).scalar_one()
+        {
+            "run": seen.run_id, "source": seen.source_id, "seen": seen.at,
+            "first": first, "last": first + rows - 1, "rows": rows, "hash": rows_hash,
+            "asked": asked.at, "unchanged": asked.unchanged_at, "held": asked.held_until,
+        },
+    ).scalar_one()  # fmt: skip
     return batch_id
 
 
-def chain_hash(previous: bytes, source_id: int, seen_at: datetime, first: int, rows: int, rows_hash: bytes) -> bytes:
-    """A link of the chain: SHA-256 over the link before it, what the batch is, and its rows' hashes."""
-    seen = round(seen_at.timestamp() * 1_000_000)
-    return sha256(previous + f"{source_id}|{seen}|{first}|{rows}|".encode() + rows_hash).digest()
+def add_events(connection: Connection, seen: Seen, asked_at: datetime | None) -> None:
+    """Move what the temporary table ``happened`` (dossier_id, event) has gathered under a link of its own, if there is any.
+
+    To be called after :func:`append`, in its transaction. What the events mean, :mod:`tthc_monitor.store.vanished` tells.
+
+    Args:
+        asked_at: the instant as of which the pull tells that was compared with what is held.
+    """
+    link = connection.execute(
+        text(
+            "INSERT INTO tthc.observation_batches (run_id, source_id, seen_at, kind, row_count, rows_hash, asked_at) "
+            "SELECT :run, :source, :seen, 'events', count(*), "
+            "sha256(convert_to(string_agg(dossier_id || '|' || event, E'\n' ORDER BY dossier_id, event), 'UTF8')), "
+            ":asked FROM happened HAVING count(*) > 0 RETURNING batch_id"
+        ),
+        {"run": seen.run_id, "source": seen.source_id, "seen": seen.at, "asked": asked_at},
+    ).scalar_one_or_none()
+    if link is not None:
+        connection.execute(
+            text("INSERT INTO tthc.ledger_events SELECT :link, dossier_id, event FROM happened"), {"link": link}
+        )
+        connection.execute(text("TRUNCATE happened"))
 
 
 def _learn_names(connection: Connection, seen_at: datetime) -> None:

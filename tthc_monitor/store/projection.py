@@ -24,7 +24,7 @@ _COUNTED = "least({} + 1, 32767)"
 _SEEN_UNCHANGED = """
     greatest(d.asked_at, CASE WHEN d.end_seen_at IS NULL AND d.observation_id <= CAST(:held AS bigint)
                                    AND d.changed_at <= CAST(:unchanged AS timestamptz)
-                                   AND NOT EXISTS (SELECT FROM tthc.missing m WHERE m.dossier_id = d.dossier_id)
+                                   AND NOT EXISTS (SELECT FROM {missing} m WHERE m.dossier_id = d.dossier_id)
                               THEN CAST(:unchanged AS timestamptz) END)"""
 
 # Of what nobody can date only what it leaves as it was is still proved by what was held.
@@ -75,7 +75,7 @@ def _seen(what: str, of: Status) -> str:
 
 
 _FOLD = f"""
-    UPDATE tthc.dossiers d SET
+    UPDATE {{dossiers}} d SET
         observation_id = o.observation_id, changed_at = o.seen_at, {_ASKED_AT}, vanished_seen_at = NULL,
         status_seen_at = CASE WHEN d.status IS NOT DISTINCT FROM o.status THEN d.status_seen_at ELSE o.seen_at END,
         underway_seen_at = coalesce(d.underway_seen_at, CASE WHEN {_IS_UNDERWAY} THEN o.seen_at END),
@@ -105,10 +105,10 @@ _FOLD = f"""
         {", ".join(f"{name} = o.{name}" for name in OBSERVED_SCHEMA if name != "source_key")},
         content_hash = o.content_hash
     FROM tthc.observations o
-    WHERE o.observation_id BETWEEN :first AND :last AND d.dossier_id = o.dossier_id
+    WHERE o.observation_id BETWEEN :first AND :last AND o.seen_at = :seen AND d.dossier_id = o.dossier_id
 """
 _BEGIN = f"""
-    INSERT INTO tthc.dossiers
+    INSERT INTO {{dossiers}}
         (dossier_id, source_id, observation_id, first_seen_at, changed_at, asked_at, status_seen_at, underway_seen_at,
          end_seen_at, due_first, supplement_seen_at, supplement_spells, obligation_seen_at,
          {", ".join(OBSERVED_SCHEMA)}, content_hash)
@@ -119,7 +119,7 @@ _BEGIN = f"""
            CASE WHEN o.status = {int(Status.FINANCIAL_OBLIGATION)} THEN o.seen_at END,
            {", ".join(f"o.{name}" for name in OBSERVED_SCHEMA)}, o.content_hash
     FROM tthc.observations o
-    WHERE o.observation_id BETWEEN :first AND :last
+    WHERE o.observation_id BETWEEN :first AND :last AND o.seen_at = :seen
 """
 
 
@@ -140,12 +140,41 @@ class Asked:
     held_until: int | None = None
 
 
-def fold(connection: Connection, first: int, last: int, asked: Asked, *, new: int, changed: int) -> None:
-    """Fold one pull's observations, ``first`` to ``last``, into the projection."""
-    values = {"first": first, "last": last, "asked": asked.at}
+@dataclass(frozen=True)
+class Part:
+    """A part of the ledger under one link: its first and last observation, and when they were seen."""
+
+    first: int
+    last: int
+    seen_at: datetime
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Where a projection is: the live one, or one that is rebuilt beside it."""
+
+    dossiers: str = "tthc.dossiers"
+    missing: str = "tthc.missing"
+
+
+LIVE = Tables()
+
+
+def fold(
+    connection: Connection, part: Part, asked: Asked, *, new: int = 1, changed: int = 1, into: Tables = LIVE
+) -> None:
+    """Fold one link's observations into a projection.
+
+    Args:
+        new: how many of its dossiers the projection does not have; any number but 0 when nobody counted.
+        changed: how many it has; likewise.
+    """
+    names = {"dossiers": into.dossiers, "missing": into.missing}
+    values = {"first": part.first, "last": part.last, "seen": part.seen_at, "asked": asked.at}
     if changed:
-        connection.execute(text(_FOLD), {**values, "unchanged": asked.unchanged_at, "held": asked.held_until})
+        fold = text(_FOLD.format(**names))
+        connection.execute(fold, {**values, "unchanged": asked.unchanged_at, "held": asked.held_until})
     if new:
         # With nothing but new dossiers there is none to look up.
-        unknown = "NOT EXISTS (SELECT FROM tthc.dossiers d WHERE d.dossier_id = o.dossier_id)" if changed else "true"
-        connection.execute(text(f"{_BEGIN} AND {unknown}"), values)
+        known = f"NOT EXISTS (SELECT FROM {into.dossiers} d WHERE d.dossier_id = o.dossier_id)"
+        connection.execute(text(f"{_BEGIN.format(**names)} AND {known if changed else 'true'}"), values)

@@ -127,7 +127,8 @@ def last_listing(connection: Connection, source_id: int) -> Listing | None:
         return None
     held_until = connection.scalar(
         text(
-            "SELECT last_observation_id FROM tthc.observation_batches WHERE source_id = :source AND run_id <= :run "
+            "SELECT last_observation_id FROM tthc.observation_batches "
+            "WHERE source_id = :source AND run_id <= :run AND kind = 'observations' "
             "ORDER BY batch_id DESC LIMIT 1"
         ),
         {"source": source_id, "run": row.run_id},

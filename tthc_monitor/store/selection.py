@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from sqlalchemy import Connection, text
 
 from tthc_monitor.store.judgements import SPARSE
+from tthc_monitor.store.projection import LIVE, Tables
 
 CHUNK = 100_000
 
@@ -73,11 +74,11 @@ def _observed(ranges: Sequence[tuple[int, int]]) -> str:
     return f"SELECT DISTINCT dossier_id FROM ({parts}) observed"
 
 
-def of_all(connection: Connection) -> Iterator[str]:
-    """All dossiers."""
-    highest = connection.scalar(text("SELECT max(dossier_id) FROM tthc.dossiers")) or 0
+def of_all(connection: Connection, of: Tables = LIVE) -> Iterator[str]:
+    """All dossiers of a projection."""
+    highest = connection.scalar(text(f"SELECT max(dossier_id) FROM {of.dossiers}")) or 0
     for first in range(1, highest + 1, CHUNK):
-        yield f"SELECT dossier_id FROM tthc.dossiers WHERE dossier_id BETWEEN {first} AND {first + CHUNK - 1}"
+        yield f"SELECT dossier_id FROM {of.dossiers} WHERE dossier_id BETWEEN {first} AND {first + CHUNK - 1}"
 
 
 def of_waiting(connection: Connection) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Final
 import polars as pl
 from sqlalchemy import Connection, text
 
-from tthc_monitor.domain.records import INSTANT_COLUMNS, OBSERVED_SCHEMA
+from tthc_monitor.domain.records import OBSERVED_SCHEMA
 from tthc_monitor.domain.statuses import ENDED
 from tthc_monitor.store.copy import copy_in, copy_out
 from tthc_monitor.store.spool import Spool
@@ -31,13 +31,13 @@ _OPEN: Final = (
     & pl.col("finished_at").is_null()
     & pl.col("delivered_at").is_null()
 )
-_MICROSECONDS = "(extract(epoch FROM d.{0}) * 1000000)::bigint"
 
 
 def create_staging(connection: Connection) -> None:
     """Make this connection's staging tables, and the view ``listed`` of all keys that the pull has given.
 
-    ``dated`` has the instants as of which staged positions tell, where the source says them.
+    ``dated`` has the instants as of which staged positions tell, where the source says them; ``happened`` what the pull
+    shows that no observation tells (:func:`tthc_monitor.store.ledger.add_events`).
     """
     connection.execute(text(f"CREATE TEMP TABLE staging {_STAGED}"))
     connection.execute(text(f"CREATE TEMP TABLE told {_STAGED}"))
@@ -48,6 +48,7 @@ def create_staging(connection: Connection) -> None:
             "UNION ALL SELECT source_key, is_open FROM told"
         )
     )
+    connection.execute(text("CREATE TEMP TABLE happened (dossier_id bigint, event text)"))
     connection.execute(text("CREATE TEMP TABLE dated (first bigint, until bigint, as_of timestamptz)"))
     for table, columns in CATALOGUES.items():
         connection.execute(text(f"CREATE TEMP TABLE staging_{table} ({', '.join(f'{name} text' for name in columns)})"))
@@ -110,15 +111,12 @@ def held_records(connection: Connection, source_id: int, keys: pl.Series) -> pl.
 
 
 def _held(connection: Connection, source_id: int) -> pl.DataFrame:
-    # Instants travel as numbers, since COPY would round those far in the future.
-    columns = (_MICROSECONDS.format(name) if name in INSTANT_COLUMNS else f"d.{name}" for name in OBSERVED_SCHEMA)
-    schema = {name: pl.Int64() if name in INSTANT_COLUMNS else dtype for name, dtype in OBSERVED_SCHEMA.items()}
+    columns = ", ".join(f"d.{name}" for name in OBSERVED_SCHEMA)
     query = f"""
-        SELECT {", ".join(columns)} FROM wanted w
+        SELECT {columns} FROM wanted w
         JOIN tthc.dossiers d ON d.source_id = {int(source_id)} AND d.source_key = w.source_key
     """
-    frame = copy_out(connection, query, schema)
-    return frame.with_columns(pl.col(name).cast(OBSERVED_SCHEMA[name]) for name in INSTANT_COLUMNS)
+    return copy_out(connection, query, OBSERVED_SCHEMA, exact=True)
 
 
 def drop_repeated(connection: Connection) -> tuple[int, list[str]]:

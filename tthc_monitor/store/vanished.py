@@ -7,6 +7,9 @@ may not have been asked for it. Where the source can be asked for single dossier
 missing at once, or nothing open is listed at all, the pull is not believed. A listing tells nothing of what was learnt
 after the instant as of which it is; and where what is asked for was changed, what that leaves out has not vanished.
 
+What becomes of a dossier here no observation tells, so each step is an event in the ledger, from which the projection can
+be rebuilt: ``missed`` (with the instant as of which the pull told), ``left_out``, ``listed`` again, ``vanished``, ``back``.
+
 What a pull gave is read from the view ``listed`` of :mod:`tthc_monitor.store.staging`.
 """
 
@@ -21,6 +24,7 @@ from sqlalchemy import Connection, text
 
 from tthc_monitor.domain.records import Reject
 from tthc_monitor.store.copy import copy_in
+from tthc_monitor.store.ledger import Seen, add_events
 
 TOO_MANY = 20
 TOO_LARGE_SHARE = 0.2
@@ -63,6 +67,9 @@ _CLEARED = """
     cleared AS (
         UPDATE tthc.dossiers d SET vanished_seen_at = NULL FROM ({back}) b
         WHERE b.dossier_id = d.dossier_id AND d.vanished_seen_at IS NOT NULL RETURNING d.dossier_id
+    ), noted AS (
+        INSERT INTO happened
+        SELECT dossier_id, 'listed' FROM back UNION ALL SELECT dossier_id, 'back' FROM cleared
     )
     INSERT INTO tthc.pending_dossiers SELECT dossier_id FROM cleared ON CONFLICT DO NOTHING
 """
@@ -92,15 +99,23 @@ _GONE = f"""
         WHERE u.dossier_id = d.dossier_id AND {_TELLS} AND m.first_missed_at <= :before
           AND NOT EXISTS (SELECT FROM lives_on l WHERE l.dossier_id = d.dossier_id) AND {{looked}}
         RETURNING d.dossier_id
-    )
+    ), noted AS (INSERT INTO happened SELECT dossier_id, 'vanished' FROM gone)
     INSERT INTO tthc.pending_dossiers SELECT dossier_id FROM gone ON CONFLICT DO NOTHING
 """
 _LOOKED = "EXISTS (SELECT FROM absent a WHERE a.source_key = d.source_key)"
-_MISSED = "INSERT INTO tthc.missing SELECT dossier_id, :at FROM unlisted ON CONFLICT DO NOTHING"
+_MISSED = """
+    WITH missed AS (
+        INSERT INTO tthc.missing SELECT dossier_id, :at FROM unlisted ON CONFLICT DO NOTHING RETURNING dossier_id
+    )
+    INSERT INTO happened SELECT dossier_id, 'missed' FROM missed
+"""
 _ANY_OPEN = "SELECT EXISTS (SELECT FROM listed WHERE is_open)"
 _LEFT_OUT = """
-    INSERT INTO tthc.missing SELECT u.dossier_id, 'infinity' FROM unlisted u
-    ON CONFLICT (dossier_id) DO UPDATE SET first_missed_at = 'infinity'
+    WITH left_out AS (
+        INSERT INTO tthc.missing SELECT u.dossier_id, 'infinity' FROM unlisted u
+        ON CONFLICT (dossier_id) DO UPDATE SET first_missed_at = 'infinity' RETURNING dossier_id
+    )
+    INSERT INTO happened SELECT dossier_id, 'left_out' FROM left_out
 """
 
 
@@ -161,21 +176,21 @@ def find_missing(connection: Connection, source_id: int, at: datetime) -> Missin
     return Missing(count, of, list(connection.execute(text(_AGAIN), values).scalars()), doubt)
 
 
-def mark_given(connection: Connection, source_id: int) -> None:
+def mark_given(connection: Connection, seen: Seen) -> None:
     """Dossiers that the pull gave are not missing, whether it listed all or not.
 
     To be called when what was given tells the state as of the last listing or later: else it proves nothing against that.
     What changes is put among ``pending_dossiers``, since no observation need tell of it.
     """
-    values = {"source": source_id}
+    values = {"source": seen.source_id}
     if connection.scalar(text(_ANY_MISSING), values):
         connection.execute(text(_GIVEN), values)
+        add_events(connection, seen, None)
 
 
 def mark_vanished(
     connection: Connection,
-    source_id: int,
-    seen_at: datetime,
+    seen: Seen,
     at: datetime,
     location: str,
     *,
@@ -195,8 +210,8 @@ def mark_vanished(
         absent: keys for which the source was asked directly and gave nothing; only they may vanish. None: the source
             cannot be asked.
     """
-    values = {"source": source_id, "seen": seen_at, "at": at, "before": at - BETWEEN_MISSES}
-    missing = find_missing(connection, source_id, at)
+    values = {"source": seen.source_id, "seen": seen.at, "at": at, "before": at - BETWEEN_MISSES}
+    missing = find_missing(connection, seen.source_id, at)
     if missing.doubt is not None:
         return Marked(Reject(location, None, "source_key", missing.doubt, None))
     connection.execute(text(_BACK), values)
@@ -207,10 +222,11 @@ def mark_vanished(
             copy_in(connection, "absent", pl.DataFrame({"source_key": absent}, schema={"source_key": pl.String()}))
         connection.execute(text(_GONE.format(looked="true" if absent is None else _LOOKED)), values)
     connection.execute(text(_MISSED), values)
+    add_events(connection, seen, at)
     return Marked(None, 0 if sure else len(missing.again))
 
 
-def leave_out(connection: Connection, source_id: int, at: datetime) -> int:
+def leave_out(connection: Connection, seen: Seen, at: datetime) -> int:
     """Note that what is not listed is left out by what the source is asked for since this pull, so that it never vanishes.
 
     To be called in place of :func:`mark_vanished` for the first listing after that was changed. A dossier that is given
@@ -219,10 +235,12 @@ def leave_out(connection: Connection, source_id: int, at: datetime) -> int:
     Returns:
         how many open dossiers are left out.
     """
-    values = {"source": source_id, "at": at}
-    find_missing(connection, source_id, at)
+    values = {"source": seen.source_id, "at": at}
+    find_missing(connection, seen.source_id, at)
     connection.execute(text(_BACK), values)
-    return connection.execute(text(_LEFT_OUT)).rowcount
+    left_out = connection.execute(text(_LEFT_OUT)).rowcount
+    add_events(connection, seen, at)
+    return left_out
 
 
 def unsure(count: int, unreadable: int) -> str:
