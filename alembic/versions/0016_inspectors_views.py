@@ -19,7 +19,7 @@ from sqlalchemy import text
 from alembic import op
 
 revision = "0016"
-down_revision = "0013"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
@@ -97,6 +97,22 @@ def _entries() -> str:
     return ",\n            ".join([first, status, *instants, *others])
 
 
+ABSENCES = {
+    "missed": "Không có trong danh sách của nguồn",
+    "left_out": "Nằm ngoài phạm vi lấy dữ liệu mới",
+    "listed": "Có lại trong danh sách của nguồn",
+    "vanished": "Không còn trong hệ thống nguồn",
+    "back": "Xuất hiện trở lại",
+    "erased": "Đã xóa thông tin chi tiết theo thời hạn lưu trữ",
+}
+"""What no observation tells: events of the ledger."""
+
+
+def _absences() -> str:
+    first = len(INSTANTS) + len(OTHERS) + 1
+    return ", ".join(f"({place}, '{event}', '{name}')" for place, (event, name) in enumerate(ABSENCES.items(), first))
+
+
 TIMELINE = f"""
 CREATE VIEW audit.timeline AS
 SELECT d.dossier_id, d.code, d.kind, d.unit_code, d.procedure_code, t.observation_id, t.seen_before, t.seen_at, t.claimed_at,
@@ -116,9 +132,12 @@ CROSS JOIN LATERAL (
     ) AS e (place, event, event_name, changed, claimed_at, from_value, to_value)
     WHERE e.changed
     UNION ALL
-    SELECT d.observation_id, d.changed_at, d.vanished_seen_at, NULL, 'vanished', 'Không còn trong hệ thống nguồn', NULL, NULL,
-           false, {len(INSTANTS) + len(OTHERS) + 1}
-    WHERE d.vanished_seen_at IS NOT NULL
+    SELECT (SELECT max(o.observation_id) FROM tthc.observations o WHERE o.dossier_id = d.dossier_id AND o.seen_at <= b.seen_at),
+           NULL, b.seen_at, NULL, e.event, n.event_name, NULL, NULL, false, n.place
+    FROM tthc.ledger_events e
+    JOIN tthc.observation_batches b USING (batch_id)
+    JOIN (VALUES {_absences()}) n (place, event, event_name) USING (event)
+    WHERE e.dossier_id = d.dossier_id
 ) t;
 COMMENT ON VIEW audit.timeline IS
     'Mọi việc đã thấy của một hồ sơ, theo thứ tự thấy (observation_id, place): thời điểm nguồn ghi bên cạnh thời điểm thấy, từ '

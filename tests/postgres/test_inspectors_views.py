@@ -172,6 +172,28 @@ def test_a_timeline_tells_every_change_with_both_clocks(engine: Engine) -> None:
     ]
 
 
+def test_a_timeline_tells_what_no_observation_does(engine: Engine) -> None:
+    other = record("b")
+    for instant, rows_given in (
+        (on(2, 9), [record("a"), other]),
+        (on(2, 11), [other]),
+        (on(2, 13), [other]),
+        (on(2, 15), [record("a"), other]),
+    ):
+        take(engine, *rows_given, at=instant)
+    told = query(
+        engine,
+        "SELECT seen_at, event, event_name FROM audit.timeline t JOIN audit.dossiers d USING (dossier_id) "
+        "WHERE source_key = 'a' AND NOT at_first_sight ORDER BY t.seen_at, place",
+    )
+    assert told == [
+        (on(2, 11), "missed", "Không có trong danh sách của nguồn"),
+        (on(2, 13), "vanished", "Không còn trong hệ thống nguồn"),
+        (on(2, 15), "listed", "Có lại trong danh sách của nguồn"),
+        (on(2, 15), "back", "Xuất hiện trở lại"),
+    ]
+
+
 def test_states_of_one_instant_are_told_in_the_order_of_the_ledger(engine: Engine) -> None:
     history(engine, *((on(3), {"status": status}) for status in (2, 4, 5)))
     told = rows(engine, "timeline", "from_value, to_value", "observation_id, place")
