@@ -14,6 +14,7 @@ from sqlalchemy import Engine, text
 
 from tests.fault_table import fault_table
 from tthc_monitor.store import database, embedded, migrate
+from tthc_monitor.store.rights import SERVICE
 
 _URL = "TTHC_TEST_DATABASE_URL"
 _TEMPLATE = "tthc_template"
@@ -92,6 +93,14 @@ def engine_of_module() -> Iterator[Engine]:
         engine = database.make_engine(address)
         yield engine
         engine.dispose()
+
+
+@pytest.fixture
+def service_engine(database_address: str) -> Iterator[Engine]:
+    """An engine on the same database as ``engine``, with the rights of the running service and no more."""
+    engine = database.make_engine(database_address, role=SERVICE)
+    yield engine
+    engine.dispose()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

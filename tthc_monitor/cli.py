@@ -32,6 +32,7 @@ from tthc_monitor.installation import (
     applicant_key,
     data_dir,
     make_connector,
+    open_administration,
     open_database,
     open_installation,
     receive_token,
@@ -43,13 +44,14 @@ from tthc_monitor.scheduler import start_scheduler
 from tthc_monitor.serving import WebServer, allow_open_files
 from tthc_monitor.settings import DEFAULT_FILE, Settings, SourceSettings, shipped_calendar
 from tthc_monitor.store import migrate
-from tthc_monitor.store.auditors import create_auditor
+from tthc_monitor.store.auditors import create_auditor, not_logged
 from tthc_monitor.store.database import transaction
+from tthc_monitor.store.logins import create_service
 from tthc_monitor.terminal import console, set_up_logging, steps
 from tthc_monitor.web import make_app, make_doors, require_doors
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-db = typer.Typer(no_args_is_help=True, help="The database: migrations, auditors' logins.")
+db = typer.Typer(no_args_is_help=True, help="The database: migrations, logins for the service and for auditors.")
 flags = typer.Typer(no_args_is_help=True, help="Verdicts and findings.")
 digest = typer.Typer(no_args_is_help=True, help="The morning mail.")
 jobs_app = typer.Typer(no_args_is_help=True, help="What the service does by itself.")
@@ -243,7 +245,7 @@ def _evaluate(*, everything: bool, order: Order | None) -> None:
 @db.command("upgrade")
 def db_upgrade() -> None:
     """Bring the database to the migration that this version needs."""
-    with open_database(context.settings()) as engine:
+    with open_database(context.settings(), as_migrator=True) as engine:
         typer.echo(f"database at migration {migrate.upgrade(engine)}")
 
 
@@ -257,11 +259,31 @@ def db_status() -> None:
 
 
 @db.command("auditor")
-def db_auditor(name: Annotated[str, typer.Argument(help="Name of the login.")]) -> None:
+def db_auditor(
+    name: Annotated[str, typer.Argument(help="Name of the login.")],
+    unit: Annotated[
+        list[str] | None, typer.Option(help="Code of a unit: only it and the units below it are seen; may be repeated.")
+    ] = None,
+) -> None:
     """Make a login that may only read schema audit, and print its address; again gives it a new password."""
-    with open_installation(context.settings()) as installation, transaction(installation.engine) as connection:
-        url = create_auditor(connection, installation.engine.url, name)
-        typer.echo(url.render_as_string(hide_password=False))
+    with open_administration(context.settings()) as engine, transaction(engine) as connection:
+        url = create_auditor(connection, engine.url, name, tuple(unit or ()))
+        missing = not_logged(connection, name)
+    typer.echo(url.render_as_string(hide_password=False))
+    if missing:
+        console.print(
+            f"the server's log will not tell all that {name} asks, login {engine.url.username} may not set "
+            f"{', '.join(missing)}; a superuser can, as docs/database-roles.md says",
+            soft_wrap=True, markup=False, highlight=False,
+        )  # fmt: skip
+
+
+@db.command("service")
+def db_service(name: Annotated[str, typer.Argument(help="Name of the login.")]) -> None:
+    """Make a login for the service with the rights it needs, and print its address; again gives it a new password."""
+    with open_administration(context.settings()) as engine, transaction(engine) as connection:
+        url = create_service(connection, engine.url, name)
+    typer.echo(url.render_as_string(hide_password=False))
 
 
 @flags.command("export")

@@ -21,9 +21,10 @@ from rules.model import Rule
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.domain.lawful_due import Limits
 from tthc_monitor.settings import Settings, SourceSettings
-from tthc_monitor.store import embedded, migrate
+from tthc_monitor.store import embedded, migrate, roles
 from tthc_monitor.store.database import make_engine, transaction
 from tthc_monitor.store.inbox import StoredInbox
+from tthc_monitor.store.rights import SERVICE
 from tthc_monitor.store.time_limits import load_limits
 
 Clock = Callable[[], datetime]
@@ -90,22 +91,28 @@ def data_dir(settings: Settings) -> Path:
 
 
 @contextmanager
-def open_database(settings: Settings, *, fast_and_unsafe: bool = False) -> Iterator[Engine]:
+def open_database(settings: Settings, *, as_migrator: bool = False, fast_and_unsafe: bool = False) -> Iterator[Engine]:
     """The database of an installation. Our own server is started, and stopped at the end unless somebody else uses it.
+
+    Args:
+        as_migrator: with sessions of the login that looks after the database; else they run with the service's rights.
 
     Raises:
         ConfigError: a wrong address, data folder or port.
         DatabaseError: it does not start.
     """
-    if settings.database.url is not None:
-        engine = make_engine(settings.database.url.get_secret_value())
+    role = None if as_migrator else SERVICE
+    address = settings.database.migration_url if as_migrator else None
+    address = address or settings.database.url
+    if address is not None:
+        engine = make_engine(address.get_secret_value(), role=role)
         try:
             yield engine
         finally:
             engine.dispose()
         return
     server = embedded.start(data_dir(settings), port=settings.database.port, fast_and_unsafe=fast_and_unsafe)
-    engine = make_engine(server.url())
+    engine = make_engine(server.url(), role=role)
     try:
         yield engine
     finally:
@@ -114,10 +121,36 @@ def open_database(settings: Settings, *, fast_and_unsafe: bool = False) -> Itera
 
 
 @contextmanager
+def open_administration(settings: Settings) -> Iterator[Engine]:
+    """The database as the login that looks after it, at the newest migration: to make logins.
+
+    Raises:
+        ConfigError: a wrong address, data folder or port.
+        DatabaseError: the database cannot be reached, or waits for ``tthc-monitor db upgrade``.
+    """
+    with open_database(settings, as_migrator=True) as engine:
+        _bring_up(settings, engine)
+        yield engine
+
+
+def _bring_up(settings: Settings, engine: Engine) -> None:
+    """Migrate our own database; somebody else's must be at the newest migration already."""
+    if settings.database.url is None:
+        # As the login itself: the service's role, which the sessions of the engine take on, may not, or is not there yet.
+        login = make_engine(engine.url)
+        try:
+            migrate.upgrade(login)
+        finally:
+            login.dispose()
+    with transaction(engine) as connection:
+        migrate.require_head(connection)
+
+
+@contextmanager
 def open_installation(
     settings: Settings, *, now: Clock = system_clock, fast_and_unsafe: bool = False
 ) -> Iterator[Installation]:
-    """Everything at hand to work.
+    """Everything at hand to work, with the rights of the service and no more.
 
     Our own database is migrated on the way; somebody else's must be at the newest migration already.
 
@@ -127,11 +160,9 @@ def open_installation(
     """
     rules = load_packs(settings.rules.packs, settings.base_dir)
     with open_database(settings, fast_and_unsafe=fast_and_unsafe) as engine:
-        if settings.database.url is None:
-            migrate.upgrade(engine)
-        else:
-            with transaction(engine) as connection:
-                migrate.require_head(connection)
+        _bring_up(settings, engine)
+        with transaction(engine) as connection:
+            roles.require_service(connection)
         yield Installation(settings, engine, rules, now, data_dir(settings))
 
 

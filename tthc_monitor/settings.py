@@ -47,9 +47,14 @@ Contact = Annotated[str, Field(pattern=r"^[!-'*-~][ !-'*-~]{0,199}$")]
 
 
 class DatabaseSettings(Part):
-    """Where the data live. Without ``url`` a PostgreSQL of our own runs in ``data_dir``, on loopback ``port``."""
+    """Where the data live. Without ``url`` a PostgreSQL of our own runs in ``data_dir``, on loopback ``port``.
+
+    ``migration_url`` is the address of the login that looks after the database; only upgrades and the making of logins
+    use it, and without it they use ``url``.
+    """
 
     url: SecretStr | None = None
+    migration_url: SecretStr | None = None
     port: Port = 0
 
 

@@ -43,14 +43,14 @@ END $$;
 
 # A partition is made beside the table and then attached, which lets readers and writers pass.
 MONTHS = """
-CREATE FUNCTION tthc.make_observations_month(seen_at timestamptz) RETURNS void
+CREATE FUNCTION tthc.make_observations_month(seen_at timestamptz) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     month timestamp := date_trunc('month', seen_at AT TIME ZONE 'UTC');
     name text := 'observations_y' || to_char(month, 'YYYY') || 'm' || to_char(month, 'MM');
 BEGIN
     IF to_regclass('tthc.' || name) IS NOT NULL THEN
-        RETURN;
+        RETURN name;
     END IF;
     EXECUTE format('CREATE TABLE tthc.%I (LIKE tthc.observations INCLUDING ALL)', name);
     -- Triggers for each row come with the table it is attached to, those for each statement do not.
@@ -58,9 +58,11 @@ BEGIN
                    'FOR EACH STATEMENT EXECUTE FUNCTION tthc.refuse_change()', name);
     EXECUTE format('ALTER TABLE tthc.observations ATTACH PARTITION tthc.%I FOR VALUES FROM (%L) TO (%L)', name,
                    month AT TIME ZONE 'UTC', (month + interval '1 month') AT TIME ZONE 'UTC');
+    EXECUTE format('GRANT INSERT ON tthc.%I TO tthc_service', name);
+    RETURN name;
 EXCEPTION
     -- The partition of what was held before there were months covers this one.
-    WHEN invalid_object_definition THEN NULL;
+    WHEN invalid_object_definition THEN RETURN 'observations_before';
 END $$;
 REVOKE ALL ON FUNCTION tthc.make_observations_month FROM PUBLIC;
 
@@ -83,9 +85,7 @@ BEGIN
         PERFORM brin_summarize_new_values(index);
     END LOOP;
 END $$;
-CREATE FUNCTION tthc.dossiers_loaded() RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS 'ANALYZE tthc.dossiers';
-REVOKE ALL ON FUNCTION tthc.observations_loaded, tthc.dossiers_loaded FROM PUBLIC;
+REVOKE ALL ON FUNCTION tthc.observations_loaded FROM PUBLIC;
 """
 
 PARTITIONED = """

@@ -19,7 +19,7 @@ from sqlalchemy import text
 from alembic import op
 
 revision = "0016"
-down_revision = "0014"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
@@ -144,12 +144,6 @@ COMMENT ON VIEW audit.timeline IS
     'gì thành gì; lọc theo dossier_id hoặc code | Everything that we saw happen to a dossier: claimed beside seen, from what to what';
 """
 
-GRANTS = """
-GRANT SELECT ON ALL TABLES IN SCHEMA audit TO tthc_auditor;
-REVOKE ALL ON FUNCTION audit.calendar_now, audit.working_time, audit.working_days FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION audit.calendar_now, audit.working_time, audit.working_days TO tthc_auditor;
-"""
-
 COLUMNS = """
 SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
 WHERE c.relnamespace = 'audit'::regnamespace AND c.relkind = 'v' AND a.attnum > 0
@@ -174,7 +168,6 @@ def upgrade() -> None:
     for script in sorted(FOLDER.glob("*.sql")):
         op.execute(script.read_text(encoding="utf-8"))
     op.execute(TIMELINE)
-    op.execute(GRANTS)
     comment_columns()
 
 

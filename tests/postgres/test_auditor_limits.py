@@ -178,7 +178,12 @@ def test_the_other_databases_of_our_server_are_closed(address: URL, database: st
 def test_an_owner_who_is_no_superuser_can_upgrade_and_work(server_url: str) -> None:
     """Such an owner cannot take the functions from everybody; that must not stop the upgrade."""
     name = fresh("chu_so_huu")
-    administer(server_url, f"CREATE ROLE {name} LOGIN PASSWORD 'x'", f"CREATE DATABASE {name} OWNER {name}")
+    administer(
+        server_url,
+        f"CREATE ROLE {name} LOGIN PASSWORD 'x'",
+        f"GRANT tthc_migrator, tthc_views, tthc_service TO {name}",
+        f"CREATE DATABASE {name} OWNER {name}",
+    )
     engine = make_engine(database_url(server_url).set(username=name, password="x", database=name))
     try:
         assert migrate.upgrade(engine) == migrate.head()

@@ -21,6 +21,12 @@ from tthc_monitor.store.database import transaction
 from tthc_monitor.store.inbox import StoredInbox, deliver
 
 
+@pytest.fixture
+def engine(service_engine: Engine) -> Engine:
+    """With the rights of the service: all that is done here, it must be able to do."""
+    return service_engine
+
+
 def send(engine: Engine, *contents: Any, source: str = "mau", at: Any = START) -> None:
     with transaction(engine) as connection:
         deliver(connection, source, contents, at)

@@ -19,6 +19,12 @@ from tthc_monitor.ingest import Assertions, pull
 from tthc_monitor.store.runs import Totals
 
 
+@pytest.fixture
+def engine(service_engine: Engine) -> Engine:
+    """With the rights of the service: all that is done here, it must be able to do."""
+    return service_engine
+
+
 class Askable(Told):
     """A told source that can be asked for single dossiers: those it lists, unless it is blind, and others it has."""
 

@@ -38,6 +38,13 @@ from tthc_monitor.settings import load_settings, shipped_calendar
 from tthc_monitor.store import job_runs
 from tthc_monitor.store.database import make_engine, transaction
 
+
+@pytest.fixture
+def engine(service_engine: Engine) -> Engine:
+    """With the rights of the service: all that is done here, it must be able to do."""
+    return service_engine
+
+
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 CALENDAR = validate(CalendarSpec, shipped_calendar("vn")).compile()
 START = datetime(2026, 1, 5, 0, 0, tzinfo=UTC)

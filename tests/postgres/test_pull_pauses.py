@@ -21,6 +21,13 @@ from tthc_monitor.settings import load_settings
 from tthc_monitor.store.inbox import StoredInbox
 from tthc_monitor.store.runs import failures_in_a_row
 
+
+@pytest.fixture
+def engine(service_engine: Engine) -> Engine:
+    """With the rights of the service: all that is done here, it must be able to do."""
+    return service_engine
+
+
 SOURCE = """
 contact: van-phong@mau.example.vn
 sources:

@@ -23,6 +23,13 @@ from tthc_monitor.domain.time_limits import ClockPolicy, TimeLimit
 from tthc_monitor.evaluate import Evaluated, Order, evaluate
 from tthc_monitor.whatif import verdicts_at, whatif
 
+
+@pytest.fixture
+def engine(service_engine: Engine) -> Engine:
+    """With the rights of the service: all that is done here, it must be able to do."""
+    return service_engine
+
+
 EXTRA = parse_pack(
     """
 pack: own

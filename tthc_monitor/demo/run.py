@@ -31,7 +31,7 @@ from tthc_monitor.settings import load_settings
 from tthc_monitor.simulator.server import SimulatedServer
 from tthc_monitor.simulator.world import World
 from tthc_monitor.store.auditors import create_auditor
-from tthc_monitor.store.database import transaction
+from tthc_monitor.store.database import as_login, transaction
 from tthc_monitor.terminal import Steps, console, steps
 from tthc_monitor.web import make_app
 
@@ -131,7 +131,7 @@ def _explain(configuration: Path | str) -> str:
 
 
 def _go_on(installation: Installation, outputs: Outputs, stop: threading.Event) -> None:
-    with transaction(installation.engine) as connection:
+    with as_login(installation.engine) as connection:
         auditor = create_auditor(connection, installation.engine.url, _AUDITOR)
     serve = installation.settings.serve
     app = make_app(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg2
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -15,16 +15,21 @@ from tthc_monitor.domain.errors import ConfigError, DatabaseError
 
 _CONNECT_SECONDS = 10
 _DRIVER = "postgresql+psycopg2"
+# Up to PostgreSQL 15 a member could always take on a role; since 16 that is a right of its own.
+_TAKE_ON = """
+SELECT set_config('role', rolname, false) FROM pg_roles WHERE rolname = %(role)s AND pg_has_role(
+    oid, CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END)
+"""
 
 
-def database_url(text: str) -> URL:
+def database_url(address: str) -> URL:
     """Parse a database address and pin the driver (SQLAlchemy 2.1 reads a bare ``postgresql://`` as psycopg 3).
 
     Raises:
         ConfigError: not an address, or not PostgreSQL.
     """
     try:
-        url = make_url(text)
+        url = make_url(address)
     except (ArgumentError, ValueError):
         raise ConfigError(
             "database.url is not a database address; write it as postgresql://user:password@host:5432/name"
@@ -37,8 +42,12 @@ def database_url(text: str) -> URL:
     )
 
 
-def make_engine(url: str | URL) -> Engine:
-    """An engine whose sessions speak UTC and find our tables without a schema name."""
+def make_engine(url: str | URL, *, role: str | None = None) -> Engine:
+    """An engine whose sessions speak UTC and find our tables without a schema name.
+
+    Args:
+        role: what they run as, where it exists and the login is a member; else, and for None, as the login itself.
+    """
     parsed = database_url(url) if isinstance(url, str) else url
     # A job uses up to four connections at once, and those that wait for another's evaluation hold theirs meanwhile.
     engine = create_engine(
@@ -49,6 +58,8 @@ def make_engine(url: str | URL) -> Engine:
     def _session(connection: psycopg2.extensions.connection, _record: object) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SET search_path = tthc, audit; SET timezone = 'UTC'; SET lock_timeout = '30s'")
+            if role is not None:
+                cursor.execute(_TAKE_ON, {"role": role})
         connection.commit()
 
     return engine
@@ -84,7 +95,7 @@ def _ours(error: BaseException, url: URL) -> DatabaseError | None:
     if code == "42501":
         return DatabaseError(
             f"the database refuses role {url.username}: {first_line(error)}; grant it the right, or name another role "
-            "in database.url"
+            "in database.url, for upgrades and logins in database.migration_url"
         )
     if code == "55P03":
         return DatabaseError(f"another run held what this one needs: {first_line(error)}; try again when it has ended")
@@ -99,6 +110,14 @@ def _ours(error: BaseException, url: URL) -> DatabaseError | None:
     return DatabaseError(
         f"the database gave up: {first_line(error)}; look into its log, mend what it names and try again"
     )
+
+
+@contextmanager
+def as_login(engine: Engine) -> Iterator[Connection]:
+    """One transaction as the login itself, whatever role its sessions run as; errors as in :func:`session`."""
+    with transaction(engine) as connection:
+        connection.execute(text("SET LOCAL ROLE NONE"))
+        yield connection
 
 
 @contextmanager

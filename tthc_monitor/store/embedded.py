@@ -40,6 +40,8 @@ _UNPRIVILEGED = ("postgres", "nobody")
 _START_TIMEOUT_SECONDS = 60
 _REMAINS_TIMEOUT_SECONDS = 10
 _LOG_TAIL_BYTES = 16_384
+_LOGS = "log"
+"""Folder of the server's log inside the cluster; what it says before its collector runs is in ``postgresql.log``."""
 
 
 def default_data_dir() -> Path:
@@ -166,6 +168,9 @@ def _start(data_dir: Path, cluster: Path, port: int, fast_and_unsafe: bool) -> i
         *("-c", "max_connections=100", "-c", "shared_buffers=256MB", "-c", "work_mem=32MB"),
         *("-c", "maintenance_work_mem=256MB", "-c", "max_wal_size=4GB", "-c", "checkpoint_timeout=15min"),
         *("-c", "jit=off", "-c", "timezone=UTC", "-c", "log_timezone=UTC"),
+        # Kept, since it tells what auditors asked: a file a day, or a new one when that has grown. No blanks: a shell reads it.
+        *("-c", "logging_collector=on", "-c", f"log_directory={_LOGS}", "-c", "log_filename=%Y-%m-%d_%H%M%S.log"),
+        *("-c", "log_rotation_age=1d", "-c", "log_rotation_size=100MB", "-c", "log_line_prefix=%m,%p,%u@%d,"),
     ]
     if fast_and_unsafe:
         options += ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
@@ -189,6 +194,11 @@ def _start(data_dir: Path, cluster: Path, port: int, fast_and_unsafe: bool) -> i
 
 
 def _tail(log: Path) -> str:
+    """The end of the log: of the file of the last start, if that came so far."""
+    with suppress(OSError):
+        began = log.stat().st_mtime
+        later = [path for path in (log.parent / _LOGS).iterdir() if path.stat().st_mtime >= began]
+        log = max(later, key=lambda path: path.stat().st_mtime, default=log)
     try:
         with log.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _LOG_TAIL_BYTES))

@@ -67,7 +67,7 @@ def replace_flags(
     if of == "judged":
         held = _held_of_judged(connection, held)
     if not connection.scalar(text(f"SELECT EXISTS (SELECT {held})"), {"owned": owned}):
-        copy_in(connection, "tthc.flags", flags)
+        copy_in(connection, "tthc.flags", flags, detour=True)
         return flags.height, 0
     columns = ", ".join(flags.columns)
     connection.execute(text("DROP TABLE IF EXISTS fresh, differing"))

@@ -96,7 +96,7 @@ def append(
             connection.execute(text("SELECT tthc.observations_loaded(:seen)"), {"seen": seen.at})
         projection.fold(connection, part, asked, new=new, changed=news.height - new)
         if news.height > ANALYZE_FROM:
-            connection.execute(text("SELECT tthc.dossiers_loaded()"))
+            connection.execute(text("SELECT tthc.renew_statistics('dossiers')"))
         batch_id = _link(connection, seen, rows_hash, news.height, first, asked)
         connection.execute(text("INSERT INTO tthc.pending_evaluations VALUES (:batch)"), {"batch": batch_id})
         appended = Appended(batch_id, new, news.height - new)
@@ -129,7 +129,7 @@ def _reserve_ids(connection: Connection, count: int) -> tuple[int, int]:
 
 def _observe(connection: Connection, spool: Spool, news: pl.DataFrame, first: int, seen: Seen) -> bytes:
     """Append the news to the ledger; returns the SHA-256 over its rows in order."""
-    connection.execute(text("SELECT tthc.make_observations_month(:seen)"), {"seen": seen.at})
+    month = connection.scalar(text("SELECT tthc.make_observations_month(:seen)"), {"seen": seen.at})
     rows_hash = sha256()
 
     def pages() -> Iterator[tuple[list[str], BytesIO]]:
@@ -151,7 +151,8 @@ def _observe(connection: Connection, spool: Spool, news: pl.DataFrame, first: in
             done = until
 
     for columns, rows in one_ahead(pages()):
-        copy_encoded(connection, "tthc.observations", columns, rows)
+        # Into the month itself: a table with row-level security takes a COPY of its owner only.
+        copy_encoded(connection, f"tthc.{month}", columns, rows)
     return rows_hash.digest()
 
 

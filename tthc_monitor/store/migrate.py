@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, text
 
 from alembic import command
 from tthc_monitor.domain.errors import DatabaseError
+from tthc_monitor.store import roles
 from tthc_monitor.store.database import transaction
 
 _LOCK = 7_411_001
@@ -50,18 +51,24 @@ def current(connection: Connection) -> str | None:
 
 
 def upgrade(engine: Engine) -> str:
-    """Bring the database to :func:`head`; several processes may try at once, one works and the others wait.
+    """Bring the database to :func:`head` and settle its roles; several processes may try at once, the others wait.
+
+    The engine's sessions must be those of the login itself, not of the service.
 
     Raises:
-        DatabaseError: the role may not create schemas or roles.
+        DatabaseError: the login may not create schemas or roles, or is not who looks after the database.
     """
     with transaction(engine) as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         major = connection.scalar(text("SELECT current_setting('server_version_num')::int / 10000")) or 0
         if major < 15:
             raise DatabaseError(f"the server is PostgreSQL {major}; use 15 or later")
-        connection.execute(text("CREATE SCHEMA IF NOT EXISTS tthc"))
+        # Not "IF NOT EXISTS": that asks for the right to make it also where it is there.
+        if connection.scalar(text("SELECT to_regnamespace('tthc') IS NULL")):
+            connection.execute(text("CREATE SCHEMA tthc"))
+        roles.require_migrator(connection)
         command.upgrade(_config(connection), "head")
+        roles.settle(connection)
     return head()
 
 

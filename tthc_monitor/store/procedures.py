@@ -23,7 +23,7 @@ def record_procedures(connection: Connection, entries: Sequence[ProcedureEntry],
 
     Committed by the caller.
     """
-    connection.execute(text("LOCK TABLE tthc.procedure_catalogue IN SHARE ROW EXCLUSIVE MODE"))
+    connection.execute(text("SELECT tthc.lock_for_import('procedure_catalogue')"))
     columns = ", ".join(_FIELDS)
     connection.execute(
         text(

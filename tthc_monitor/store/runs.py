@@ -235,7 +235,7 @@ def keep_rejects(connection: Connection, run_id: int, rejects: Sequence[Reject])
     kept = frame.select(pl.lit(run_id).alias("run_id"), pl.all()).with_columns(
         pl.col(pl.String).str.replace_all("\x00", "\ufffd", literal=True)
     )
-    copy_in(connection, "tthc.rejects", kept)
+    copy_in(connection, "tthc.rejects", kept, detour=True)
 
 
 def rejects_of(connection: Connection, source: str, limit: int, *, by_hand: bool = False) -> list[tuple[Any, ...]]:

@@ -89,7 +89,7 @@ def replace_limits(
     Limits no longer given are closed, new ones added. Committed by the caller.
     """
     # Two imports at once would each add what the other adds.
-    connection.execute(text("LOCK TABLE tthc.time_limits IN SHARE ROW EXCLUSIVE MODE"))
+    connection.execute(text("SELECT tthc.lock_for_import('time_limits')"))
     columns = ", ".join(_GIVEN)
     connection.execute(
         text(f"CREATE TEMP TABLE given_limits ON COMMIT DROP AS SELECT {columns} FROM tthc.time_limits WITH NO DATA")

@@ -81,7 +81,7 @@ def read_register(connection: Connection, known_at: datetime | None = None) -> U
 
 def lock_register(connection: Connection) -> None:
     """Let no other import begin before this transaction ends; readers do not wait."""
-    connection.execute(text("LOCK TABLE tthc.unit_versions IN SHARE ROW EXCLUSIVE MODE"))
+    connection.execute(text("SELECT tthc.lock_for_import('unit_versions')"))
 
 
 def difference(known: UnitRegister, wanted: UnitRegister) -> Imported:

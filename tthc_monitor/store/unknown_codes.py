@@ -31,7 +31,7 @@ def keep_unknown_codes(connection: Connection, run_id: int, counts: Mapping[tupl
         .sort("row_count", descending=True, maintain_order=True)
         .head(MOST_CODES)
     )
-    copy_in(connection, "tthc.unknown_codes", kept.select(pl.lit(run_id).alias("run_id"), pl.all()))
+    copy_in(connection, "tthc.unknown_codes", kept.select(pl.lit(run_id).alias("run_id"), pl.all()), detour=True)
 
 
 def forget_old_unknown_codes(connection: Connection, source: Source) -> None:
