@@ -95,6 +95,7 @@ def serve() -> None:
     stop = _stop_on_signals()
     allow_open_files()
     with open_installation(context.settings()) as installation:
+        installation.record_configuration()
         part = installation.settings.serve
         pages = make_app(
             installation.engine,
@@ -229,6 +230,7 @@ def recompute(
 
 def _evaluate(*, everything: bool, order: Order | None) -> None:
     with open_installation(context.settings()) as installation:
+        installation.record_configuration(order.person if order else None)
         with steps() as shown, shown.step("judging") as step:
             done = run_evaluation(
                 installation.engine,

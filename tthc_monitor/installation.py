@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,10 +19,12 @@ from rules.clock_rules import load_clock_starts
 from rules.grounds import Grounds
 from rules.loader import load_packs
 from rules.model import Rule
+from tthc_monitor.configuration import author, configuration, program_version
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.domain.lawful_due import Limits
 from tthc_monitor.settings import Settings, SourceSettings
 from tthc_monitor.store import embedded, migrate, roles
+from tthc_monitor.store.configuration import record_configuration
 from tthc_monitor.store.database import make_engine, transaction
 from tthc_monitor.store.inbox import StoredInbox
 from tthc_monitor.store.rights import SERVICE
@@ -47,6 +50,23 @@ class Installation:
     rules: Sequence[Rule]
     now: Clock
     data_dir: Path
+    _recorded: threading.Event = field(default_factory=threading.Event, init=False, repr=False, compare=False)
+
+    def record_configuration(self, person: str | None = None) -> None:
+        """Put on record, before the first work by it, a configuration that is not the one recorded last.
+
+        Args:
+            person: who has the work done; by default as the environment says, else the account of this process.
+
+        Raises:
+            DatabaseError: it cannot be recorded; then nothing may be pulled or judged by it.
+        """
+        if self._recorded.is_set():
+            return
+        found = configuration(self.settings, self.rules)
+        with transaction(self.engine) as connection:
+            record_configuration(connection, found, author(person), program_version())
+        self._recorded.set()
 
     def connector(self, source: SourceSettings) -> Connector:
         """A connector for one of its sources, with its inbox; see :func:`make_connector`."""

@@ -278,6 +278,7 @@ def take_in(
     Raises:
         TthcError: the pull failed; what is held stays.
     """
+    installation.record_configuration()
     return ingest.pull(
         installation.engine,
         source.name,

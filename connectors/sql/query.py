@@ -33,8 +33,11 @@ _SIDE_EFFECTS: Final = re.compile(
 _HARMLESS: Final = re.compile(r"dbms_lob\.(substr|getlength|instr)|utl_raw\.\w+|utl_i18n\.\w+", re.IGNORECASE)
 
 
-def checked_query(query: str, flavour: Flavour) -> str:
+def checked_query(query: str, flavour: Flavour, *, read_whole: bool = False) -> str:
     """The query without what stands around it (comments, a last semicolon), ready to be put into brackets.
+
+    Args:
+        read_whole: its rows are read once, as they come, so that it may order and cut them itself.
 
     Raises:
         ValueError: it is not one SELECT that only reads; the message says in which line, and what to change.
@@ -48,7 +51,7 @@ def checked_query(query: str, flavour: Flavour) -> str:
         raise ValueError(_unreadable(error, flavour)) from None
     except RecursionError:
         raise ValueError("is nested too deeply; make parts of it views") from None
-    problems = list(_problems(tree, tokens, flavour))
+    problems = list(_problems(tree, tokens, flavour, read_whole=read_whole))
     if problems:
         raise ValueError("; ".join(dict.fromkeys(problems)))
     while tokens[-1].token_type is TokenType.SEMICOLON:
@@ -82,15 +85,17 @@ def _unreadable(error: SqlglotError, flavour: Flavour) -> str:
     return f"cannot be read as a SELECT of {flavour.title}{where}{near}; correct the syntax there"
 
 
-def _problems(tree: exp.Expr, tokens: Sequence[Token], flavour: Flavour) -> Iterator[str]:
+def _problems(tree: exp.Expr, tokens: Sequence[Token], flavour: Flavour, *, read_whole: bool) -> Iterator[str]:
     top = tree
     while isinstance(top, (exp.Subquery, exp.Paren)):
-        yield from _cuts(top)
+        if not read_whole:
+            yield from _cuts(top)
         top = top.this
     if not isinstance(top, exp.Query):
         yield "is not a SELECT; write one SELECT, or WITH … SELECT"
         return
-    yield from _cuts(top)
+    if not read_whole:
+        yield from _cuts(top)
     if top.args.get("with_") is not None and not flavour.takes_with_inside:
         yield f"begins with WITH, which {flavour.title} does not take inside brackets; make it a view, or nested SELECTs"
     if any((comment or "").startswith(("!", "M!")) for token in tokens for comment in token.comments):
