@@ -19,6 +19,7 @@ import polars as pl
 from connectors import cell_instants, cell_texts
 from connectors.mapping import NUMBER_COLUMNS, VOCABULARIES, ColumnSpec, MappingOptions
 from connectors.raw_table import RawTable, clean_header
+from tthc_monitor.domain.applicant_keys import mark_of
 from tthc_monitor.domain.records import INSTANT_COLUMNS, RECORD_SCHEMA, Batch, Reject, conform
 from tthc_monitor.domain.statuses import Status
 
@@ -51,10 +52,11 @@ class Mapped:
 def applicant_hash(value: str, key: bytes) -> str | None:
     """Keyed hash (HMAC-SHA-256, hexadecimal) of what identifies an applicant; None when nothing is left of it.
 
-    Case, blanks and leading zeros do not matter: spreadsheets drop the zeros of identity numbers.
+    Case, blanks and leading zeros do not matter: spreadsheets drop the zeros of identity numbers. A key that has a name is
+    told by it: ``name:hash``.
     """
     same = "".join(unicodedata.normalize("NFC", value).casefold().split()).lstrip("0")
-    return hmac.digest(key, same.encode(), "sha256").hex() if same else None
+    return mark_of(key) + hmac.digest(key, same.encode(), "sha256").hex() if same else None
 
 
 class Mapper:

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from connectors.base import ConnectorOptions, Cursor
+from tthc_monitor.domain.applicant_keys import mark_of
 from tthc_monitor.domain.durations import Period
 
 VERSION: Final = 1
@@ -120,7 +121,9 @@ def scope_of(
     if host is not None:
         settings["host"] = host.lower()
     # The key's own fingerprint, not the key: cursors are stored beside the data.
-    settings["applicant"] = None if applicant_key is None else hmac.digest(applicant_key, b"1", "sha256").hex()
+    settings["applicant"] = (
+        None if applicant_key is None else mark_of(applicant_key) + hmac.digest(applicant_key, b"1", "sha256").hex()
+    )
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 

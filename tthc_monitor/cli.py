@@ -142,9 +142,9 @@ def check() -> None:
             problems.extend(error.problems or [Problem(settings.document.file, None, str(error))])
 
     # The key is tried once by itself, so that its problem does not stand in the way of each source's own.
-    keyless = settings.model_copy(update={"applicant_key_file": None})
+    keyless = settings.model_copy(update={"applicant_key_file": None, "applicant_keys": ()})
     attempt(lambda: _check_rules(settings))
-    attempt(lambda: applicant_key(settings))
+    attempt(lambda: applicant_key(settings, system_clock()))
     for source in settings.sources:
         attempt(partial(_check_source, keyless, source))
         attempt(partial(receive_token, settings, source))

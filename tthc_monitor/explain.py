@@ -109,7 +109,8 @@ def explain(connection: Connection, grounds: Grounds, name: str, as_of: datetime
     """
     dossier = _find(connection, name)
     number = int(dossier["dossier_id"])
-    wire = judgements.load_facts(connection, f"SELECT dossier_id FROM tthc.dossiers WHERE dossier_id = {number}")
+    query = f"SELECT dossier_id FROM tthc.dossiers WHERE dossier_id = {number}"
+    wire = judgements.load_facts(connection, query, erased=True)
     calendar = grounds.calendars.of_unit(dossier["unit_code"])
     facts = with_derived(facts_frame(wire), calendar, grounds.limits)
     clock = _official_clock(grounds)

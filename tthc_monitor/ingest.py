@@ -194,6 +194,10 @@ def _finish(run: _Run, assertions: Assertions, bound: structlog.stdlib.BoundLogg
     notes = [] if note is None else [note]
     if intake.outdated:
         notes.append(f"{intake.outdated} dossiers were left out: what is held of them is newer than what was given")
+    if intake.erased:
+        notes.append(
+            f"{intake.erased} records were left out: they are of dossiers that ended long ago, whose details are erased"
+        )
     seen = run.append()
     if listed_all and rescoped:
         left_out = leave_out(work, seen, at)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 from sqlalchemy import Engine
@@ -20,8 +21,10 @@ from rules.grounds import Grounds
 from rules.loader import load_packs
 from rules.model import Rule
 from tthc_monitor.configuration import author, configuration, program_version
+from tthc_monitor.domain.applicant_keys import ApplicantKey
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.domain.lawful_due import Limits
+from tthc_monitor.privacy_settings import key_in_force
 from tthc_monitor.settings import Settings, SourceSettings
 from tthc_monitor.store import embedded, migrate, roles
 from tthc_monitor.store.configuration import record_configuration
@@ -99,7 +102,7 @@ def make_connector(settings: Settings, source: SourceSettings, now: Clock, engin
         ConfigError: unknown kind, wrong options, or an applicant key that cannot be read.
     """
     inbox = None if engine is None else StoredInbox(engine, source.name)
-    surroundings = Surroundings(now, settings.base_dir, applicant_key(settings), settings.contact, inbox)
+    surroundings = Surroundings(now, settings.base_dir, applicant_key(settings, now()), settings.contact, inbox)
     return build(source.kind, source.name, settings.options_of(source), surroundings)
 
 
@@ -204,21 +207,26 @@ def receive_token(settings: Settings, source: SourceSettings) -> SecretStr | Non
     return token
 
 
-def applicant_key(settings: Settings) -> bytes | None:
-    """Key of the applicant hash; None when the settings name no file.
+def applicant_key(settings: Settings, now: datetime) -> ApplicantKey | None:
+    """Key of the applicant hash at an instant; None when the settings name none for it.
 
     Raises:
-        ConfigError: the file cannot be read, or the key is too short to keep anything secret.
+        ConfigError: its file cannot be read, or the key is too short to keep anything secret.
     """
-    if settings.applicant_key_file is None:
-        return None
-    path = settings.base_dir / settings.applicant_key_file
+    if settings.applicant_key_file is not None:
+        return ApplicantKey(_read_key(settings, "applicant_key_file", settings.applicant_key_file))
+    chosen = key_in_force(settings.applicant_keys, now.astimezone(ZoneInfo(settings.zone)).date())
+    return None if chosen is None else ApplicantKey(_read_key(settings, "applicant_keys", chosen.file), chosen.id or "")
+
+
+def _read_key(settings: Settings, setting: str, file: str) -> bytes:
+    path = settings.base_dir / file
     try:
         key = path.read_bytes().strip()
     except OSError as error:
         raise ConfigError(
-            f"applicant_key_file {path} cannot be read: {error.strerror}; make it, or remove the setting"
+            f"{setting} {path} cannot be read: {error.strerror}; make it, or remove the setting"
         ) from None
     if len(key) < 32:
-        raise ConfigError(f"applicant_key_file {path} holds {len(key)} bytes; put at least 32 random bytes in it")
+        raise ConfigError(f"{setting} {path} holds {len(key)} bytes; put at least 32 random bytes in it")
     return key

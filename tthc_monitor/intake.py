@@ -53,6 +53,7 @@ class Intake:
         round_undated: whether nobody can say of a page of this round as of when it tells.
         as_of: the earliest instant of the whole pull.
         outdated: dossiers of which something newer was held than what was given.
+        erased: dossiers that were given although retention has erased their details; they are left out.
         listed_all: whether all open dossiers were listed.
         gave_all: whether everything was given: there was no cursor to go on from, or the connector says so.
     """
@@ -67,7 +68,7 @@ class Intake:
         self.round_as_of: datetime | None = None
         self.as_of: datetime | None = None
         self.round_undated = False
-        self.outdated = 0
+        self.outdated = self.erased = 0
         self.listed_all = self.gave_all = False
         self._work, self._spool, self._connector = work, spool, connector
         self._source_id, self._watched = source_id, tuple(watched)
@@ -93,8 +94,9 @@ class Intake:
     def end_round(self, location: str) -> None:
         """Keep the last record of each dossier in this round, unless a newer one is held of it.
 
-        Repeated ones that differed are told among the rejects.
+        Repeated ones that differed are told among the rejects. Dossiers whose details are erased are left out before.
         """
+        self.erased += staging.drop_erased(self._work, self._source_id)
         repeated, differing = staging.drop_repeated(self._work)
         reason = "given more than once with different content in one pull; the last was kept"
         self.totals.rows_repeated += repeated

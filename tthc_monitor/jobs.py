@@ -5,91 +5,41 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from typing import Protocol
-from zoneinfo import ZoneInfo
+from datetime import datetime, time, timedelta
 
 import structlog
 from sqlalchemy import text
 
 from connectors.base import Connector
-from tthc_monitor import ingest, judging, outbox
+from tthc_monitor import ingest, judging, outbox, retention
 from tthc_monitor.domain.errors import DatabaseError, DeliveryError, TransientSourceError, TthcError, recordable
 from tthc_monitor.domain.pull_plan import Pause, quiet_pause, rest_pause
 from tthc_monitor.domain.pull_scope import scope_of
-from tthc_monitor.domain.worktime import WorkCalendar
+from tthc_monitor.domain.schedules import Daily, Every, Monthly, OnWorkingDays, Schedule
 from tthc_monitor.installation import Installation
 from tthc_monitor.settings import SourceSettings
 from tthc_monitor.store import job_runs
 from tthc_monitor.store.database import transaction
 from tthc_monitor.store.runs import Totals, failures_in_a_row
 
+__all__ = [
+    "Daily",
+    "Every",
+    "Job",
+    "Monthly",
+    "OnWorkingDays",
+    "Schedule",
+    "all_jobs",
+    "pause_of",
+    "pull_source",
+    "run_if_due",
+    "take_in",
+]
+
 log = structlog.get_logger(__name__)
 
 _BACK_OFF = timedelta(minutes=5)
 """How long after a failure that passes by itself a slot is tried again."""
-
-
-class Schedule(Protocol):
-    """Tells the newest slot that has come; None when none has."""
-
-    def slot(self, now: datetime) -> datetime | None:
-        """The newest slot that has come by an instant."""
-        ...
-
-
-@dataclass(frozen=True)
-class Every:
-    """A slot at each whole multiple of a period since 1970."""
-
-    period: timedelta
-
-    def slot(self, now: datetime) -> datetime:
-        """The last whole multiple of the period."""
-        seconds = self.period.total_seconds()
-        return datetime.fromtimestamp(now.timestamp() // seconds * seconds, now.tzinfo)
-
-    def __str__(self) -> str:
-        return f"every {self.period}"
-
-
-@dataclass(frozen=True)
-class OnWorkingDays:
-    """A slot at a local time of each working day; one missed is made up until midnight, then it has passed."""
-
-    at: time
-    calendar: WorkCalendar
-
-    def slot(self, now: datetime) -> datetime | None:
-        """Today's, once its time has come on a working day."""
-        local = now.astimezone(ZoneInfo(self.calendar.zone))
-        if not self.calendar.is_workday(local.date()) or local.time() < self.at:
-            return None
-        return datetime.combine(local.date(), self.at, ZoneInfo(self.calendar.zone))
-
-    def __str__(self) -> str:
-        return f"working days at {self.at:%H:%M}"
-
-
-@dataclass(frozen=True)
-class Monthly:
-    """A slot at a local time on one day of each month; one missed is made up until the next."""
-
-    day: int
-    at: time
-    zone: str
-
-    def slot(self, now: datetime) -> datetime:
-        """This month's once it has come, else last month's."""
-        local = now.astimezone(ZoneInfo(self.zone))
-        slot = datetime.combine(date(local.year, local.month, self.day), self.at, ZoneInfo(self.zone))
-        if slot > local:
-            before = date(local.year, local.month, 1) - timedelta(days=1)
-            slot = datetime.combine(before.replace(day=self.day), self.at, ZoneInfo(self.zone))
-        return slot
-
-    def __str__(self) -> str:
-        return f"day {self.day} of the month at {self.at:%H:%M}"
 
 
 def _always(_: Installation) -> bool:
@@ -127,6 +77,8 @@ def all_jobs(installation: Installation) -> list[Job]:
         jobs.append(Job("digest", mornings, outbox.send_digests, timedelta(hours=1), all_sources_pulled))
     report = Monthly(settings.report.day, time.fromisoformat(settings.report.at), settings.zone)
     jobs.append(Job("report", report, outbox.write_last_months_report, timedelta(hours=1), all_sources_pulled))
+    night = Daily(time.fromisoformat(settings.retention.at), settings.zone)
+    jobs.append(Job("retention", night, retention.run, timedelta(hours=6)))
     return jobs
 
 
@@ -195,17 +147,17 @@ def _run(installation: Installation, job: Job) -> Exception | None:
 def _record(installation: Installation, job: Job, claimed: _Claimed, failure: Exception | None) -> None:
     now = installation.now()
     retry_at = now + _BACK_OFF
-    slot, started = claimed.slot, claimed.started
+    slot, started, kept = claimed.slot, claimed.started, installation.settings.retention.job_runs
     with transaction(installation.engine) as connection:
         if failure is None:
-            job_runs.finish(connection, job.name, slot, now, None, started=started)
+            job_runs.finish(connection, job.name, slot, now, None, started=started, kept=kept)
             return
         error = recordable(failure)
         # Where the next slot comes before the back-off is over, that one tries again.
         if _passes(failure) and job.schedule.slot(retry_at) == slot:
             job_runs.give_back(connection, job.name, slot, now, error, started=started, retry_at=retry_at)
         else:
-            job_runs.finish(connection, job.name, slot, now, error, started=started)
+            job_runs.finish(connection, job.name, slot, now, error, started=started, kept=kept)
 
 
 def _passes(failure: Exception) -> bool:

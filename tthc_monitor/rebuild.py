@@ -21,7 +21,7 @@ from tthc_monitor.findings import DESCRIBED, flags_of
 from tthc_monitor.store import groups, judgements, replays, selection
 from tthc_monitor.store.copy import copy_in
 from tthc_monitor.store.database import session, transaction
-from tthc_monitor.store.flags import EVALUATION_LOCK, FLAG_SCHEMA
+from tthc_monitor.store.flags import EVALUATION_LOCK, FLAG_SCHEMA, replace_flags
 from tthc_monitor.store.ledger import APPEND_LOCK
 from tthc_monitor.store.replay import REPLAYED, Difference, adopt, differences, dump, replay
 from tthc_monitor.workload import anything_due, register
@@ -115,7 +115,30 @@ def rebuild(
         differed = differences(connection, SHOWN)
         dossiers = adopt(connection) if differed else 0
     judged = evaluate(owner, grounds, now=now, everything=True, progress=_judged(progress))
+    _judge_erased(owner, grounds, now())
     return Checked(link, dossiers, judged.opened, tuple(differed), ())
+
+
+def _judge_erased(owner: Engine, grounds: Grounds, at: datetime) -> None:
+    """Judge dossiers whose details are erased and which have no flags, as on a server that was given the ledger alone.
+
+    Rules about groups need the details; of those, nothing is found any more.
+    """
+    with transaction(owner) as connection:
+        _, ids = register(connection, grounds, at)
+        unjudged = (
+            "SELECT dossier_id FROM tthc.erased e WHERE NOT EXISTS "
+            "(SELECT FROM tthc.flags f WHERE f.dossier_id = e.dossier_id)"
+        )
+        facts = judgements.load_facts(
+            connection, unjudged, {*DESCRIBED, *facts_needed(grounds.single_rules)}, erased=True
+        )
+        flags = flags_of(judge_all(facts_frame(facts), grounds), facts, ids)
+        if flags.height:
+            evaluation_id: int = connection.execute(
+                text("SELECT max(evaluation_id) FROM tthc.evaluations WHERE finished_at IS NOT NULL")
+            ).scalar_one()
+            replace_flags(connection, flags, {rule.code for rule in grounds.single_rules}, evaluation_id, at)
 
 
 @dataclass(frozen=True)
@@ -169,6 +192,7 @@ def judge_replayed(
         rules = tuple(rule for rule in grounds.group_rules if KINDS[rule.kind].groups == grouping)
         smallest = min(KINDS[rule.kind].smallest_group(rule) for rule in rules)
         groups.all_of(connection, grouping, grounds.calendars.zone, smallest, REPLAYED)
+        replays.exempt_spared(connection, [ids[rule.code] for rule in rules])
         for first, last in groups.bounds(connection, _MEMBERS):
             members = {*DESCRIBED, *facts_needed(rules)}
             facts = judgements.load_members(connection, first, last, members, of=REPLAYED)

@@ -18,6 +18,7 @@ from tthc_monitor.domain.calendars import CalendarSpec
 from tthc_monitor.domain.errors import ConfigError, Problem
 from tthc_monitor.domain.time_limits import ClockPolicy
 from tthc_monitor.domain.yaml_text import Document, parse_yaml, validate
+from tthc_monitor.privacy_settings import ApplicantKeySettings, RetentionSettings, check_keys
 from tthc_monitor.source_settings import Part, ReceiveSettings, SourceSettings
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "ReceiveSettings",
     "Recipient",
     "ReportSettings",
+    "RetentionSettings",
     "RulesSettings",
     "ServeSettings",
     "Settings",
@@ -146,6 +148,7 @@ class Settings(Part):
     data_dir: str | None = None
     contact: Contact | None = None
     applicant_key_file: str | None = None
+    applicant_keys: tuple[ApplicantKeySettings, ...] = ()
     database: DatabaseSettings = DatabaseSettings()
     calendar: CalendarSpec
     rules: RulesSettings = RulesSettings()
@@ -155,6 +158,7 @@ class Settings(Part):
     smtp: SmtpSettings | None = None
     digest: DigestSettings = DigestSettings()
     report: ReportSettings = ReportSettings()
+    retention: RetentionSettings = RetentionSettings()
 
     base_dir: Path = Field(default=Path(), exclude=True)
     document: Document = Field(default=Document("(none)", {}, {}), exclude=True, repr=False)
@@ -167,6 +171,11 @@ class Settings(Part):
             if names.count(name) > 1:
                 raise ValueError(f"source '{name}' stands twice; rename one of the two")
         return sources
+
+    @model_validator(mode="after")
+    def _keys_follow_each_other(self) -> Settings:
+        check_keys(self.applicant_keys, single=self.applicant_key_file is not None)
+        return self
 
     @model_validator(mode="after")
     def _mail_has_a_server(self) -> Settings:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from connectors.http.json_text import parse_json
+from tthc_monitor.domain.applicant_keys import mark_of
 
 Scalar = str | int | float | bool | None
 """A field as the server may write it: numeric-looking texts become numbers, null an empty text."""
@@ -189,6 +190,7 @@ def applicant_hash(number: Any, key: bytes) -> str | None:
 
 def _hasher(key: bytes) -> Callable[[Any], str | None]:
     begin, end = (state.copy for state in _keyed_states(key))
+    mark = mark_of(key)
 
     def digest(number: Any) -> str | None:
         canonical = str(number or "") if type(number) is int else (text(number) or "").replace(" ", "").lstrip("0")
@@ -197,7 +199,7 @@ def _hasher(key: bytes) -> Callable[[Any], str | None]:
         inner, outer = begin(), end()
         inner.update(canonical.encode())
         outer.update(inner.digest())
-        return outer.hexdigest()
+        return mark + outer.hexdigest()
 
     return digest
 

@@ -385,13 +385,13 @@ def test_a_run_overtaken_by_another_does_not_close_it(installation: Installation
 
 
 def test_the_settings_decide_which_jobs_there_are(installation: Installation, tmp_path: Path) -> None:
-    assert [one.name for one in all_jobs(installation)] == ["evaluate", "snapshot", "digest", "report"]
+    assert [one.name for one in all_jobs(installation)] == ["evaluate", "snapshot", "digest", "report", "retention"]
     (tmp_path / "y.yaml").write_text(
         "sources: [{name: mot, kind: files, every: 1h}, {name: hai, kind: files}]", encoding="utf-8"
     )
     other = replace(installation, settings=load_settings(tmp_path / "y.yaml"))
     named = {one.name: str(one.schedule) for one in all_jobs(other)}
-    assert list(named) == ["pull:mot", "pull:hai", "evaluate", "snapshot", "report"]
+    assert list(named) == ["pull:mot", "pull:hai", "evaluate", "snapshot", "report", "retention"]
     assert named["pull:mot"] == "every 1:00:00"
 
 

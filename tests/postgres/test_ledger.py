@@ -145,12 +145,13 @@ def observed_hash(engine: Engine, source: int, seen: datetime, first: int, last:
     of_old = kept.index("source_verdict") + 1
     rows = query(
         engine,
-        f"SELECT source_id, seen_at, dossier_id, content_hash, {', '.join((*DETAILS, *kept))} FROM tthc.observations "
+        "SELECT source_id, seen_at, dossier_id, content_hash, details_hash, "
+        f"{', '.join((*DETAILS, *kept))} FROM tthc.observations "
         f"WHERE observation_id BETWEEN {first} AND {last} ORDER BY observation_id",
     )
     assert len(rows) == count == last - first + 1
     over_rows = sha256()
-    for of_source, seen_row, dossier_id, stored, *values in rows:
+    for of_source, seen_row, dossier_id, stored, erased, *values in rows:
         assert (of_source, seen_row) == (source, seen)
         details, facts = values[: len(DETAILS)], values[len(DETAILS) :]
         old = [canonical(value) for value in facts[:of_old]]
@@ -158,6 +159,9 @@ def observed_hash(engine: Engine, source: int, seen: datetime, first: int, last:
             f"{name}={canonical(v)}" for name, v in zip(kept[of_old:], facts[of_old:], strict=True) if v is not None
         ]
         over_details = sha256("\x1f".join(map(canonical, details)).encode()).digest()
+        if erased is not None:
+            assert details == ["", None, None, None]
+            over_details = bytes(erased)
         digest = sha256(over_details + "\x1f".join([*old, *later]).encode()).digest()
         assert digest == bytes(stored)
         over_rows.update(dossier_id.to_bytes(8, "big") + digest)

@@ -25,7 +25,7 @@ Session: TypeAlias = psycopg2.extensions.connection
 # What the service may do with each table; nobody else may do anything with any of them.
 READ, APPEND, QUEUE, KEEP, ALL = "S", "SI", "SID", "SIU", "SIUD"
 EXPECTED: Final = {
-    **dict.fromkeys(("statuses", "alembic_version"), READ),
+    **dict.fromkeys(("statuses", "alembic_version", "erasures", "erased"), READ),
     **dict.fromkeys(("observations", "ledger_events", "frozen_periods", "frozen_figures"), APPEND),
     **dict.fromkeys(("replays", "replayed_flags"), APPEND),
     **dict.fromkeys(("configuration_changes", "unit_imports", "rule_versions", "limit_versions"), APPEND),
@@ -35,10 +35,10 @@ EXPECTED: Final = {
     **dict.fromkeys(("time_limits", "procedure_catalogue", "unit_versions", "unit_successions"), KEEP),
     **dict.fromkeys(("flags", "evaluations"), KEEP),
     **dict.fromkeys(("dossiers", "sources", "units", "sectors", "procedures", "pull_runs"), KEEP),
-    **dict.fromkeys(("deliveries", "metric_snapshot_taken"), KEEP),
+    "metric_snapshot_taken": KEEP,
     **dict.fromkeys(("pending_dossiers", "pending_evaluations", "unit_successions_now"), QUEUE),
     **dict.fromkeys(("rejects", "unknown_codes", "inbox"), QUEUE),
-    **dict.fromkeys(("lawful_dues", "missing", "job_runs", "metric_snapshot"), ALL),
+    **dict.fromkeys(("lawful_dues", "missing", "job_runs", "metric_snapshot", "deliveries"), ALL),
     "auditor_units": "",
 }
 # Of these a part of the columns only.

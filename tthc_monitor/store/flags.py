@@ -51,7 +51,7 @@ def replace_flags(
     Args:
         flags: columns of :data:`FLAG_SCHEMA`, found by rules of ``codes``.
         codes: rules that were applied, and those that are no longer in force.
-        of: the dossiers concerned: those in the temporary table ``judged``, or all.
+        of: the dossiers concerned: those in the temporary table ``judged``, or all but those in ``spared``.
 
     Returns:
         how many flags opened and how many closed.
@@ -66,6 +66,8 @@ def replace_flags(
     held = "FROM tthc.flags h WHERE h.believed_to IS NULL AND h.rule_version_id = ANY(:owned)"
     if of == "judged":
         held = _held_of_judged(connection, held)
+    else:
+        held += " AND NOT EXISTS (SELECT FROM spared s WHERE s.dossier_id = h.dossier_id)"
     if not connection.scalar(text(f"SELECT EXISTS (SELECT {held})"), {"owned": owned}):
         copy_in(connection, "tthc.flags", flags, detour=True)
         return flags.height, 0

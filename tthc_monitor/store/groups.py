@@ -1,16 +1,22 @@
 """Groups of dossiers that a rule judges together, and which of them a change touches.
 
 A group that a dossier has left is touched too. Which one that was, the ledger knows: it keeps every earlier state.
+
+Groups over details of dossiers (:data:`OF_DETAILS`) are no longer whole where retention has erased some: a number that is
+gone would look like a gap. What began before the newest erasure's instant stands as it was judged. So does what was found
+of dossiers whose applicants' hashes are now of different keys.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, text
 
 from tthc_monitor.store.projection import LIVE, Tables
+from tthc_monitor.store.retention import erased_before
 
 _ENDED: Final = "coalesce(finished_at, delivered_at)"
 KEYS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
@@ -37,6 +43,27 @@ _LOOKUPS: Final[Mapping[str, str]] = {
     "number_day": "dossiers_number",
 }
 """The index that finds the members of a group. The first finds the dossiers of a unit too."""
+
+
+OF_DETAILS: Final = frozenset({"filing", "number_day"})
+"""Groups by what retention erases."""
+
+# A dossier that ended just before the instant has the number of a day on which others began just after it.
+_BEGAN_BEFORE: Final = "least(d.received_at, d.submitted_at, d.first_seen_at) < :erased + interval '3 days'"
+_SPARED: Final[Mapping[str, str]] = {
+    "filing": f"SELECT dossier_id FROM members JOIN tthc.dossiers d USING (dossier_id) WHERE {_BEGAN_BEFORE}",
+    "number_day": 'SELECT dossier_id FROM members WHERE "group" IN '
+    f'(SELECT "group" FROM members JOIN tthc.dossiers d USING (dossier_id) WHERE {_BEGAN_BEFORE})',
+}
+
+# Found when both had hashes of one key; since the key was changed, one of the two is no longer listed by its source.
+_OF_TWO_KEYS: Final = """
+    SELECT f.dossier_id FROM tthc.flags f
+    JOIN tthc.dossiers x ON x.dossier_id = f.dossier_id
+    JOIN tthc.dossiers y ON y.dossier_id = CAST(f.evidence ->> 'refiled_dossier_id' AS bigint)
+    WHERE f.believed_to IS NULL AND f.evidence ? 'refiled_dossier_id'
+      AND regexp_replace(x.applicant_hash, '[^:]*$', '') <> regexp_replace(y.applicant_hash, '[^:]*$', '')
+"""
 
 
 def make_lookups(connection: Connection, groupings: Iterable[str]) -> None:
@@ -79,12 +106,16 @@ def touched(connection: Connection, grouping: str, zone: str) -> int:
             f"(SELECT d.dossier_id FROM tthc.dossiers d WHERE {_RANGES[grouping]} OFFSET 0) d"
         )
     )
+    _spare(connection, grouping)
+    connection.execute(text("DELETE FROM judged USING spared WHERE spared.dossier_id = judged.dossier_id"))
     connection.execute(text("INSERT INTO judged SELECT dossier_id FROM members EXCEPT SELECT dossier_id FROM judged"))
     return _analysed(connection)
 
 
 def all_of(connection: Connection, grouping: str, zone: str, smallest: int, of: Tables = LIVE) -> int:
     """Put the dossiers of every group of at least ``smallest`` into ``members`` (group, dossier_id).
+
+    Those whose findings stand as they are, because retention has erased others of their groups, are put into ``spared``.
 
     Args:
         of: the projection that tells which dossiers there are.
@@ -102,7 +133,28 @@ def all_of(connection: Connection, grouping: str, zone: str, smallest: int, of: 
         ),
         {"zone": zone, "smallest": smallest},
     )
+    erased = _spare(connection, grouping)
+    if erased is not None:
+        of_before = f"INSERT INTO spared SELECT d.dossier_id FROM tthc.dossiers d WHERE {_BEGAN_BEFORE}"
+        connection.execute(text(of_before), {"erased": erased})
     return _analysed(connection)
+
+
+def _spare(connection: Connection, grouping: str) -> datetime | None:
+    """Move out of ``members``, into ``spared``, what is no longer judged anew.
+
+    Returns:
+        the instant before which dossiers ended whose details are erased; None: these groups are whole.
+    """
+    connection.execute(text("DROP TABLE IF EXISTS spared"))
+    connection.execute(text("CREATE TEMP TABLE spared (dossier_id bigint) ON COMMIT DROP"))
+    erased = erased_before(connection) if grouping in OF_DETAILS else None
+    if erased is not None:
+        connection.execute(text(f"INSERT INTO spared {_SPARED[grouping]}"), {"erased": erased})
+    if grouping == "filing":
+        connection.execute(text(f"INSERT INTO spared {_OF_TWO_KEYS}"))
+    connection.execute(text("DELETE FROM members USING spared WHERE spared.dossier_id = members.dossier_id"))
+    return erased
 
 
 def bounds(connection: Connection, at_most: int) -> list[tuple[int, int]]:

@@ -8,7 +8,8 @@ from sqlalchemy import Connection, text
 
 from tthc_monitor.store.database import storable
 
-_KEPT = timedelta(days=30)
+KEPT = timedelta(days=30)
+"""How long a run is remembered when nobody says otherwise."""
 
 
 def claim(connection: Connection, job: str, slot: datetime, now: datetime, lease: timedelta) -> bool:
@@ -31,9 +32,16 @@ def claim(connection: Connection, job: str, slot: datetime, now: datetime, lease
 
 
 def finish(
-    connection: Connection, job: str, slot: datetime, now: datetime, error: str | None, *, started: datetime
+    connection: Connection,
+    job: str,
+    slot: datetime,
+    now: datetime,
+    error: str | None,
+    *,
+    started: datetime,
+    kept: timedelta = KEPT,
 ) -> None:
-    """Record how the run claimed at ``started`` ended, and forget runs long past (the last success stays).
+    """Record how the run claimed at ``started`` ended, and forget runs ``kept`` long enough (the last success stays).
 
     A run that took longer than its lease may find its slot another's; then there is nothing to record.
     """
@@ -56,7 +64,7 @@ def finish(
             "DELETE FROM tthc.job_runs WHERE job = :job AND scheduled_for < :old AND scheduled_for < "
             "(SELECT max(scheduled_for) FROM tthc.job_runs WHERE job = :job AND outcome = 'ok')"
         ),
-        {"job": job, "old": now - _KEPT},
+        {"job": job, "old": now - kept},
     )
 
 

@@ -52,10 +52,16 @@ _IN_THE_NUMBER = frozenset({"number_day", "number_serial"})
 """Facts that are read from the dossier's number once it is here."""
 
 
-def remember(connection: Connection, dossiers: str) -> None:
-    """Put the dossiers that a query names into the temporary table ``judged``."""
+def remember(connection: Connection, dossiers: str, *, erased: bool = False) -> None:
+    """Put the dossiers that a query names into the temporary table ``judged``.
+
+    Args:
+        erased: those too whose details are erased. They are not judged again: what they were judged by is gone in part.
+    """
     connection.execute(text("DROP TABLE IF EXISTS judged"))
     connection.execute(text(f"CREATE TEMP TABLE judged ON COMMIT DROP AS {dossiers}"))
+    if not erased:
+        connection.execute(text("DELETE FROM judged USING tthc.erased e WHERE e.dossier_id = judged.dossier_id"))
     connection.execute(text("ANALYZE judged"))
 
 
@@ -73,6 +79,7 @@ def load_facts(
     *,
     settled: bool = False,
     of: Tables = LIVE,
+    erased: bool = False,
 ) -> pl.DataFrame:
     """Facts of the dossiers that a query names, which are remembered as ``judged``.
 
@@ -81,8 +88,9 @@ def load_facts(
         settled: take them off the list of those that wait, in this transaction, before they are read: what changes
             after that waits for us and is judged next time.
         of: the projection that tells them.
+        erased: of those too whose details are erased; see :func:`remember`.
     """
-    remember(connection, dossiers)
+    remember(connection, dossiers, erased=erased)
     if settled:
         connection.execute(
             text("DELETE FROM tthc.pending_dossiers USING judged WHERE judged.dossier_id = pending_dossiers.dossier_id")

@@ -14,9 +14,9 @@ import psycopg2
 from sqlalchemy import Connection, Engine, text
 
 from tthc_monitor.domain.errors import ConfigError
-from tthc_monitor.store.auditors import GROUP
 from tthc_monitor.store.database import first_line, raw_cursor, session
 from tthc_monitor.store.read_columns import ReadColumn, decoded, read_as
+from tthc_monitor.store.rights import AUDITOR
 
 _CHUNK_ROWS: Final = 50_000
 _CHUNK_BYTES: Final = 16 << 20
@@ -68,7 +68,7 @@ def _become_auditor(connection: Connection) -> None:
     with raw_cursor(connection) as cursor:
         cursor.execute("SAVEPOINT auditor")
         try:
-            cursor.execute(f"SET LOCAL ROLE {GROUP}")
+            cursor.execute(f"SET LOCAL ROLE {AUDITOR}")
         except (psycopg2.errors.InsufficientPrivilege, psycopg2.errors.InvalidParameterValue):
             cursor.execute("ROLLBACK TO SAVEPOINT auditor")
 

@@ -118,6 +118,14 @@ def _apply_events(connection: Connection, link: _Link) -> None:
 
 
 def _finish(connection: Connection, links: list[_Link]) -> None:
+    # Of erased dossiers the ledger keeps no key; the projection holds this in its place.
+    connection.execute(
+        text(
+            f"UPDATE {REPLAYED.dossiers} SET source_key = 'erased:' || dossier_id WHERE source_key = ''".replace(
+                ":", "\\:"
+            )
+        )
+    )
     if any(link.version == 1 for link in links):
         # Pulls compare with hashes of version 2.
         first = "SELECT min(first_observation_id) FROM tthc.observation_batches WHERE version > 1"

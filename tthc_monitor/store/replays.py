@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,21 +14,40 @@ REJUDGED: Final = "pg_temp.rejudged_flags"
 """Temporary table of flags just judged, columns of :data:`tthc_monitor.store.flags.FLAG_SCHEMA`."""
 
 _CONTENT: Final = "dossier_id, rule_version_id, starts_at, ends_at, unit_code, procedure_code, evidence"
-STANDING: Final = f"SELECT {_CONTENT} FROM tthc.flags WHERE believed_to IS NULL"
-"""What the flags that stand say; which evaluation found them, and on which observation, is another matter."""
+STANDING: Final = (
+    f"SELECT {_CONTENT} FROM tthc.flags f WHERE believed_to IS NULL "
+    "AND NOT EXISTS (SELECT FROM pg_temp.exempt x WHERE x.dossier_id = f.dossier_id "
+    "AND coalesce(x.rule_version_id, f.rule_version_id) = f.rule_version_id)"
+)
+"""What the flags that stand say, but for those that retention lets nobody judge anew (the temporary table ``exempt``). Which
+evaluation found them, and on which observation, is another matter."""
 
 JUDGED: Final = f"SELECT {_CONTENT} FROM {REJUDGED}"
 IN_ORDER: Final = f"ORDER BY {_CONTENT}"
 
 
 def create_rejudged(connection: Connection) -> None:
-    """Make the temporary table, empty; it lasts as long as the transaction."""
-    connection.execute(text(f"DROP TABLE IF EXISTS {REJUDGED}"))
+    """Make the temporary tables: judged flags, none yet, and what is exempt; they last as long as the transaction."""
+    connection.execute(text(f"DROP TABLE IF EXISTS {REJUDGED}, pg_temp.exempt"))
+    connection.execute(
+        text(
+            "CREATE TEMP TABLE exempt ON COMMIT DROP AS SELECT dossier_id, CAST(NULL AS int) AS rule_version_id "
+            "FROM tthc.erased"
+        )
+    )
     connection.execute(
         text(
             "CREATE TEMP TABLE rejudged_flags ON COMMIT DROP AS "
             f"SELECT {_CONTENT}, observation_id FROM tthc.flags WITH NO DATA"
         )
+    )
+
+
+def exempt_spared(connection: Connection, rule_version_ids: Sequence[int]) -> None:
+    """Exempt the dossiers in the temporary table ``spared`` (:mod:`tthc_monitor.store.groups`) from these rules."""
+    connection.execute(
+        text("INSERT INTO pg_temp.exempt SELECT dossier_id, unnest(CAST(:ids AS int[])) FROM spared"),
+        {"ids": list(rule_version_ids)},
     )
 
 

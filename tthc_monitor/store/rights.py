@@ -65,6 +65,8 @@ TABLES: Final[Mapping[str, Rights]] = {
     "observation_batches": Rights(f"SELECT, INSERT ({_LINK})"),
     "ledger_events": Rights(_APPEND, Rows.DOSSIER),
     "flags": Rights("SELECT, INSERT, UPDATE (believed_to)", Rows.DOSSIER),
+    "erasures": Rights("SELECT"),
+    "erased": Rights("SELECT", Rows.NONE),
     "replays": Rights(_APPEND),
     "replayed_flags": Rights(_APPEND, Rows.DOSSIER),
     "frozen_periods": Rights(_APPEND),
@@ -102,7 +104,7 @@ TABLES: Final[Mapping[str, Rights]] = {
     "inbox": Rights(_QUEUE, Rows.NONE),
     # The service's own work.
     "job_runs": Rights(_SCRATCH),
-    "deliveries": Rights(_STATE, Rows.NONE),
+    "deliveries": Rights(_SCRATCH, Rows.NONE),
     "metric_snapshot": Rights(_SCRATCH, Rows.UNIT),
     "metric_snapshot_taken": Rights(_STATE),
     # What only migrations and administrators write.
@@ -124,6 +126,7 @@ SEQUENCES: Final[Mapping[str, str]] = {
 FUNCTIONS: Final = frozenset(
     {
         *("make_group_lookup", "renew_statistics", "lock_for_import", "make_observations_month", "observations_loaded"),
+        *("erase_details", "may_be_erased"),
         *("link_hash", "microseconds"),  # the chain's trigger calls them for whoever adds a link
     }
 )

@@ -169,6 +169,25 @@ def drop_outdated(connection: Connection, source_id: int) -> int:
     ).rowcount
 
 
+def drop_erased(connection: Connection, source_id: int) -> int:
+    """Take out the dossiers whose details retention has erased: the source may list them still, or tell them anew.
+
+    Returns:
+        the number of dossiers.
+    """
+    if not connection.scalar(
+        text("SELECT EXISTS (SELECT FROM tthc.erased WHERE source_id = :source)"), {"source": source_id}
+    ):
+        return 0
+    return connection.execute(
+        text(
+            "DELETE FROM staging s USING tthc.erased e WHERE e.source_id = :source "
+            "AND e.key_hash = sha256(convert_to(s.source_key, 'UTF8'))"
+        ),
+        {"source": source_id},
+    ).rowcount
+
+
 def open_dossiers(connection: Connection) -> int:
     """How many dossiers the pull told of last as not ended; within the round under way none may be staged twice."""
     rounds = connection.scalar(text("SELECT EXISTS (SELECT FROM told)"))
