@@ -10,6 +10,7 @@ from tthc_monitor.domain.errors import (
     DataAssertionError,
     DatabaseError,
     DeliveryError,
+    LedgerError,
     PermanentSourceError,
     Problem,
     RecordError,
@@ -30,6 +31,7 @@ from tthc_monitor.domain.errors import (
         (RecordError, 5),
         (DatabaseError, 6),
         (DeliveryError, 7),
+        (LedgerError, 8),
     ],
 )
 def test_a_class_of_errors_has_its_number(kind: type[TthcError], number: int) -> None:

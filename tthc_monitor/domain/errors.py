@@ -74,6 +74,12 @@ class DeliveryError(TthcError):
         self.permanent = permanent
 
 
+class LedgerError(TthcError):
+    """The ledger is not what it was: somebody must find out who changed it. Nothing this program does mends it."""
+
+    exit_code = 8
+
+
 class CalendarError(TthcError):
     """A working calendar cannot answer: malformed, naive time, or no working time within its horizon."""
 

@@ -18,14 +18,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.digest_facts import DigestFacts
+from tthc_monitor.outputs.sealed import LedgerHead
 
 MAX_ROWS: Final = 20
 """How many dossiers a list of the digest shows before it says how many there are besides."""
 
 STALE_AFTER: Final = timedelta(hours=24)
 """A source without a good pull for longer than this is named at the head of the digest."""
-
-_HASH_SHOWN = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ class Digest:
     sections: tuple[Section, ...]
     units: tuple[UnitRow, ...]
     warnings: tuple[str, ...]
-    ledger_head: str | None
+    ledger_head: LedgerHead | None
 
     @property
     def local_date(self) -> date:
@@ -149,7 +148,7 @@ def build_digest(
         _sections(facts, attention, len(rows) > 1, max_rows),
         rows if len(rows) > 1 else (),
         warnings,
-        facts.ledger_head[:_HASH_SHOWN] if facts.ledger_head else None,
+        facts.ledger_head,
     )
 
 

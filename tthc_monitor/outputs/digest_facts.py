@@ -11,6 +11,7 @@ import pandas as pd
 
 from tthc_monitor.domain.worktime import WorkCalendar
 from tthc_monitor.outputs.frames import days_late, read_frame
+from tthc_monitor.outputs.sealed import LedgerHead, read_ledger_head
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -68,7 +69,6 @@ _SOURCES: Final = """
 SELECT s.name, (SELECT max(r.finished_at) FROM audit.pull_runs r WHERE r.source = s.name AND r.outcome = 'ok')
 FROM tthc.sources s ORDER BY s.name
 """
-_LEDGER: Final = "SELECT chain_hash FROM audit.ledger ORDER BY batch_id DESC LIMIT 1"
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class DigestFacts:
         attention: one row per dossier and list: ``list`` (overdue, due_today, due_soon, supplement_requested, returned,
             slow_reception), ``since``, codes and names, ``due_at``, ``days_late`` in working days.
         sources: name of each source, and the end of its last pull that went well.
-        ledger_head: newest chain hash of the ledger, hexadecimal; None while the ledger is empty.
+        ledger_head: the newest link of the ledger; None while the ledger is empty.
     """
 
     now: datetime
@@ -93,7 +93,7 @@ class DigestFacts:
     units: pd.DataFrame
     attention: pd.DataFrame
     sources: tuple[tuple[str, datetime | None], ...]
-    ledger_head: str | None
+    ledger_head: LedgerHead | None
 
 
 def read_digest_facts(connection: Connection, now: datetime, zone: str, calendar: WorkCalendar) -> DigestFacts:
@@ -117,7 +117,7 @@ def read_digest_facts(connection: Connection, now: datetime, zone: str, calendar
     attention = read_frame(connection, _ATTENTION, values, instants=("since", "due_at"))
     units = read_frame(connection, _UNITS, values)
     sources = tuple((row[0], row[1]) for row in connection.exec_driver_sql(_SOURCES))
-    head = connection.exec_driver_sql(_LEDGER).scalar()
+    head = read_ledger_head(connection, zone)
     return DigestFacts(now, zone, since, units, _judge_times(attention, now, zone, calendar), sources, head)
 
 

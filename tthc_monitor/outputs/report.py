@@ -18,6 +18,7 @@ from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.domain.periods import Period, previous_period
 from tthc_monitor.domain.worktime import WorkCalendar
 from tthc_monitor.outputs.frames import days_late, read_frame
+from tthc_monitor.outputs.sealed import LedgerHead, read_ledger_head
 from tthc_monitor.store.frozen import Erratum, Frozen, read_errata, read_frozen
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ class MonthlyReport:
         frozen: who froze the figures and when; None while they follow the data.
         frozen_before: the same of the period before.
         errata: what would be counted otherwise now in a frozen period.
+        ledger_head: the newest link of the ledger when it was made; None while the ledger is empty.
     """
 
     period: Period
@@ -128,6 +130,7 @@ class MonthlyReport:
     frozen: Frozen | None
     frozen_before: Frozen | None
     errata: tuple[Erratum, ...]
+    ledger_head: LedgerHead | None
 
 
 def build_report(
@@ -181,6 +184,7 @@ def build_report(
         read_frozen(connection, period),
         read_frozen(connection, earlier),
         read_errata(connection, period, units, "dossier"),
+        read_ledger_head(connection, period.zone),
     )
 
 

@@ -10,6 +10,7 @@ from xlsxwriter.worksheet import Worksheet
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.report import CARRIED_OVER, MonthlyReport, form_columns
 from tthc_monitor.outputs.report_styles import Styles, print_setup, row_height
+from tthc_monitor.outputs.sealed import head_line
 
 TITLE: Final = "TÌNH HÌNH, KẾT QUẢ GIẢI QUYẾT TTHC TẠI CƠ QUAN, ĐƠN VỊ TRỰC TIẾP GIẢI QUYẾT TTHC"
 
@@ -77,7 +78,7 @@ def draw_form(sheet: Worksheet, styles: Styles, report: MonthlyReport) -> None:
     below = _body(sheet, styles, report.figures)
     below = _checks(sheet, styles, report, below + 1)
     below = _errata(sheet, styles, report, below + 1)
-    _notes(sheet, styles, below)
+    _notes(sheet, styles, report, below)
     sheet.set_column(0, 0, 6)
     sheet.set_column(1, 1, _NAME_WIDTH)
     sheet.set_column(2, _LAST, _COUNT_WIDTH)
@@ -179,13 +180,14 @@ def _errata(sheet: Worksheet, styles: Styles, report: MonthlyReport, row: int) -
     return row + 2
 
 
-def _notes(sheet: Worksheet, styles: Styles, row: int) -> None:
+def _notes(sheet: Worksheet, styles: Styles, report: MonthlyReport, row: int) -> None:
     sheet.write_string(row, 0, "Ghi chú cách xếp số liệu vào các cột:", styles(bold=True))
     for number, note in enumerate(NOTES, start=1):
         sheet.merge_range(
             row + number, 0, row + number, _LAST, f"{number}. {note}", styles(text_wrap=True, italic=True)
         )
         sheet.set_row(row + number, row_height([(note, _NAME_WIDTH + 13 * _COUNT_WIDTH)]))
+    sheet.write_string(row + len(NOTES) + 2, 0, head_line(report.ledger_head), styles(italic=True))
 
 
 def _roman(number: int) -> str:

@@ -35,6 +35,11 @@ _KEPT_FIRST = tuple(name for name in _FIRST if name not in DETAILS)
 _KEPT_LATER = tuple(name for name in _LATER if name not in DETAILS)
 
 
+def canonical_columns(version: int = VERSION) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Columns whose place in a content's canonical text is fixed, and those that follow by name, when not null."""
+    return (_FIRST, _LATER) if version == 1 else (_KEPT_FIRST, _KEPT_LATER)
+
+
 def content_hashes(records: pl.DataFrame, version: int = VERSION) -> pl.Series:
     """SHA-256 of each record's canonical text.
 

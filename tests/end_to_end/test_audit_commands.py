@@ -1,0 +1,69 @@
+"""``tthc-monitor audit verify`` and ``audit ledger`` as people run them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from tests.conftest import _database
+from tests.end_to_end.test_cli import CSV_SOURCE, assert_one_message, configure, folder, run
+from tthc_monitor.store.database import make_engine
+
+__all__ = ["folder"]
+
+ROWS = "ma,nhan,hen\n1,02/01/2026,09/01/2026\n2,05/01/2026,26/01/2026\n"
+
+
+@pytest.fixture
+def office(folder: Path, database_address: str) -> Path:
+    """An office with two dossiers."""
+    configure(folder, CSV_SOURCE, f"database: {{url: '{database_address}'}}")
+    (folder / "ho-so.csv").write_text(ROWS, encoding="utf-8")
+    assert "2 new" in run("pull", cwd=folder).good().out
+    return folder
+
+
+def forge(address: str) -> None:
+    engine = make_engine(address)
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        connection.execute(text("UPDATE tthc.observations SET due_current = now() WHERE observation_id = 2"))
+    engine.dispose()
+
+
+def test_the_head_of_a_mail_proves_the_ledger_until_it_is_changed(office: Path, database_address: str) -> None:
+    run("digest", "render", "--out", office / "thu", "--unit", "H99.01", cwd=office)
+    mails = list((office / "thu").glob("*.html"))
+    head = re.search(
+        r"mắt xích số 1, ngày [0-9/]+\):.*?>((?:[0-9a-f]{8} ?){8})<", mails[0].read_text("utf-8"), re.DOTALL
+    )
+    assert head is not None
+    said = run("audit", "verify", "--head", head[1], cwd=office).good().out.splitlines()
+    assert said[0] == "the ledger holds: 1 links, 2 observations, 0 events"
+    assert said[1].startswith(f"head: {head[1]} (link 1, source ")
+    assert said[2].startswith("the head given is of link 1, ") and said[2].endswith("nothing was linked since")
+    at = "2026-01-01T00:00:00+07:00"
+    before = run("audit", "verify", "--head", head[1], "--at", at, cwd=office)
+    assert before.code == 8 and "but no link was the newest linked by 2026-01-01" in before.err, before.err
+
+    forge(database_address)
+    ran = run("audit", "verify", "--head", head[1], cwd=office)
+    assert ran.code == 8
+    assert re.search(r"first here: link 1 \(source .*\): observation 2 \(dossier 2\) was changed", ran.err), ran.err
+    assert_one_message(run("audit", "verify", "--head", "abc", cwd=office), 2, "is not a head of the ledger")
+
+
+def test_the_ledger_moves_to_another_server(office: Path, server_url: str) -> None:
+    exported = run("audit", "ledger", "export", "--out", office / "so-cai", cwd=office).good().out.splitlines()
+    assert re.search(r"so-cai: \d+ files, 2 observations$", exported[0]), exported
+    for other in _database(server_url, "tthc_template"):
+        configure(office, CSV_SOURCE, f"database: {{url: '{other}'}}")
+        said = run("audit", "ledger", "import", office / "so-cai", cwd=office).good().out.splitlines()
+        assert "the ledger holds: 1 links, 2 observations, 0 events" in said
+        assert exported[1].removesuffix(" (link 1)") in "\n".join(said)
+        assert said[-1].startswith("projection and flags are empty")
+        again = run("audit", "ledger", "import", office / "so-cai", cwd=office)
+        assert_one_message(again, 2, "two ledgers cannot be one")

@@ -1,0 +1,179 @@
+"""Whether the ledger is what it was: everything recomputed, what is wrong in words, and a printed head looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, Engine
+
+from tthc_monitor.domain import ledger_heads
+from tthc_monitor.domain.errors import LedgerError
+from tthc_monitor.store.chain import Link, find_link, instant, newest_link, snapshot
+from tthc_monitor.store.verify_flags import flags_that_do_not_add_up
+from tthc_monitor.store.verify_found import Found
+from tthc_monitor.store.verify_guards import weak_guards
+from tthc_monitor.store.verify_links import recompute
+
+_SHOWN: Final = 10
+_REMEDY: Final = (
+    "do not change anything; keep this database and its backups as they are, and ask who had access to it. Mails and "
+    "reports sent before show the heads of the ledger as it was: compare them with --head, and restore a backup that holds"
+)
+_UNKNOWN: Final = (
+    "no link of this ledger has the head {0}: the ledger was rewritten after it was printed, or links were removed from its "
+    "end, or the head is of another system; look whether it was copied whole and from a mail of this system, then try heads "
+    "of older mails with: tthc-monitor audit verify --head"
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing wrong. ``place`` is the number of the link, or of the one before it when ``link`` is None."""
+
+    place: int
+    what: str
+    link: Link | None = None
+
+    def __str__(self) -> str:
+        if self.link is None:
+            return self.what
+        seen = self.link.seen_at
+        when = "an impossible instant" if seen is None else f"{seen:%Y-%m-%d %H:%M:%S} UTC"
+        source = self.link.source or f"number {self.link.source_id}"
+        return f"link {self.link.number} (source {source}, seen {when}): {self.what}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a verification found.
+
+    ``broken``
+        what is wrong, by its place in the chain; empty when the ledger is sound.
+    ``notices``
+        what a person should know although nothing is wrong with the hashes.
+    ``newest``
+        the last link, whose hash is the head; None while the ledger is empty.
+    ``known``
+        the link of the head that was asked for.
+    """
+
+    links: int
+    observations: int
+    events: int
+    newest: Link | None
+    broken: Sequence[Finding]
+    notices: Sequence[str]
+    known: Link | None = None
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.broken
+
+    def require(self, remedy: str = _REMEDY) -> None:
+        """Raise when something is wrong.
+
+        Args:
+            remedy: what to do then.
+
+        Raises:
+            LedgerError: names the first broken link and how many others there are.
+        """
+        if self.sound:
+            return
+        first, *others = self.broken
+        lines = [f"the ledger is broken, first here: {first}"]
+        lines += [f"  also: {one}" for one in others[: _SHOWN - 1]]
+        if len(others) >= _SHOWN:
+            lines.append(f"  and {len(others) - _SHOWN + 1} others")
+        raise LedgerError("\n".join([*lines, remedy]))
+
+
+def verify(
+    engine: Engine,
+    *,
+    head: str | None = None,
+    at: datetime | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Verdict:
+    """Recompute the ledger in one snapshot of the database, while pulls may go on.
+
+    Args:
+        head: a head from an old mail or report, whole or its beginning: it must be the hash of a link.
+        at: when that was sent: the link must be the newest that had been linked by then.
+        progress: told how many observations are through, and of how many.
+
+    Raises:
+        ConfigError: the head is not one.
+        DatabaseError: see :func:`tthc_monitor.store.chain.snapshot`.
+    """
+    digits = None if head is None else ledger_heads.digits(head)
+    with snapshot(engine) as connection:
+        return examine(connection, digits=digits, at=at, progress=progress)
+
+
+def examine(
+    connection: Connection,
+    *,
+    digits: str | None = None,
+    at: datetime | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Verdict:
+    """:func:`verify` within a transaction of the caller's, who has made it fit for that."""
+    found = recompute(connection, progress)
+    place = 0 if found.last is None else found.last.number
+    broken = [Finding(number, what, link) for number, (link, what) in found.broken.items()]
+    broken += [Finding(after, what) for after, what in found.loose]
+    broken += [Finding(place, what) for what in (*weak_guards(connection), *flags_that_do_not_add_up(connection))]
+    known = None
+    if digits is not None:
+        known = find_link(connection, digits)
+        broken.extend(_head_findings(connection, digits, known, at, place))
+    # A link comes before what lies behind it.
+    broken.sort(key=lambda one: (one.place, one.link is None))
+    return Verdict(found.links, found.observations, found.events, found.last, broken, tuple(_notices(found)), known)
+
+
+def _head_findings(
+    connection: Connection, digits: str, known: Link | None, at: datetime | None, place: int
+) -> Iterator[Finding]:
+    if known is None:
+        yield Finding(place, _UNKNOWN.format(ledger_heads.grouped(digits)))
+    elif at is not None:
+        newest = newest_link(connection, at)
+        if newest is None or newest.number != known.number:
+            stands = "no link" if newest is None else f"link {newest.number}"
+            yield Finding(
+                known.number,
+                f"the head is of link {known.number}, but {stands} was the newest linked by {at:%Y-%m-%d %H:%M:%S %z}: links "
+                "were added with an altered clock, or the instant is not the one at which the mail was sent",
+            )
+
+
+def _notices(found: Found) -> Iterator[str]:
+    if found.unprovable:
+        yield (
+            f"{found.unprovable} observations from before hashes were made in two steps have no details any more: only the "
+            "hash that stands with each proves what is left of it"
+        )
+    for odd, what in (
+        (found.late, "more than a day after its source was seen; look whether somebody added it by hand"),
+        (found.early, "more than a day before its source was seen; look at the clocks of program and server"),
+        (found.backwards, "before the link ahead of it; look whether the server's clock was set back"),
+    ):
+        if odd.count:
+            more = f" ({odd.count - 1} others likewise)" if odd.count > 1 else ""
+            yield f"by the server's clock link {odd.first} was linked {what}{more}"
+
+
+def told(link: Link) -> str:
+    """A link in a few words: its number, source and when it was seen and linked."""
+    seen = link.seen_at
+    linked = None if link.linked is None else instant(link.linked)
+    parts = [f"link {link.number}", f"source {link.source}"]
+    parts += [] if seen is None else [f"seen {seen:%Y-%m-%d %H:%M:%S} UTC"]
+    parts += [] if linked is None else [f"linked {linked:%Y-%m-%d %H:%M:%S} UTC"]
+    return ", ".join(parts)
