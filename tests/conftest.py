@@ -6,11 +6,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from tests.fault_table import fault_table
 from tthc_monitor.store import database, embedded, migrate
@@ -21,13 +22,14 @@ _TEMPLATE = "tthc_template"
 _started: list[tuple[embedded.EmbeddedServer, Path]] = []
 
 
+@cache
+def _maintenance(server_url: str) -> Connection:
+    """One connection for a whole process: opening two for each test costs as much as the queries of many of them."""
+    return database.make_engine(server_url).connect().execution_options(isolation_level="AUTOCOMMIT")
+
+
 def _admin(server_url: str, statement: str) -> None:
-    engine = database.make_engine(server_url)
-    try:
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text(statement))
-    finally:
-        engine.dispose()
+    _maintenance(server_url).execute(text(statement))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -46,6 +48,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    if _URL in os.environ and _maintenance.cache_info().currsize:
+        kept = _maintenance(os.environ[_URL])
+        kept.close()
+        kept.engine.dispose()
+        _maintenance.cache_clear()
     for server, folder in _started:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.test_cli import configure, folder, run
+from tests.end_to_end.program import run
+from tests.end_to_end.test_cli import configure, folder
 from tests.shared_data import shared
 from tthc_monitor.settings import shipped_calendar_text
 
@@ -115,8 +116,8 @@ def test_check_names_every_problem_with_its_line(folder: Path) -> None:
     assert "Traceback" not in checked.err
 
 
-def test_check_against_what_was_used_last(folder: Path) -> None:
-    configure(folder, "calendar: vn", "data_dir: data")
+def test_check_against_what_was_used_last(folder: Path, empty_database: str) -> None:
+    configure(folder, "calendar: vn", f"database: {{url: '{empty_database}'}}")
     run("db", "upgrade", cwd=folder).good()
     assert "Chưa có lần đánh giá nào" in run("calendar", "check", "--last-used", cwd=folder).good().out
 

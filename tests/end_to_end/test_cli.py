@@ -6,7 +6,6 @@ import contextlib
 import gzip
 import io
 import json
-import os
 import re
 import shutil
 import signal
@@ -18,7 +17,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,26 +25,11 @@ import polars as pl
 import pytest
 from sqlalchemy import Engine, text
 
+from tests.end_to_end.program import ENOUGH, PROGRAM, Ran, environment, run, run_afresh
 from tests.postgres.test_ledger import START, record, take
 from tests.shared_data import shared
 
-PROGRAM = Path(sys.executable).with_name("tthc-monitor")
 EXAMPLES = Path(__file__).parents[2] / "examples"
-_ENOUGH = 120
-
-
-@dataclass(frozen=True)
-class Ran:
-    """How a command ended and what it said."""
-
-    code: int
-    out: str
-    err: str
-
-    def good(self) -> Ran:
-        assert self.code == 0, self.err
-        assert "Traceback" not in self.err
-        return self
 
 
 @pytest.fixture
@@ -56,25 +39,6 @@ def folder() -> Iterator[Path]:
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def environment(**changes: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("TTHC_")}
-    return {**kept, "NO_COLOR": "1", **changes}
-
-
-def run(*arguments: object, cwd: Path, **variables: str) -> Ran:
-    """Run a command to its end."""
-    done = subprocess.run(
-        [str(PROGRAM), *map(str, arguments)],
-        cwd=cwd,
-        env=environment(**variables),
-        capture_output=True,
-        timeout=_ENOUGH,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def configure(folder: Path, *parts: str) -> Path:
@@ -106,7 +70,7 @@ def test_boston_from_the_file_to_the_verdicts_of_the_city(folder: Path) -> None:
 
     assert "1 sources" in run("check", cwd=folder, **variables).good().out
     assert "✓" in run("sources", "test", "boston311", cwd=folder, **variables).good().out
-    first = run("pull", cwd=folder, **variables).good()
+    first = run_afresh("pull", cwd=folder, **variables).good()
     assert "boston311: 26788 rows read, 0 rejected, 26788 new, 0 changed" in first.out
     assert "26788 rows read, 0 rejected, 0 new, 0 changed" in run("pull", cwd=folder, **variables).good().out
 
@@ -271,7 +235,7 @@ def test_a_database_that_waits_for_its_upgrade_is_code_6(folder: Path, empty_dat
 def test_the_upgrade_that_was_asked_for_mends_it(folder: Path, empty_database: str) -> None:
     configure(folder, f"database: {{url: '{empty_database}'}}")
     assert "none" in run("db", "status", cwd=folder).good().out
-    upgraded = run("db", "upgrade", cwd=folder).good().out
+    upgraded = run_afresh("db", "upgrade", cwd=folder).good().out
     assert run("db", "upgrade", cwd=folder).good().out == upgraded
     assert "source,source_key" in run("flags", "export", cwd=folder).good().out
 
@@ -282,7 +246,7 @@ def test_a_port_in_use_is_said_by_the_service(folder: Path, database_address: st
 
 
 def test_a_port_in_use_is_said_by_the_demo_which_leaves_nothing(folder: Path, taken_port: int) -> None:
-    ran = run("demo", "--port", taken_port, cwd=folder, TMPDIR=str(folder))
+    ran = run_afresh("demo", "--port", taken_port, cwd=folder, TMPDIR=str(folder))
     assert_one_message(ran, 2, f"cannot listen on 127.0.0.1:{taken_port}", "choose another|stop what uses it")
     assert list(folder.iterdir()) == []
     assert postgres_of(folder) == []
@@ -458,7 +422,7 @@ def test_a_digest_is_rendered_even_when_nobody_is_to_get_it(folder: Path, databa
 
 def test_a_demo_that_cannot_write_its_files_is_said(folder: Path) -> None:
     (folder / "file").write_text("in the way", encoding="utf-8")
-    ran = run("demo", "--once", "--out", "file/x", cwd=folder, TMPDIR=str(folder))
+    ran = run_afresh("demo", "--once", "--out", "file/x", cwd=folder, TMPDIR=str(folder))
     assert_one_message(ran, 2, "--out file/x cannot be made")
     assert [path.name for path in folder.iterdir()] == ["file"]
     assert postgres_of(folder) == []
@@ -469,7 +433,7 @@ def test_a_demo_that_cannot_write_its_files_is_said(folder: Path) -> None:
 
 def test_one_round_of_the_demo_leaves_three_files_and_nothing_else(folder: Path) -> None:
     out = folder / "ra"
-    ran = run("demo", "--once", "--out", out, "--port", "0", cwd=folder, TMPDIR=str(folder)).good()
+    ran = run_afresh("demo", "--once", "--out", out, "--port", "0", cwd=folder, TMPDIR=str(folder)).good()
     assert sorted(path.name for path in out.iterdir()) == ["digest.html", "metrics.txt", "report.xlsx"]
     assert all(path.stat().st_size > 1_000 for path in out.iterdir())
     assert all(path.name in ran.err for path in out.iterdir())
@@ -505,7 +469,7 @@ def running(
 
 def said(lines: list[str], pattern: str, process: subprocess.Popen[str]) -> str:
     """What the pattern's group caught in the first line that has it."""
-    deadline = time.monotonic() + _ENOUGH
+    deadline = time.monotonic() + ENOUGH
     while time.monotonic() < deadline:
         for line in list(lines):
             if found := re.search(pattern, line):
@@ -613,7 +577,7 @@ def test_the_service_leaves_a_job_that_does_not_end(
 
 def test_no_command_and_a_wrong_option_show_the_usage(folder: Path) -> None:
     for arguments in ((), ("flags", "export", "--format", "xml")):
-        ran = run(*arguments, cwd=folder)
+        ran = run_afresh(*arguments, cwd=folder)
         assert ran.code == 2
         assert "Usage" in ran.out + ran.err
         assert "Traceback" not in ran.err

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-PROGRAM = Path(sys.executable).with_name("tthc-monitor")
+from tests.end_to_end.program import run as run_program
+
 HEADER = "Hình thức nộpThời gianPhí, lệ phíMô tả"
 
 
@@ -37,13 +35,10 @@ def portal(folder: Path, code: str, limits: str) -> None:
 
 
 def run(folder: Path, *arguments: str, code: int = 0) -> str:
-    done = subprocess.run(
-        [str(PROGRAM), "procedures", *arguments], cwd=folder, capture_output=True, text=True, encoding="utf-8",
-        timeout=120, check=False, env={**os.environ, "LC_ALL": "C.UTF-8"},
-    )  # fmt: skip
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stdout if code == 0 else done.stderr
+    done = run_program("procedures", *arguments, cwd=folder, LC_ALL="C.UTF-8")
+    assert done.code == code, done.err
+    assert "Traceback" not in done.err
+    return done.out if code == 0 else done.err
 
 
 def cells(output: str, first: str) -> list[str]:

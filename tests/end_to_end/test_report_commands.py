@@ -8,7 +8,8 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from tests.end_to_end.test_cli import CSV_SOURCE, assert_one_message, configure, folder, run
+from tests.end_to_end.program import run
+from tests.end_to_end.test_cli import CSV_SOURCE, assert_one_message, configure, folder
 
 __all__ = ["folder"]
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.program import run as run_program
 from tthc_monitor.settings import shipped_calendar_text
 
-PROGRAM = Path(sys.executable).with_name("tthc-monitor")
 ROWS = """key,unit,procedure,received,due,finished,status
 a,H99.01,1.000001,05/10/2026 08:00,15/10/2026 17:00,19/10/2026 09:00,9
 b,H99.01,1.000001,05/10/2026 08:00,15/10/2026 17:00,15/10/2026 17:00,9
@@ -62,13 +59,10 @@ def folder(tmp_path: Path, database_address: str) -> Path:
 
 
 def run(folder: Path, *arguments: str, code: int = 0) -> str:
-    done = subprocess.run(
-        [str(PROGRAM), *arguments], cwd=folder, capture_output=True, text=True, encoding="utf-8",
-        timeout=120, check=False, env={**os.environ, "LC_ALL": "C.UTF-8", "NO_COLOR": "1"},
-    )  # fmt: skip
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stdout if code == 0 else done.stderr
+    done = run_program(*arguments, cwd=folder, LC_ALL="C.UTF-8")
+    assert done.code == code, done.err
+    assert "Traceback" not in done.err
+    return done.out if code == 0 else done.err
 
 
 def test_explain_whatif_and_recompute(folder: Path) -> None:

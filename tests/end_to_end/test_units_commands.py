@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.test_cli import configure, folder, run
+from tests.end_to_end.program import run
+from tests.end_to_end.test_cli import configure, folder
 from tests.shared_data import shared
 
 __all__ = ["folder"]
@@ -25,8 +26,8 @@ successions:
 
 
 @pytest.fixture
-def office(folder: Path) -> Path:
-    configure(folder, "data_dir: data")
+def office(folder: Path, database_address: str) -> Path:
+    configure(folder, f"database: {{url: '{database_address}'}}")
     (folder / "mau.yaml").write_text(UNITS, encoding="utf-8")
     return folder
 

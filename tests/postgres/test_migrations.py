@@ -218,7 +218,10 @@ def test_a_ledger_of_before_keeps_its_rows_and_its_chain_and_goes_on(empty: Engi
     link = sha256(bytes(32) + f"1|{seen}|1|2|".encode() + rows_hash).digest()
     with transaction(empty) as connection:
         connection.execute(text("CREATE SCHEMA tthc"))
-        command.upgrade(migrate._config(connection), "0013")
+        config = Config()
+        config.set_main_option("script_location", str(migrate.scripts_folder()))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0013")
         connection.execute(text("INSERT INTO tthc.sources (name, kind) VALUES ('mau', 'told')"))
         connection.execute(text("INSERT INTO tthc.pull_runs (source_id, started_at) VALUES (1, now())"))
         held = before.select(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import pytest
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from tests.house.files import ROOT
 from tthc_monitor.domain.errors import ConfigError
-from tthc_monitor.domain.yaml_text import Document, parse_yaml, validate
+from tthc_monitor.domain.yaml_text import Document, _parsed, _Quick, parse_yaml, validate
 
 
 def refused(text: str) -> list[str]:
@@ -94,6 +96,34 @@ def test_what_the_parser_missed_is_told(text: str, told: str) -> None:
 
 def test_an_anchor_used_twice_is_fine() -> None:
     assert parse_yaml("a: &hours [1]\nb: *hours\nc: *hours\n", "x.yaml").data == {"a": [1], "b": [1], "c": [1]}
+
+
+QUIRKS = """
+base: &base {a: 1, b: [x, 'y: z', "\\t"]}
+merged: {<<: *base, a: 2}
+folded: >-
+  one
+  two
+empty:
+? complex
+: {on: yes, at: 2026-10-05 08:00:00+07:00, day: 2026-10-05, hex: 0x1F, octal: 017, hour: 12:30}
+url: http://a.b/c?d=e#f
+"""
+SHIPPED = sorted(path for folder in ("rules", "examples", "tthc_monitor") for path in (ROOT / folder).rglob("*.y*ml"))
+
+
+@pytest.mark.parametrize("text", [QUIRKS, *(path.read_text("utf-8") for path in SHIPPED)])
+def test_both_parsers_read_the_same(text: str) -> None:
+    """What is right is read by libyaml, what is wrong is told by PyYAML's own parser; they must not disagree."""
+    quick, plain = (_parsed(text, "x.yaml", kind) for kind in (_Quick, yaml.SafeLoader))
+    assert quick.data == plain.data == yaml.safe_load(text)
+    assert quick.lines == plain.lines and len(quick.lines) > 5
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{a: " * 100_000, "- " * 100_000])
+def test_values_nested_without_end_do_not_end_the_process(text: str) -> None:
+    with pytest.raises(RecursionError):
+        _parsed(text, "x.yaml", _Quick)
 
 
 class Leaf(BaseModel):
