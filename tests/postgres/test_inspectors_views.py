@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 
 from tests.postgres.test_evaluate import CALENDAR, CORE, judge
 from tests.postgres.test_ledger import START, query, record, take
+from tthc_monitor.domain.calendars import CalendarSpec
 from tthc_monitor.domain.lawful_due import Limits
 from tthc_monitor.domain.records import OBSERVED_SCHEMA
 from tthc_monitor.domain.time_limits import ClockPolicy, TimeLimit
@@ -118,6 +119,47 @@ def test_what_is_known_of_nothing_but_a_key_breaks_no_view(engine: Engine, kind:
         "step_durations",
     )
     assert [counts[view] for view in told_of] == [0] * len(told_of)
+
+
+def test_all_that_is_late_is_told_as_each_by_itself(engine: Engine) -> None:
+    dues = {"a": on(3, 17), "b": on(6, 12.25), "c": on(7), "d": on(31), "e": datetime(1, 1, 1, tzinfo=UTC), "f": None}
+    ends = {"b": on(9, 16.5), "c": on(7, 9)}
+    units = {"a": "H99.1", "b": "H99.1", "c": "H99.2"}
+    take(
+        engine,
+        *(
+            record(
+                key,
+                due_current=due,
+                unit_code=units.get(key),
+                finished_at=ends.get(key),
+                status=9 if key in ends else 4,
+            )
+            for key, due in dues.items()
+        ),
+        at=on(10),
+    )
+    saturdays = {"codes": ["H99.1"], "name": "xã", "week": {"sat": [["08:00", "11:00"]], "mon": [["08:00", "10:00"]]}}
+    spec = CalendarSpec.model_validate({**CALENDAR.model_dump(by_alias=True), "units": [saturdays]})
+    judge(engine, on(10), calendar=spec)
+    columns = (
+        "dossier_id, verdict, late_since, late_until, late_working_seconds, late_working_days, due_lawful, flag_id"
+    )
+    # Open ones are late until now, which differs by what lies between the two questions: asked in one statement, it does not.
+    [differing] = query(
+        engine,
+        f"SELECT count(*) FROM ((SELECT {columns} FROM audit.late_dossiers EXCEPT SELECT {columns} FROM audit.dossier_lateness) "
+        f"UNION ALL (SELECT {columns} FROM audit.dossier_lateness WHERE verdict IN ('late', 'open_overdue') "
+        f"EXCEPT SELECT {columns} FROM audit.late_dossiers)) x",
+    )
+    assert differing == 0
+    told = query(
+        engine,
+        "SELECT d.source_key, l.late_working_seconds, l.late_working_days FROM audit.late_dossiers l "
+        "JOIN audit.dossiers d USING (dossier_id) WHERE d.source_key IN ('b', 'c') ORDER BY 1",
+    )
+    # From Friday 12:15 to Monday 16:30 this unit works three hours on Saturday and two on Monday; the other not on Saturday.
+    assert told == [("b", 5 * 3600, 2), ("c", 0, 0)]
 
 
 def test_lawful_dues_follow_what_was_judged_last(engine: Engine) -> None:

@@ -30,7 +30,7 @@ EXPECTED: Final = {
     **dict.fromkeys(("replays", "replayed_flags"), APPEND),
     **dict.fromkeys(("configuration_changes", "unit_imports", "rule_versions", "limit_versions"), APPEND),
     **dict.fromkeys(("calendar_versions", "calendar_variants", "calendar_units", "calendar_segments"), APPEND),
-    "compiled_calendars": APPEND,
+    **dict.fromkeys(("compiled_calendars", "calendar_days"), APPEND),
     "observation_batches": APPEND,
     **dict.fromkeys(("time_limits", "procedure_catalogue", "unit_versions", "unit_successions"), KEEP),
     **dict.fromkeys(("flags", "evaluations"), KEEP),

@@ -28,11 +28,11 @@ _LIST: Final = {
     "figure_name": ("Dấu hiệu", 30),
     "code": ("Mã hồ sơ", 24),
     "procedure": ("Thủ tục hành chính", 40),
-    "received_at": ("Tiếp nhận", 17),
-    "due_at": ("Ngày hẹn trả khi ấy", 17),
-    "claimed_at": ("Nguồn ghi xảy ra lúc", 17),
-    "seen_before": ("Lần cuối thấy chưa xảy ra", 17),
-    "seen_at": ("Thấy đã xảy ra lúc", 17),
+    "received_at": ("Tiếp nhận", 22),
+    "due_at": ("Ngày hẹn trả khi ấy", 22),
+    "claimed_at": ("Nguồn ghi xảy ra lúc", 22),
+    "seen_before": ("Lần cuối thấy chưa xảy ra", 22),
+    "seen_at": ("Thấy đã xảy ra lúc", 22),
     "gap": ("Ghi sớm hơn lần cuối thấy chưa xảy ra (giờ)", 15),
 }
 

@@ -12,6 +12,17 @@ from tthc_monitor.domain.calendars import Calendars
 from tthc_monitor.domain.worktime import WorkCalendar
 from tthc_monitor.store.copy import copy_in
 
+# Working time that goes on past midnight is one segment: it counts for every day that it touches.
+_NUMBERED = """
+    INSERT INTO tthc.calendar_days
+    SELECT :compiled, d.day AT TIME ZONE :zone, row_number() OVER (ORDER BY d.day) FROM (
+        SELECT DISTINCT generate_series(
+            date_trunc('day', opens AT TIME ZONE :zone),
+            (closes - interval '1 microsecond') AT TIME ZONE :zone, interval '1 day'
+        ) AS day FROM tthc.calendar_segments WHERE compiled_id = :compiled
+    ) d
+"""
+
 OFFICE_AT_LARGE = ""
 """Name of the variant that holds for every unit not named."""
 
@@ -95,4 +106,5 @@ def _compiled(connection: Connection, calendar: WorkCalendar) -> int:
         pl.col("opens", "closes").dt.replace_time_zone("UTC"),
     )
     copy_in(connection, "tthc.calendar_segments", frame)
+    connection.execute(text(_NUMBERED), {"compiled": fresh, "zone": calendar.zone})
     return fresh

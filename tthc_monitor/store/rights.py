@@ -77,6 +77,7 @@ TABLES: Final[Mapping[str, Rights]] = {
     "calendar_variants": Rights(_APPEND),
     "calendar_units": Rights(_APPEND),
     "calendar_segments": Rights(_APPEND),
+    "calendar_days": Rights(_APPEND),
     "compiled_calendars": Rights(_APPEND),
     "rule_versions": Rights(_APPEND),
     "limit_versions": Rights(_APPEND),

@@ -35,32 +35,33 @@ COMMENT ON VIEW audit.due_changes IS
 
 -- A letter belongs to the move that it came with. One that came between two moves may belong to either, and speaks for both.
 CREATE VIEW audit.reappointments AS
-SELECT c.dossier_id, c.code, c.kind, c.unit_code, c.procedure_code, c.observation_id, c.number, c.change,
+SELECT d.dossier_id, d.code, d.kind, d.unit_code, d.procedure_code, c.observation_id, c.number, c.change,
        c.old_due_at, c.new_due_at, c.unmoved_at, c.seen_at, c.passed_when_seen, c.passed_for_certain,
        a.apology_at, a.apology_seen_at, a.apology_at IS NOT NULL AS with_apology,
        a.apology_at < c.old_due_at AS apology_before_due, r.reappointment_count
-FROM (
-    SELECT m.dossier_id, m.code, m.kind, m.unit_code, m.procedure_code, m.observation_id,
-           row_number() OVER moves AS number, m.change, m.old_due_at, m.new_due_at, m.unmoved_at, m.seen_at,
-           m.passed_when_seen, m.passed_for_certain,
+FROM tthc.dossiers d
+CROSS JOIN LATERAL (
+    SELECT m.observation_id, row_number() OVER moves AS number, m.change, m.old_due_at, m.new_due_at, m.unmoved_at,
+           m.seen_at, m.passed_when_seen, m.passed_for_certain,
            coalesce(lag(m.observation_id) OVER moves, 0) AS moved_before,
            coalesce(lead(m.observation_id) OVER moves, 9223372036854775807) AS moved_after
-    FROM audit.due_changes m WHERE m.change IN ('later', 'earlier')
-    WINDOW moves AS (PARTITION BY m.dossier_id ORDER BY m.observation_id)
+    FROM audit.due_changes m WHERE m.dossier_id = d.dossier_id AND m.change IN ('later', 'earlier')
+    WINDOW moves AS (ORDER BY m.observation_id)
 ) c
 CROSS JOIN LATERAL (
     SELECT max(l.apology_at) AS apology_at, min(l.seen_at) AS apology_seen_at
     FROM (
         SELECT o.observation_id, o.seen_at, o.apology_at, lag(o.apology_at) OVER (ORDER BY o.observation_id) AS before
-        FROM tthc.observations o WHERE o.dossier_id = c.dossier_id
+        FROM tthc.observations o WHERE o.dossier_id = d.dossier_id
     ) l
     WHERE l.apology_at IS DISTINCT FROM l.before AND l.apology_at IS NOT NULL
       AND l.observation_id > c.moved_before AND l.observation_id < c.moved_after
 ) a
 CROSS JOIN LATERAL (
     SELECT max(o.reappointment_count) AS reappointment_count FROM tthc.observations o
-    WHERE o.dossier_id = c.dossier_id AND o.observation_id = c.observation_id
-) r;
+    WHERE o.dossier_id = d.dossier_id AND o.observation_id = c.observation_id
+) r
+WHERE d.due_moves > 0 OR d.due_previous IS NOT NULL;
 COMMENT ON VIEW audit.reappointments IS
     'Mỗi lần hẹn lại một dòng: hẹn cũ, hẹn mới, thấy trước hay sau khi hẹn cũ đã qua, có văn bản xin lỗi hay không | '
     'Each new promise, with or without an apology, before or after the old one had passed';
