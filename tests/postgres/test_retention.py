@@ -100,7 +100,7 @@ def world(installation: Installation) -> None:
 
 def published(engine: Engine) -> dict[str, list[Any]]:
     """Every figure, verdict and finding; nothing of it is to be erased."""
-    months = [datetime(2012 + n // 12, n % 12 + 1, 1, tzinfo=UTC) for n in range(2, 40)]
+    months = [datetime(2012 + n // 12, n % 12 + 1, 1, tzinfo=UTC) for n in (*range(2, 7), 12, 38, 39)]
     return {
         "figures": [
             query(engine, "SELECT * FROM audit.figures(:a, :b) ORDER BY 1, 2, 3, 4", a=a, b=b)

@@ -16,13 +16,7 @@ from tthc_monitor.terminal import steps
 
 def add_to(app: typer.Typer) -> None:
     """Register the command."""
-    # A name of one command alone needs to be said: Typer would take it for the group itself.
-    app.callback()(_group)
     app.command("retention")(audit_retention)
-
-
-def _group() -> None:
-    """The ledger, and what auditors rely on."""
 
 
 def audit_retention(
