@@ -456,7 +456,10 @@ def test_the_size_of_chunks_does_not_matter(engine: Engine, monkeypatch: pytest.
     expected = flags(engine)
     with engine.begin() as connection:
         connection.exec_driver_sql("TRUNCATE tthc.flags")
-        connection.exec_driver_sql("INSERT INTO tthc.pending_evaluations SELECT batch_id FROM tthc.observation_batches")
+        connection.exec_driver_sql(
+            "INSERT INTO tthc.pending_evaluations "
+            "SELECT batch_id FROM tthc.observation_batches WHERE kind = 'observations'"
+        )
     monkeypatch.setattr(selection, "CHUNK", chunk)
     parts: list[int] = []
     split = judge(engine, progress=parts.append)

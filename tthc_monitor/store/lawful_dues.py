@@ -50,7 +50,7 @@ def replace(connection: Connection, dues: pl.DataFrame, evaluation_id: int) -> N
     fresh = dues.sort("dossier_id").with_columns(pl.lit(evaluation_id).alias("evaluation_id"))
     if not connection.scalar(text(f"SELECT EXISTS (SELECT {held})")):
         if fresh.height:
-            copy_in(connection, "tthc.lawful_dues", fresh)
+            copy_in(connection, "tthc.lawful_dues", fresh, detour=True)
         return
     connection.execute(text("DROP TABLE IF EXISTS fresh_dues"))
     connection.execute(text("CREATE TEMP TABLE fresh_dues (LIKE tthc.lawful_dues) ON COMMIT DROP"))

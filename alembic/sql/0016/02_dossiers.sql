@@ -35,5 +35,8 @@ SELECT o.observation_id, o.dossier_id, s.name AS source, o.seen_at, o.code, o.st
        o.step_unit_code, o.step_started_at, o.step_due_at, o.consulted_unit_code, o.consulted_at,
        o.consulted_due_at, o.consulted_answered_at, o.steps_done, o.first_step_at, o.last_step_at,
        o.source_id, o.source_key, o.kind, o.sector_code, o.receiving_unit_code, o.channel, o.submitted_at,
-       o.competent_received_at, o.source_verdict, o.applicant_hash
+       o.competent_received_at, o.source_verdict,
+       -- With it a content hash can be computed here, without the applicant's.
+       encode(coalesce(o.details_hash, sha256(convert_to(concat(
+           o.source_key, E'\x1f', o.code, E'\x1f', o.applicant_hash, E'\x1f', o.parent_key), 'UTF8'))), 'hex') AS details_hash
 FROM tthc.observations o JOIN tthc.sources s USING (source_id);
