@@ -278,6 +278,9 @@ FOUND: list[Attack] = [
     Attack("two columns moved into one, with the same text in all",
            behind("UPDATE tthc.observations SET source_status = E'\\x1f', step_code = NULL WHERE observation_id = 4"),
            2, "control characters"),
+    Attack("a column given by name moved into another, with the same text in all",
+           behind("UPDATE tthc.observations SET step_unit_code = E'x\\x1estep_started_at=1', step_started_at = NULL "
+                  "WHERE observation_id = 4"), 2, "control characters"),
     Attack("an instant without end in place of none",
            behind("UPDATE tthc.observations SET finished_at = 'infinity' WHERE observation_id = 4"), 2, "observation 4"),
     Attack("a row deleted", behind("DELETE FROM tthc.observations WHERE observation_id = 2"), 1, "observation 2 is missing"),

@@ -70,6 +70,11 @@ def _select(version: int) -> str:
     def value(name: str) -> str:
         return micros(f"o.{name}") if isinstance(OBSERVED_SCHEMA[name], pl.Datetime) else f"o.{name}"
 
+    def by_name(name: str) -> str:
+        # A text that holds what separates here comes out escaped, and is refused.
+        text_of = f"translate(o.{name}, '{RECORD}', '{FIELD}')" if OBSERVED_SCHEMA[name] == pl.String() else value(name)
+        return f"'{name}=' || ({text_of})"
+
     fixed, named = canonical_columns(version)
     border = [f"'{RECORD}'"]
     columns = [
@@ -77,7 +82,7 @@ def _select(version: int) -> str:
         *("o.source_id", micros("o.seen_at")),
         *border, *(f"o.{name}" for name in DETAILS),
         *border, *map(value, fixed),
-        *border, *(f"'{name}=' || ({value(name)})" for name in named),
+        *border, f"concat_ws('{RECORD}', {', '.join(by_name(name) for name in named)})",
     ]  # fmt: skip
     return f"SELECT {', '.join(columns)} FROM tthc.observations o"
 
@@ -92,7 +97,7 @@ class _Reader:
 
 def _taker(rows: Rows, version: int) -> Callable[[bytes], int]:
     """Takes one row. This is where verification spends its time, so everything it needs is at hand as a local name."""
-    field, group, unnamed = _FIELD, _GROUP, _FIELD * (len(canonical_columns(version)[1]) - 1) + b"\n"
+    field, record, group = _FIELD, RECORD.encode(), _GROUP
     add_number, add_print, add_whence = rows.numbers.append, rows.prints.append, rows.whence.append
     add_key, add_dossier, packed = rows.keys.append, rows.dossiers.append, Struct(">q").pack
     two_steps = version != 1
@@ -109,8 +114,8 @@ def _taker(rows: Rows, version: int) -> Callable[[bytes], int]:
         head, details, fixed, named = groups
         observation, dossier, content, over_details, whence = head.split(field, 4)
         number, dossier_id, stored = int(observation), int(dossier), unhexlify(content)
-        if named != unnamed:
-            fixed = field.join([fixed, *filter(None, named[:-1].split(field))])
+        if named != b"\n":
+            fixed += field + named[:-1].replace(record, field)
         if not over_details:
             hashed = sha256(sha256(details).digest() + fixed) if two_steps else sha256(fixed)
             if hashed.digest() != stored:
