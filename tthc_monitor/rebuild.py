@@ -18,6 +18,7 @@ from tthc_monitor.domain.errors import ConfigError, DatabaseError
 from tthc_monitor.domain.facts import facts_frame
 from tthc_monitor.evaluate import evaluate
 from tthc_monitor.findings import DESCRIBED, flags_of
+from tthc_monitor.store import grounds as versions
 from tthc_monitor.store import groups, judgements, replays, selection
 from tthc_monitor.store.copy import copy_in
 from tthc_monitor.store.database import session, transaction
@@ -125,7 +126,7 @@ def _judge_erased(owner: Engine, grounds: Grounds, at: datetime) -> None:
     Rules about groups need the details; of those, nothing is found any more.
     """
     with transaction(owner) as connection:
-        _, ids = register(connection, grounds, at)
+        by, ids = register(connection, grounds, at)
         unjudged = (
             "SELECT dossier_id FROM tthc.erased e WHERE NOT EXISTS "
             "(SELECT FROM tthc.flags f WHERE f.dossier_id = e.dossier_id)"
@@ -133,12 +134,13 @@ def _judge_erased(owner: Engine, grounds: Grounds, at: datetime) -> None:
         facts = judgements.load_facts(
             connection, unjudged, {*DESCRIBED, *facts_needed(grounds.single_rules)}, erased=True
         )
+        if not facts.height:
+            return
         flags = flags_of(judge_all(facts_frame(facts), grounds), facts, ids)
-        if flags.height:
-            evaluation_id: int = connection.execute(
-                text("SELECT max(evaluation_id) FROM tthc.evaluations WHERE finished_at IS NOT NULL")
-            ).scalar_one()
-            replace_flags(connection, flags, {rule.code for rule in grounds.single_rules}, evaluation_id, at)
+        codes = {rule.code for rule in grounds.single_rules}
+        evaluation_id = versions.open_evaluation(connection, at, "dossiers whose details are erased", None, by)
+        opened, closed = replace_flags(connection, flags, codes, evaluation_id, at)
+        versions.close_evaluation(connection, evaluation_id, at, facts.height, opened, closed)
 
 
 @dataclass(frozen=True)

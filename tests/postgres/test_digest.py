@@ -28,13 +28,6 @@ from tthc_monitor.outputs.digest_facts import DigestFacts, read_digest_facts
 from tthc_monitor.outputs.mail import CLAIM_LASTS, make_message, send_digest
 from tthc_monitor.outputs.transports import DirectoryTransport, NullTransport, SmtpTransport
 
-
-@pytest.fixture
-def engine(service_engine: Engine) -> Engine:
-    """With the rights of the service: all that is done here, it must be able to do."""
-    return service_engine
-
-
 SENDER = "Trung tâm Phục vụ hành chính công Tỉnh Mẫu và các chi nhánh <tthc@mau.example.vn>"
 RECIPIENT = "van-phong@mau.example.vn"
 XD = "H99.01"

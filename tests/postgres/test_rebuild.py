@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from rules.loader import load_packs
 from tests.postgres.test_ledger import DAY, START, Sheet, assert_chain_holds, query, record, take, told
 from tests.postgres.test_recompute import EXTRA, LIMIT, grounds
+from tthc_monitor.domain.errors import DatabaseError
 from tthc_monitor.evaluate import evaluate
 from tthc_monitor.ingest import pull
 from tthc_monitor.rebuild import Checked, check, keep_replay, rebuild
@@ -177,6 +178,8 @@ def test_a_rebuilt_projection_goes_on_with_the_next_pull(engine: Engine) -> None
     with engine.begin() as connection:
         connection.execute(text("TRUNCATE tthc.dossiers, tthc.missing, tthc.flags"))
         connection.execute(text("SELECT setval('tthc.dossier_ids', 1, false)"))
+    with pytest.raises(DatabaseError, match="run: tthc-monitor audit rebuild"):
+        take(engine, record("a"))
     rebuild(engine, GROUNDS, now=lambda: NOW)
     done = take(engine, record("a", due_current=START + 6 * DAY), record("b"), record("c"), at=START + DAY)
     assert (done.dossiers_new, done.dossiers_changed) == (1, 1)

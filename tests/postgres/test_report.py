@@ -25,13 +25,6 @@ from tthc_monitor.outputs.report import COUNTS, MonthlyReport, build_report, for
 from tthc_monitor.outputs.report_xlsx import write_report
 from tthc_monitor.outputs.snapshot import take_snapshot
 
-
-@pytest.fixture
-def engine(service_engine: Engine) -> Engine:
-    """With the rights of the service: all that is done here, it must be able to do."""
-    return service_engine
-
-
 OCTOBER = calendar_month("2026-10", ZONE)
 NOVEMBER = calendar_month("2026-11", ZONE)
 OFFICE = "Trung tâm Phục vụ hành chính công Tỉnh Mẫu"

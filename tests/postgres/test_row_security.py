@@ -195,6 +195,7 @@ def test_no_view_tells_a_unit_auditor_of_another_unit(owner: Engine, department:
         assert_own(view, own)
         for row in (*own, *all_rows):
             row.pop("late_until", None)  # of what is late still: the moment of asking
+            row.pop("changed_rows", None)  # counts the rows that the asking role sees
         if view in FOR_ALL_ONLY:
             assert own == []
         elif view != "asking" and all_rows and {"dossier_id", "unit_code"} & set(all_rows[0]) and view not in REGISTERS:

@@ -34,7 +34,7 @@ def audit_rebuild(
     """Make projection and flags anew from the ledger alone, or compare them with what is held."""
     if dump is not None and not check:
         raise ConfigError("--dump writes what --check compares; add --check")
-    with open_installation(context.settings()) as installation, _shown() as progress:
+    with open_installation(context.settings()) as installation, progress_shown() as progress:
         grounds = installation.grounds()
         if check:
             keep = None if dump is None else rebuild.dump_to(dump)
@@ -63,7 +63,7 @@ def audit_replay(
     """Judge what was known at an instant by the rules of now, for audit.flags_as_of."""
     if not person.strip():
         raise ConfigError("a replay needs a person; give --by")
-    with open_installation(context.settings()) as installation, _shown() as progress:
+    with open_installation(context.settings()) as installation, progress_shown() as progress:
         instant = parse_instant(seen_at, installation.now())
         kept = rebuild.keep_replay(
             installation.engine,
@@ -77,7 +77,7 @@ def audit_replay(
 
 
 @contextmanager
-def _shown() -> Iterator[rebuild.Progress]:
+def progress_shown() -> Iterator[rebuild.Progress]:
     """Each part of the work as a step on the terminal."""
     with steps() as shown, ExitStack() as running:
         current: dict[str, Step] = {}

@@ -20,6 +20,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection, text
 
+from tthc_monitor.domain.errors import DatabaseError
 from tthc_monitor.domain.records import OBSERVED_SCHEMA
 from tthc_monitor.store import projection
 from tthc_monitor.store.ahead import one_ahead
@@ -78,11 +79,15 @@ def append(
 
     Args:
         asked: when the source was asked; None: when what it gave was seen.
+
+    Raises:
+        DatabaseError: there is a ledger, but no projection of it.
     """
     # Waiting for another source's append is no fault, however long it takes.
     connection.execute(text("SET LOCAL lock_timeout = 0"))
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": APPEND_LOCK})
     _learn_names(connection, seen.at)
+    _require_projection(connection)
     news = _news(connection, seen.source_id)
     appended = Appended(None, 0, 0)
     if news.height:
@@ -106,6 +111,16 @@ def append(
             {"cursor": json.dumps(cursor), "source": seen.source_id},
         )
     return appended
+
+
+def _require_projection(connection: Connection) -> None:
+    """Refuse to add to a ledger that was brought from elsewhere before the projection was made from it.
+
+    Every dossier would be taken for a new one, and get a second number.
+    """
+    lost = "SELECT EXISTS (SELECT FROM tthc.observation_batches) AND NOT EXISTS (SELECT FROM tthc.dossiers)"
+    if connection.scalar(text(lost)):
+        raise DatabaseError("there is a ledger, but no projection of it; run: tthc-monitor audit rebuild")
 
 
 def _news(connection: Connection, source_id: int) -> pl.DataFrame:
