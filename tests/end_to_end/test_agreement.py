@@ -25,11 +25,13 @@ from tthc_monitor.outputs.digest import build_digest
 from tthc_monitor.outputs.digest_facts import read_digest_facts
 from tthc_monitor.outputs.metrics import UNKNOWN
 from tthc_monitor.outputs.report import build_report
+from tthc_monitor.rebuild import check
 from tthc_monitor.serving import WebServer
 from tthc_monitor.settings import load_settings
 from tthc_monitor.simulator.server import SimulatedServer
 from tthc_monitor.simulator.world import World
 from tthc_monitor.store.database import transaction
+from tthc_monitor.verification import verify
 from tthc_monitor.web import make_app
 
 EXAMPLE = Path(__file__).parents[2] / "examples/boston311/tthc-monitor.yaml"
@@ -192,6 +194,15 @@ def test_in_the_simulated_province_every_place_tells_the_same(
     assert truth.overdue.total() > 5 and len(truth.overdue) > 3 and truth.finished_late.total() > 10
     later = assert_all_agree(simulated(start + timedelta(days=4, minutes=7)), "2026-11", since_ever=False)
     assert later != truth
+    assert_the_ledger_tells_the_same(simulated(start + timedelta(days=11, hours=1)))
+
+
+def assert_the_ledger_tells_the_same(installation: Installation) -> None:
+    """Projection and flags are made anew from the ledger alone, and the ledger is recomputed from its rows."""
+    done = check(installation.engine, installation.grounds(), now=installation.now)
+    assert (done.projection, done.flags_differing) == ((), ())
+    assert done.dossiers > 500 and done.flags > 500
+    verify(installation.engine).require()
 
 
 def test_time_alone_moves_every_place_alike(simulated: Callable[[datetime], Installation]) -> None:
@@ -219,3 +230,5 @@ def test_in_boston_every_place_tells_the_same(
     pull_source(installation, installation.settings.sources[0])
     truth = assert_all_agree(installation, month, since_ever=month == "2015-01")
     assert truth.overdue.total() > 100 and truth.finished_late.total() > 100
+    if month == "2016-01":
+        assert_the_ledger_tells_the_same(installation)

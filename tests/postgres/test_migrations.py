@@ -22,6 +22,7 @@ from tthc_monitor.store.database import database_url, make_engine, transaction
 from tthc_monitor.store.ledger import prepare
 from tthc_monitor.store.replay import differences, replay
 from tthc_monitor.store.staging import wire_hash
+from tthc_monitor.verification import verify
 
 
 @pytest.fixture
@@ -272,3 +273,7 @@ def test_a_ledger_of_before_keeps_its_rows_and_its_chain_and_goes_on(empty: Engi
     with transaction(empty) as connection:
         replay(connection)
         assert differences(connection, 9) == []
+    verdict = verify(empty, head=link.hex())
+    verdict.require()
+    assert verdict.links == 3
+    assert verdict.known is not None and verdict.known.number == 1
