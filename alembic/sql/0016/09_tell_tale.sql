@@ -27,7 +27,7 @@ SELECT t.month, t.unit_code, u.name AS unit_name, t.figure, g.title AS figure_na
        t.kind, t.procedure_code, p.name AS procedure_name, t.received_at, t.due_at, t.claimed_at, t.seen_before, t.seen_at,
        t.status, t.related_dossier_id, t.flag_id, t.evidence
 FROM (
-    SELECT DISTINCT ON (f.dossier_id, f.figure)
+    SELECT DISTINCT ON (f.unit_code, f.dossier_id, f.figure)
            date_trunc('month', coalesce(f.claimed_at, f.seen_at) AT TIME ZONE 'Asia/Ho_Chi_Minh')::date AS month, f.*
     FROM (
         SELECT f.unit_code, f.dossier_id, d.source_id, d.code, d.kind, f.procedure_code, d.received_at, d.status, f.flag_id,
@@ -73,7 +73,7 @@ FROM (
                             AND n.first_seen_at > o.first_seen_at
         WHERE m.first_missed_at <> 'infinity'
     ) f
-    ORDER BY f.dossier_id, f.figure, f.flag_id, f.related_dossier_id
+    ORDER BY f.unit_code, f.dossier_id, f.figure, f.flag_id, f.related_dossier_id
 ) t
 JOIN audit.tell_tale_figures g USING (figure)
 JOIN tthc.sources s USING (source_id)
@@ -106,7 +106,10 @@ FROM (
            count(*) FILTER (WHERE t.figure = 'vanished') AS vanished,
            count(*) FILTER (WHERE t.figure = 'recreated') AS recreated,
            count(DISTINCT t.dossier_id) AS dossiers
-    FROM audit.tell_tale_dossiers t GROUP BY t.month, t.unit_code, t.unit_name
+    FROM audit.tell_tale_dossiers t
+    -- A dossier that a unit received and another resolves is seen by both; of the other it would count a part only.
+    WHERE (SELECT a.sees_all FROM audit.asking a) OR t.unit_code = ANY ((SELECT a.unit_codes FROM audit.asking a)::text[])
+    GROUP BY t.month, t.unit_code, t.unit_name
 ) c
 CROSS JOIN (SELECT array_agg(DISTINCT g.rule_kind) AS kinds FROM audit.tell_tale_figures g WHERE g.applied) a;
 COMMENT ON VIEW audit.tell_tale IS
