@@ -98,7 +98,7 @@ class _Run:
     def append(self) -> ledger.Seen:
         """Take in the round that is staged, in the transaction under way; returns when it was seen."""
         intake, totals, listing = self.intake, self.intake.totals, self.listing
-        seen = ledger.Seen(self.run_id, self.source.source_id, self.now())
+        seen = ledger.see(self.work, self.run_id, self.source.source_id, self.now)
         dated = min(self.started_at, intake.round_as_of or self.started_at)
         at = None if intake.round_undated else dated
         appended = ledger.append(

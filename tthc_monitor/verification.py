@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection, Engine
@@ -12,12 +12,17 @@ from sqlalchemy import Connection, Engine
 from tthc_monitor.domain import ledger_heads
 from tthc_monitor.domain.errors import LedgerError
 from tthc_monitor.store.chain import Link, find_link, instant, newest_link, snapshot
+from tthc_monitor.store.verify_erasures import wrong_erasures
 from tthc_monitor.store.verify_flags import flags_that_do_not_add_up
 from tthc_monitor.store.verify_found import Found
 from tthc_monitor.store.verify_guards import weak_guards
 from tthc_monitor.store.verify_links import recompute
 
 _SHOWN: Final = 10
+
+_WRITING: Final = timedelta(minutes=15)
+"""So long before it is sent a mail may have been written."""
+
 _REMEDY: Final = (
     "do not change anything; keep this database and its backups as they are, and ask who had access to it. Mails and "
     "reports sent before show the heads of the ledger as it was: compare them with --head, and restore a backup that holds"
@@ -127,7 +132,10 @@ def examine(
     place = 0 if found.last is None else found.last.number
     broken = [Finding(number, what, link) for number, (link, what) in found.broken.items()]
     broken += [Finding(after, what) for after, what in found.loose]
-    broken += [Finding(place, what) for what in (*weak_guards(connection), *flags_that_do_not_add_up(connection))]
+    broken += [
+        Finding(place, what)
+        for what in (*weak_guards(connection), *flags_that_do_not_add_up(connection), *wrong_erasures(connection))
+    ]
     known = None
     if digits is not None:
         known = find_link(connection, digits)
@@ -143,8 +151,9 @@ def _head_findings(
     if known is None:
         yield Finding(place, _UNKNOWN.format(ledger_heads.grouped(digits)))
     elif at is not None:
-        newest = newest_link(connection, at)
-        if newest is None or newest.number != known.number:
+        # A mail is written before it is sent, and a link is there for others a while after it was linked.
+        newest, before = newest_link(connection, at), newest_link(connection, at - _WRITING)
+        if newest is None or not (0 if before is None else before.number) <= known.number <= newest.number:
             stands = "no link" if newest is None else f"link {newest.number}"
             yield Finding(
                 known.number,
@@ -160,13 +169,14 @@ def _notices(found: Found) -> Iterator[str]:
             "hash that stands with each proves what is left of it"
         )
     for odd, what in (
-        (found.late, "more than a day after its source was seen; look whether somebody added it by hand"),
-        (found.early, "more than a day before its source was seen; look at the clocks of program and server"),
-        (found.backwards, "before the link ahead of it; look whether the server's clock was set back"),
+        (found.late, "more than an hour after their source was seen; look whether somebody added them by hand"),
+        (found.early, "more than an hour before their source was seen; look at the clocks of program and server"),
+        (found.backwards, "before the link ahead of them; look whether the server's clock was set back"),
     ):
         if odd.count:
-            more = f" ({odd.count - 1} others likewise)" if odd.count > 1 else ""
-            yield f"by the server's clock link {odd.first} was linked {what}{more}"
+            more = f" and {odd.count - len(odd.first)} others" if odd.count > len(odd.first) else ""
+            which = "; ".join(told(link) for link in odd.first)
+            yield f"by the server's clock {odd.count} links were linked {what}: {which}{more}"
 
 
 def told(link: Link) -> str:

@@ -25,7 +25,7 @@ ADDED_BY_0004 = (
 
 # Only what retention may do passes: details become nothing, their hash takes their place, all else stays.
 ONLY_ERASURE = """
-CREATE FUNCTION tthc.only_erasure() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+CREATE FUNCTION tthc.only_erasure() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     touched text[] := '{source_key,code,applicant_hash,parent_key,details_hash}';
 BEGIN
@@ -44,11 +44,15 @@ END $$;
 # A partition is made beside the table and then attached, which lets readers and writers pass.
 MONTHS = """
 CREATE FUNCTION tthc.make_observations_month(seen_at timestamptz) RETURNS text
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     month timestamp := date_trunc('month', seen_at AT TIME ZONE 'UTC');
     name text := 'observations_y' || to_char(month, 'YYYY') || 'm' || to_char(month, 'MM');
 BEGIN
+    IF (seen_at >= '1900-01-01Z' AND seen_at < '9999-12-01Z') IS NOT TRUE THEN
+        RAISE EXCEPTION 'nothing can have been seen at %', seen_at USING ERRCODE = 'invalid_parameter_value',
+              HINT = 'Set the clock of the program right.';
+    END IF;
     IF to_regclass('tthc.' || name) IS NOT NULL THEN
         RETURN name;
     END IF;
@@ -68,7 +72,7 @@ REVOKE ALL ON FUNCTION tthc.make_observations_month FROM PUBLIC;
 
 -- Only an owner may renew the statistics of a table, and the role of the service is not that one.
 CREATE FUNCTION tthc.observations_loaded(seen_at timestamptz) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     index regclass;
     part regclass;
@@ -150,6 +154,7 @@ ALTER TABLE tthc.observation_batches
     ALTER COLUMN last_observation_id DROP NOT NULL,
     ADD CHECK ((kind = 'observations') = (first_observation_id IS NOT NULL AND last_observation_id IS NOT NULL));
 ALTER TABLE tthc.observation_batches ALTER COLUMN version SET DEFAULT 2;
+CREATE INDEX observation_batches_of_source ON tthc.observation_batches (source_id, batch_id);
 COMMENT ON TABLE tthc.observation_batches IS
     'the chain, one link per committed batch of observations or events: chain_hash covers previous_hash, what the batch is, and its rows in order';
 COMMENT ON COLUMN tthc.observation_batches.linked_at IS 'the clock of the database server when the link was added';
@@ -158,13 +163,19 @@ COMMENT ON COLUMN tthc.observation_batches.unchanged_at IS
     'the instant as of which the newest earlier pull told that listed all the source had open';
 COMMENT ON COLUMN tthc.observation_batches.held_until IS 'the last observation of the source by the end of that pull';
 
-CREATE FUNCTION tthc.add_link() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+CREATE FUNCTION tthc.add_link() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     -- Rights by column keep the service from giving the hash; who may, brings links back from a copy of the ledger.
     IF NEW.chain_hash IS NOT NULL THEN
         RETURN NEW;
     END IF;
     PERFORM pg_advisory_xact_lock(7411002);
+    -- Who looks at an older moment of the table, or drew a number before another's, would make the chain fork.
+    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted')
+       OR NEW.batch_id <= (SELECT max(b.batch_id) FROM tthc.observation_batches b) THEN
+        RAISE EXCEPTION 'link % cannot follow on the newest one', NEW.batch_id
+              USING HINT = 'Take the lock of the chain first, and add links in READ COMMITTED.';
+    END IF;
     NEW.version := 2;
     NEW.linked_at := clock_timestamp();
     NEW.previous_hash := coalesce(
@@ -172,11 +183,11 @@ BEGIN
     NEW.chain_hash := tthc.link_hash(NEW);
     RETURN NEW;
 END $$;
-CREATE FUNCTION tthc.microseconds(at timestamptz) RETURNS text LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
+CREATE FUNCTION tthc.microseconds(at timestamptz) RETURNS text LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce((extract(epoch FROM at) * 1000000)::bigint::text, '')
 $$;
 CREATE FUNCTION tthc.link_hash(link tthc.observation_batches) RETURNS bytea
-LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT sha256(link.previous_hash || convert_to(concat_ws('|', '2', link.kind, s.source_id, s.name,
         tthc.microseconds(link.seen_at), tthc.microseconds(link.linked_at),
         coalesce(link.first_observation_id::text, ''), coalesce(link.last_observation_id::text, ''), link.row_count,

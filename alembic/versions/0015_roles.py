@@ -65,7 +65,7 @@ COMMENT ON COLUMN audit.asking.unit_codes IS
 # These need the owner's rights. What they are given is compared with names in the code, never run.
 OF_THE_OWNER = """
 CREATE FUNCTION tthc.renew_statistics(of_table text)
-RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     CASE of_table
     WHEN 'dossiers' THEN
@@ -75,7 +75,7 @@ END $$;
 COMMENT ON FUNCTION tthc.renew_statistics IS 'renews what the planner knows of a table that has just grown';
 
 CREATE FUNCTION tthc.lock_for_import(into_table text)
-RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     CASE into_table
     WHEN 'time_limits' THEN LOCK TABLE tthc.time_limits IN SHARE ROW EXCLUSIVE MODE;

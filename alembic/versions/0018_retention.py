@@ -50,25 +50,34 @@ CREATE INDEX flags_naming_dossiers ON tthc.flags ((evidence ->> 'refiled_dossier
 
 ERASE = f"""
 CREATE FUNCTION tthc.may_be_erased(d tthc.dossiers, ended_before timestamptz) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
-    -- Both clocks: what the source claims, and what we saw; a claim alone brings nothing nearer.
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    -- Both clocks: what the source claims, and what we saw; a claim alone brings nothing nearer. The ledger is asked, since
+    -- the projection may be written by others: ended by its last row before the instant, and by all rows since.
     SELECT d.end_seen_at IS NOT NULL AND greatest(d.end_seen_at, d.finished_at, d.delivered_at) < ended_before
        AND NOT EXISTS (SELECT FROM tthc.erased e WHERE e.dossier_id = d.dossier_id)
        -- What waits to be judged is judged first: afterwards it could not be.
        AND NOT EXISTS (SELECT FROM tthc.pending_dossiers p WHERE p.dossier_id = d.dossier_id)
        AND NOT EXISTS (SELECT FROM tthc.pending_evaluations p JOIN tthc.observation_batches b USING (batch_id)
                        WHERE d.observation_id BETWEEN b.first_observation_id AND b.last_observation_id)
+       AND (SELECT bool_and(o.status IN (3, 7, 8, 9, 10) IS TRUE OR coalesce(o.finished_at, o.delivered_at) IS NOT NULL)
+                   AND bool_or(o.seen_at < ended_before)
+                   AND coalesce(max(greatest(o.finished_at, o.delivered_at)) < ended_before, true)
+            FROM tthc.observations o
+            WHERE o.dossier_id = d.dossier_id AND o.observation_id >= coalesce((
+                SELECT max(e.observation_id) FROM tthc.observations e
+                WHERE e.dossier_id = d.dossier_id AND e.seen_at < ended_before), 0)) IS TRUE
 $$;
 COMMENT ON FUNCTION tthc.may_be_erased IS 'whether the details of a dossier may be erased: it ended before, and is judged';
 
 CREATE FUNCTION tthc.erase_details(
     dossiers bigint[], ended_before timestamptz, seen_at timestamptz,
     OUT dossier_count bigint, OUT observation_count bigint
-) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     chosen bigint[];
     of_source smallint;
     ours bigint[];
+    key_hashes bytea[];
     link bigint;
     seen_rows bigint;
 BEGIN
@@ -87,9 +96,12 @@ BEGIN
         SELECT d.dossier_id FROM tthc.dossiers d
         WHERE d.dossier_id = ANY (erase_details.dossiers) AND tthc.may_be_erased(d, erase_details.ended_before)
         ORDER BY d.dossier_id);
-    FOR of_source, ours IN
-        SELECT d.source_id, array_agg(d.dossier_id ORDER BY d.dossier_id) FROM tthc.dossiers d
-        WHERE d.dossier_id = ANY (chosen) GROUP BY d.source_id ORDER BY d.source_id
+    FOR of_source, ours, key_hashes IN
+        SELECT o.source_id, array_agg(o.dossier_id ORDER BY o.dossier_id),
+               array_agg(sha256(convert_to(o.source_key, 'UTF8')) ORDER BY o.dossier_id)
+        FROM (SELECT DISTINCT ON (n.dossier_id) n.dossier_id, n.source_id, n.source_key FROM tthc.observations n
+              WHERE n.dossier_id = ANY (chosen) ORDER BY n.dossier_id, n.observation_id DESC) o
+        GROUP BY o.source_id ORDER BY o.source_id
     LOOP
         UPDATE tthc.observations o SET
             source_key = '', code = NULL, applicant_hash = NULL, parent_key = NULL,
@@ -98,7 +110,9 @@ BEGIN
         WHERE o.dossier_id = ANY (ours) AND o.details_hash IS NULL;
         GET DIAGNOSTICS seen_rows = ROW_COUNT;
         INSERT INTO tthc.observation_batches (source_id, seen_at, kind, row_count, rows_hash, asked_at)
-        VALUES (of_source, erase_details.seen_at, 'events', cardinality(ours),
+        -- A pull may have been linked while this waited for the lock.
+        VALUES (of_source, greatest(erase_details.seen_at, (SELECT max(b.seen_at) FROM tthc.observation_batches b
+                                                            WHERE b.source_id = of_source)), 'events', cardinality(ours),
                 sha256(convert_to(array_to_string(
                     ARRAY(SELECT number || '|erased' FROM unnest(ours) number ORDER BY number), E'\\n'), 'UTF8')),
                 erase_details.ended_before)
@@ -106,8 +120,7 @@ BEGIN
         INSERT INTO tthc.ledger_events SELECT link, number, 'erased' FROM unnest(ours) number;
         INSERT INTO tthc.erasures VALUES (link, erase_details.ended_before, cardinality(ours), seen_rows);
         INSERT INTO tthc.erased (dossier_id, batch_id, source_id, key_hash)
-        SELECT d.dossier_id, link, d.source_id, sha256(convert_to(d.source_key, 'UTF8')) FROM tthc.dossiers d
-        WHERE d.dossier_id = ANY (ours);
+        SELECT number, link, of_source, key_hash FROM unnest(ours, key_hashes) t (number, key_hash);
         dossier_count := dossier_count + cardinality(ours);
         observation_count := observation_count + seen_rows;
     END LOOP;

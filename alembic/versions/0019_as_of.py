@@ -24,8 +24,10 @@ CREATE TABLE tthc.replays (
     ruleset_fingerprint text NOT NULL,
     rule_version_ids int[] NOT NULL,
     calendar_version_id int NOT NULL REFERENCES tthc.calendar_versions,
-    limit_version_id int REFERENCES tthc.limit_versions
+    limit_version_id int REFERENCES tthc.limit_versions,
+    recorded_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+COMMENT ON COLUMN tthc.replays.recorded_at IS 'the clock of the database server; the service cannot give it';
 COMMENT ON TABLE tthc.replays IS 'what was seen by seen_at, judged at judged_at; last_batch_id is the last link that counts';
 CREATE TABLE tthc.replayed_flags (
     replay_id int NOT NULL REFERENCES tthc.replays,
@@ -41,6 +43,17 @@ CREATE TABLE tthc.replayed_flags (
 CREATE INDEX replayed_flags_of ON tthc.replayed_flags (replay_id, dossier_id);
 CREATE INDEX observation_batches_seen ON tthc.observation_batches (seen_at);
 CREATE INDEX flags_of_dossier_ever ON tthc.flags (dossier_id) WHERE believed_to IS NOT NULL;
+CREATE FUNCTION tthc.with_its_replay() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM added a JOIN tthc.replays r USING (replay_id) WHERE r.recorded_at < transaction_timestamp()) THEN
+        RAISE EXCEPTION 'a replay is kept whole: nothing is added to it afterwards'
+              USING HINT = 'Run: tthc-monitor audit replay';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER with_its_replay AFTER INSERT ON tthc.replayed_flags REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION tthc.with_its_replay();
+REVOKE ALL ON FUNCTION tthc.with_its_replay FROM PUBLIC;
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON tthc.replays
     FOR EACH STATEMENT EXECUTE FUNCTION tthc.refuse_change();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON tthc.replayed_flags
@@ -50,7 +63,7 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON tthc.replayed_
 VIEWS = """
 CREATE VIEW audit.replays AS
 SELECT replay_id, seen_at, judged_at, person, last_batch_id, dossiers, engine_version, ruleset_fingerprint,
-       rule_version_ids, calendar_version_id, limit_version_id
+       rule_version_ids, calendar_version_id, limit_version_id, recorded_at
 FROM tthc.replays;
 CREATE VIEW audit.replayed_flags AS
 SELECT replay_id, dossier_id, rule_version_id, starts_at, ends_at, observation_id, unit_code, procedure_code, evidence
@@ -74,11 +87,17 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
            d.received_at, d.competent_received_at, d.due_original, d.due_current, d.finished_at, d.delivered_at,
            d.ended_at, d.supplement_requested_at, d.supplement_completed_at, d.supplement_count, d.source_verdict,
            d.first_seen_at, d.changed_at,
-           CASE WHEN d.vanished_seen_at <= $1 THEN d.vanished_seen_at END, d.observation_id
+           -- Gone since it was last seen, and not back by then; events from before there were any are not known.
+           CASE WHEN v.seen_at >= d.changed_at THEN CASE WHEN v.event = 'vanished' THEN v.seen_at END
+                WHEN d.vanished_seen_at <= $1 THEN d.vanished_seen_at END, d.observation_id
     FROM audit.dossiers d
+    LEFT JOIN (
+        SELECT DISTINCT ON (e.dossier_id) e.dossier_id, e.event, e.seen_at FROM audit.ledger_events e
+        WHERE e.event IN ('vanished', 'back') AND e.seen_at <= $1 ORDER BY e.dossier_id, e.batch_id DESC
+    ) v ON v.dossier_id = d.dossier_id
     WHERE d.changed_at <= $1
     UNION ALL
-    SELECT d.dossier_id, d.source, o.source_key, o.code, o.kind, o.procedure_code,
+    SELECT d.dossier_id, d.source, coalesce(nullif(o.source_key, ''), d.source_key), o.code, o.kind, o.procedure_code,
            coalesce(o.sector_code, (SELECT p.sector_code FROM audit.procedures p WHERE p.procedure_code = o.procedure_code)),
            o.unit_code, o.receiving_unit_code, o.channel, o.status, o.source_status, o.step_code, o.step_name,
            o.submitted_at, o.received_at, o.competent_received_at,
@@ -139,6 +158,9 @@ BEGIN
     SELECT max(l.batch_id) INTO last_link FROM audit.ledger l WHERE l.seen_at <= replay_for.seen_at;
     SELECT r.replay_id INTO found FROM audit.replays r
     WHERE r.last_batch_id = coalesce(last_link, 0) AND r.judged_at <= replay_for.judged_at
+      -- Links of several sources need not stand in the order in which they were seen.
+      AND NOT EXISTS (SELECT FROM audit.ledger l WHERE l.seen_at > least(r.seen_at, replay_for.seen_at)
+                      AND l.seen_at <= greatest(r.seen_at, replay_for.seen_at))
     ORDER BY r.judged_at DESC, r.replay_id DESC LIMIT 1;
     IF found IS NULL THEN
         RAISE EXCEPTION 'what was known at % was not judged again by %', seen_at, judged_at
@@ -190,6 +212,10 @@ COMMENTS = {
     "COLUMN audit.replays.rule_version_ids": ("các phiên bản quy tắc đã áp dụng", "versions of the rules applied"),
     "COLUMN audit.replays.calendar_version_id": ("phiên bản lịch làm việc", "version of the calendar"),
     "COLUMN audit.replays.limit_version_id": ("phiên bản thời hạn giải quyết", "version of the time limits"),
+    "COLUMN audit.replays.recorded_at": (
+        "lúc ghi, theo đồng hồ máy chủ cơ sở dữ liệu",
+        "when it was recorded, by the clock of the database server",
+    ),
     "VIEW audit.replayed_flags": (
         "Kết luận của các lần đánh giá lại; dùng audit.flags_as_of",
         "Findings of replays; use audit.flags_as_of",

@@ -50,7 +50,8 @@ def test_every_column_and_any_text_is_recomputed(engine: Engine) -> None:
     verdict.require()
     assert (verdict.links, verdict.observations) == (3, 7)
     assert len(verdict.notices) == 1, "the tests' clock is not the server's"
-    assert "link 1 was linked more than a day after its source was seen" in verdict.notices[0]
+    assert "links were linked more than an hour after their source was seen" in verdict.notices[0]
+    assert "link 1, source mau, seen" in verdict.notices[0]
 
 
 @pytest.mark.parametrize(("chunk", "page"), [(1, 1), (3, 2), (7, 5), (64, 10_000)])

@@ -10,9 +10,9 @@ nothing of the round; one that dies after it has left all.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from io import BytesIO
 from typing import Any
@@ -31,6 +31,9 @@ from tthc_monitor.store.staging import CATALOGUES, wire_hash
 
 APPEND_LOCK = 7_411_002
 """Advisory lock under which the chain grows: one writer at a time, whatever the number of sources."""
+
+_CLOCK_STEP = timedelta(hours=1)
+"""By so much clocks of machines differ, or are set back, without anybody having to look."""
 
 ANALYZE_FROM = 20_000
 """Rows after which the planner's statistics are renewed at once instead of when the server gets round to it."""
@@ -65,6 +68,36 @@ class Seen:
     at: datetime
 
 
+def see(connection: Connection, run_id: int, source_id: int, now: Callable[[], datetime]) -> Seen:
+    """That a source is seen now, said in the turn of this transaction: never before it was seen last.
+
+    A clock that was set back by a little is waited out with the last instant; by more, somebody has to look.
+
+    Raises:
+        DatabaseError: the source was seen long after now.
+    """
+    _take_turn(connection)
+    last: datetime | None = connection.scalar(
+        text("SELECT seen_at FROM tthc.observation_batches WHERE source_id = :source ORDER BY batch_id DESC LIMIT 1"),
+        {"source": source_id},
+    )
+    at = now()
+    if last is not None and last > at:
+        if last - at > _CLOCK_STEP:
+            raise DatabaseError(
+                f"by the ledger the source was seen at {last:%Y-%m-%dT%H:%M:%SZ}, which has not come yet; set the clock of "
+                "this machine right, or find out who added that link with: tthc-monitor audit verify"
+            )
+        at = last
+    return Seen(run_id, source_id, at)
+
+
+def _take_turn(connection: Connection) -> None:
+    # Waiting for another source's append is no fault, however long it takes.
+    connection.execute(text("SET LOCAL lock_timeout = 0"))
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": APPEND_LOCK})
+
+
 def append(
     connection: Connection,
     spool: Spool,
@@ -83,9 +116,7 @@ def append(
     Raises:
         DatabaseError: there is a ledger, but no projection of it.
     """
-    # Waiting for another source's append is no fault, however long it takes.
-    connection.execute(text("SET LOCAL lock_timeout = 0"))
-    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": APPEND_LOCK})
+    _take_turn(connection)
     _learn_names(connection, seen.at)
     _require_projection(connection)
     news = _news(connection, seen.source_id)

@@ -59,6 +59,11 @@ _LINK = ", ".join(
     )
 )
 
+# When these were recorded the server says by itself.
+_JUDGED_BY = "engine_version, ruleset_fingerprint, rule_version_ids, calendar_version_id, limit_version_id"
+_EVALUATION = f"started_at, reason, person, {_JUDGED_BY}"
+_REPLAY = f"seen_at, judged_at, person, last_batch_id, dossiers, {_JUDGED_BY}"
+
 TABLES: Final[Mapping[str, Rights]] = {
     # The ledger, and what is believed of it.
     "observations": Rights(_APPEND, Rows.DOSSIER),
@@ -67,7 +72,7 @@ TABLES: Final[Mapping[str, Rights]] = {
     "flags": Rights("SELECT, INSERT, UPDATE (believed_to)", Rows.DOSSIER),
     "erasures": Rights("SELECT"),
     "erased": Rights("SELECT", Rows.NONE),
-    "replays": Rights(_APPEND),
+    "replays": Rights(f"SELECT, INSERT ({_REPLAY})"),
     "replayed_flags": Rights(_APPEND, Rows.DOSSIER),
     "frozen_periods": Rights(_APPEND),
     "frozen_figures": Rights(_APPEND, Rows.UNIT),
@@ -86,7 +91,9 @@ TABLES: Final[Mapping[str, Rights]] = {
     "unit_imports": Rights(_APPEND),
     "unit_versions": Rights(_CLOSE),
     "unit_successions": Rights(_CLOSE),
-    "evaluations": Rights("SELECT, INSERT, UPDATE (finished_at, dossiers_judged, flags_opened, flags_closed)"),
+    "evaluations": Rights(
+        f"SELECT, INSERT ({_EVALUATION}), UPDATE (finished_at, dossiers_judged, flags_opened, flags_closed)"
+    ),
     # What can be worked out again from the above.
     "dossiers": Rights(_STATE, Rows.DOSSIER),
     "lawful_dues": Rights(_SCRATCH, Rows.DOSSIER),

@@ -6,18 +6,21 @@ from dataclasses import dataclass, field
 
 from tthc_monitor.store.chain import Link
 
+_SHOWN = 10
+
 
 @dataclass
 class Odd:
-    """How many links are odd in one way, and the number of the first."""
+    """How many links are odd in one way, and the first of them."""
 
     count: int = 0
-    first: int | None = None
+    first: list[Link] = field(default_factory=list)
 
     def add(self, link: Link) -> None:
         """Count a link."""
         self.count += 1
-        self.first = link.number if self.first is None else self.first
+        if len(self.first) < _SHOWN:
+            self.first.append(link)
 
 
 @dataclass

@@ -24,11 +24,23 @@ _TRIGGERS: Final = {
 _FUNCTIONS: Final = {
     "refuse_change": "86f03632f6870aed6c631fd78fa657227e2a95ae249e744751a9608fdc661c81",
     "only_erasure": "47c2b0ad7d281892cb42e7206c34412e736b158b51ae56ff6636e5e24259c050",
-    "add_link": "e1d62ea8cbdd0db649870c60bfdc55e1d7a07e08669cc4ade7db2cfc74f3d85e",
+    "add_link": "f2bea1e25e16ae0ecd5ca42941d351b16ec5184643f8c87787fda6ddc9f7f7ca",
     "link_hash": "dfb963b18b9cc9c38f3d76b25832d491143a2d3d37a37c929c21c512002ed668",
     "microseconds": "352deae1c905d7b15f1acc0117d6b567a9a510c191bbf7e13ce0223dd5e3038a",
+    "erase_details": "6f004385adb75e75d41f3824f3ddb97f54cc1651a0cf477af29ba7a9190b0d9b",
+    "may_be_erased": "0e134fb95fb8c4ed998d5b8a42b707e4a5d5a87cb83d30f9e55e54921055a6c4",
+    "make_observations_month": "74443648294d46f2355d56ac7c5827f71615bc0fe5e3abf417900badb0ba33e4",
+    "keep_beliefs": "e06858325d8a8ba7091ef076798aaa9c8c73f33df431c68305399469fa068931",
+    "finish_once": "869bf6b6a3180094ed7d6aad6d7ed0714dc56b167a072b0e7781447babfd99fa",
+    "with_its_replay": "6a3cebd29693751ff948ce736a846252ae2a2dd07edb817ee9b28f837f4edd98",
 }
 """SHA-256 of the functions' text, as the newest migration that touches each has it."""
+
+_AS_OWNER: Final = (
+    *("make_group_lookup", "make_observations_month", "observations_loaded", "renew_statistics", "lock_for_import"),
+    "erase_details",
+)
+"""Functions that run with the owner's rights; no other does."""
 
 _CALLED_FOR: Final = ((4, "INSERT"), (16, "UPDATE"), (8, "DELETE"), (32, "TRUNCATE"))
 _BEFORE: Final = 2
@@ -110,13 +122,19 @@ def _triggers(connection: Connection, parts: dict[int, tuple[str, str]]) -> Iter
 
 def _functions(connection: Connection) -> Iterator[str]:
     rows = connection.execute(
-        text("SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'tthc'::regnamespace AND proname = ANY(:names)"),
-        {"names": list(_FUNCTIONS)},
-    )
-    found = {name: sha256(body.encode()).hexdigest() for name, body in rows}
+        text(
+            "SELECT proname, prosrc, array_to_string(proconfig, ';') = 'search_path=pg_catalog, pg_temp' "
+            "AND prosecdef = (proname = ANY(:as_owner)) FROM pg_proc WHERE pronamespace = 'tthc'::regnamespace"
+        ),
+        {"as_owner": list(_AS_OWNER)},
+    ).all()
+    found = {name: sha256(body.encode()).hexdigest() for name, body, _ in rows}
     for name, expected in _FUNCTIONS.items():
         if found.get(name) != expected:
             yield f"function tthc.{name} is not the one that the migrations made"
+    for name, _, as_made in rows:
+        if as_made is not True:
+            yield f"function tthc.{name} runs with other rights, or another search path, than the migrations gave it"
 
 
 def _rules(connection: Connection, tables: list[int]) -> list[tuple[str, str]]:

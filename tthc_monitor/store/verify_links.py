@@ -25,7 +25,7 @@ from tthc_monitor.store.verify_rows import (
     strays,
 )
 
-LATE: Final = timedelta(days=1) // timedelta(microseconds=1)
+LATE: Final = timedelta(hours=1) // timedelta(microseconds=1)
 """Microseconds between seeing and linking from which on it is told."""
 
 _TOO_MANY: Final = 10_000_000
