@@ -61,7 +61,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                        WHERE d.observation_id BETWEEN b.first_observation_id AND b.last_observation_id)
        AND (SELECT bool_and(o.status IN (3, 7, 8, 9, 10) IS TRUE OR coalesce(o.finished_at, o.delivered_at) IS NOT NULL)
                    AND bool_or(o.seen_at < ended_before)
-                   AND coalesce(max(greatest(o.finished_at, o.delivered_at)) < ended_before, true)
+                   AND coalesce((array_agg(greatest(o.finished_at, o.delivered_at) ORDER BY o.observation_id DESC))[1]
+                                < ended_before, true)
             FROM tthc.observations o
             WHERE o.dossier_id = d.dossier_id AND o.observation_id >= coalesce((
                 SELECT max(e.observation_id) FROM tthc.observations e

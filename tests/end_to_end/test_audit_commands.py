@@ -67,3 +67,35 @@ def test_the_ledger_moves_to_another_server(office: Path, server_url: str) -> No
         assert re.fullmatch(r"2 dossiers and \d+ flags made from it", said[-1])
         again = run("audit", "ledger", "import", office / "so-cai", cwd=office)
         assert_one_message(again, 2, "two ledgers cannot be one")
+
+
+def test_what_is_held_is_compared_with_the_ledger_and_put_right(office: Path, database_address: str) -> None:
+    both = office / "hai-ben"
+    said = run("audit", "rebuild", "--check", "--dump", both, cwd=office).good().out
+    assert re.match(r"the ledger holds, and all is equal up to link 1: 2 dossiers, \d+ flags", said)
+    for name in ("dossiers", "missing", "flags"):
+        assert (both / "held" / f"{name}.txt").read_bytes() == (both / "rebuilt" / f"{name}.txt").read_bytes()
+    engine = make_engine(database_address)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE tthc.dossiers SET due_current = now() WHERE dossier_id = 2"))
+    engine.dispose()
+    ran = run("audit", "rebuild", "--check", cwd=office)
+    assert ran.out.splitlines()[0] == "tthc.dossiers 2: due_current"
+    assert ran.code == 8
+    assert "what is held is not what the ledger tells, and the ledger holds" in ran.err
+    assert run("audit", "rebuild", cwd=office).good().out.splitlines() == [
+        "tthc.dossiers 2: due_current",
+        "put right from the ledger",
+    ]
+    run("audit", "rebuild", "--check", cwd=office).good()
+    forge(database_address)
+    assert run("audit", "rebuild", cwd=office).code == 8, "a forged ledger is not folded"
+    assert_one_message(run("audit", "rebuild", "--dump", both, cwd=office), 2, "add --check")
+
+
+def test_old_knowledge_is_judged_anew_for_auditors(office: Path) -> None:
+    said = run("audit", "replay", "--seen-at", "2030-01-01T00:00:00Z", "--by", "Thanh tra Mẫu", cwd=office)
+    assert_one_message(said, 2, "has not come yet")
+    ran = run("audit", "replay", "--seen-at", "2026-01-01T00:00:00+07:00", "--by", "Thanh tra Mẫu", cwd=office).good()
+    assert ran.out.strip() == "replay 1: 0 dossiers, 0 flags"
+    assert_one_message(run("audit", "replay", "--seen-at", "now", "--by", " ", cwd=office), 2, "give --by")

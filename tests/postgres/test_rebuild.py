@@ -238,7 +238,7 @@ def test_what_was_known_then_is_judged_by_the_rules_of_now_once_that_was_asked_f
     then = START + DAY
     with pytest.raises(DBAPIError, match="was not judged again") as refused:
         believed(engine, then, NOW)
-    assert "tthc-monitor audit replay --seen-at 2026-03-03T01:00:00.000000Z" in str(refused.value)
+    assert "tthc-monitor audit replay --seen-at 2026-03-03T08:00:00.000000+07:00 --by NAME" in str(refused.value)
     kept = keep_replay(engine, stricter, then, "Thanh tra Mẫu", now=lambda: NOW)
     assert kept.dossiers == 2
     assert believed(engine, then, NOW) == [("a", "overdue"), ("b", "overdue")]
@@ -258,3 +258,15 @@ def test_where_nothing_came_between_no_replay_is_needed(engine: Engine) -> None:
     evaluate(engine, GROUNDS, now=lambda: START + DAY)
     assert believed(engine, START + timedelta(hours=1), NOW) == [("a", "overdue")]
     assert believed(engine, START, START) == [], "nothing had been judged then"
+
+
+def test_a_dossier_that_vanished_and_came_back_was_gone_in_between(engine: Engine) -> None:
+    for hours, rows in ((0, "ab"), (2, "b"), (4, "b"), (6, "ab")):
+        take(engine, *(record(key) for key in rows), at=START + timedelta(hours=hours))
+    gone = START + timedelta(hours=4)
+    for hours, expected in ((3, None), (5, gone), (7, None)):
+        at = START + timedelta(hours=hours)
+        told_of = query(
+            engine, f"SELECT vanished_seen_at FROM audit.dossiers_as_of('{at.isoformat()}') WHERE source_key = 'a'"
+        )
+        assert told_of == [expected]

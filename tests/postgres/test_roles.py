@@ -47,7 +47,11 @@ UPDATED: Final = {
     **{name: {"known_to"} for name in ("time_limits", "procedure_catalogue", "unit_versions", "unit_successions")},
     "evaluations": {"finished_at", "dossiers_judged", "flags_opened", "flags_closed"},
 }
-NOT_INSERTED: Final = {"observation_batches": {"batch_id", "version", "linked_at", "previous_hash", "chain_hash"}}
+NOT_INSERTED: Final = {
+    "observation_batches": {"batch_id", "version", "linked_at", "previous_hash", "chain_hash"},
+    "evaluations": {"evaluation_id", "recorded_at", *UPDATED["evaluations"]},
+    "replays": {"replay_id", "recorded_at"},
+}
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -77,7 +77,7 @@ def test_it_does_not_matter_how_the_ledger_is_cut_into_reads(
     assert f"observation {number} (dossier 2-17) was changed" in broken.what
 
 
-def make_old(engine: Engine) -> None:
+def make_old(engine: Engine, seen: datetime = START) -> None:
     """Hash the only link and its observations as it was done before there were versions, and events."""
     schema = {"observation_id": pl.Int64(), **OBSERVED_SCHEMA}
     with transaction(engine) as connection:
@@ -93,7 +93,7 @@ def make_old(engine: Engine) -> None:
                 {"hash": digest, "number": number},
             )
         over_rows = sha256(b"".join(hashes)).digest()
-        told = f"1|{(START - _EPOCH) // _MICROSECOND}|1|{rows.height}|".encode()
+        told = f"1|{(seen - _EPOCH) // _MICROSECOND}|1|{rows.height}|".encode()
         connection.execute(
             text("UPDATE tthc.observation_batches SET rows_hash = :rows, chain_hash = :chain"),
             {"rows": over_rows, "chain": sha256(bytes(32) + told + over_rows).digest()},
@@ -120,17 +120,37 @@ def test_links_of_the_first_version_hold_and_go_on_in_the_second(engine: Engine)
     with engine.begin() as connection:
         connection.execute(
             text(
-                "INSERT INTO tthc.observation_batches (run_id, source_id, seen_at, kind, row_count, rows_hash) "
-                "VALUES (1, 1, now(), 'events', 1, sha256('1|erased'))"
+                "INSERT INTO tthc.observation_batches (source_id, seen_at, kind, row_count, rows_hash, asked_at) "
+                "VALUES (1, now(), 'events', 1, sha256('1|erased'), now() - interval '730 days')"
             )
         )
         connection.execute(text("INSERT INTO tthc.ledger_events VALUES (3, 1, 'erased')"))
+    assert ["there is no tombstone of it" in one.what for one in verify(engine).broken] == [True, False]
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO tthc.erasures VALUES (3, now() - interval '730 days', 1, 1)"))
+        connection.execute(text("INSERT INTO tthc.erased VALUES (1, 3, 1, sha256('a'))"))
+    told = [one.what for one in verify(engine).broken]
+    assert len(told) == 2
+    assert "is not what the link covers, or it lies too near" in told[0]
+    assert "though by the ledger it had not ended long before" in told[1]
+
+
+def test_what_is_left_of_erased_observations_of_the_first_version_is_told(engine: Engine) -> None:
+    long_ago = START - 4000 * DAY
+    take(engine, record("a", applicant_hash="x", status=9), record("c", step_name="\\"), at=long_ago)
+    make_old(engine, long_ago)
+    with engine.begin() as connection:
+        connection.execute(text("TRUNCATE tthc.pending_evaluations, tthc.pending_dossiers"))
+        connection.execute(
+            text("SELECT tthc.erase_details(ARRAY[1], :before, :now)"),
+            {"before": START - 1000 * DAY, "now": START},
+        )
     verdict = verify(engine)
     verdict.require()
     assert verdict.notices[0].startswith("1 observations from before hashes were made in two steps have no details")
     with engine.begin() as connection:
-        behind(connection, "UPDATE tthc.observations SET status = 9 WHERE observation_id = 3")
-    assert "observation 3 (dossier c) was changed" in verify(engine).broken[0].what
+        behind(connection, "UPDATE tthc.observations SET status = 9 WHERE observation_id = 2")
+    assert "observation 2 (dossier c) was changed" in verify(engine).broken[0].what
 
 
 def test_a_pull_that_ends_meanwhile_is_neither_waited_for_nor_seen(engine: Engine) -> None:

@@ -15,8 +15,9 @@ from tthc_monitor.domain.errors import ConfigError, LedgerError
 from tthc_monitor.installation import open_administration, open_installation
 from tthc_monitor.outputs.flags_export import parse_instant
 from tthc_monitor.terminal import Step, steps
+from tthc_monitor.verification import verify
 
-_TITLES = {"folding": "folding the ledger", "judging": "judging"}
+_TITLES = {"verifying": "verifying the ledger", "folding": "folding the ledger", "judging": "judging"}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -31,10 +32,12 @@ def audit_rebuild(
         Path | None, typer.Option(help="With --check: folder for both sides as text, to compare byte for byte.")
     ] = None,
 ) -> None:
-    """Make projection and flags anew from the ledger alone, or compare them with what is held."""
+    """Verify the ledger, then make projection and flags anew from it alone, or compare them with what is held."""
     if dump is not None and not check:
         raise ConfigError("--dump writes what --check compares; add --check")
     with open_installation(context.settings()) as installation, progress_shown() as progress:
+        # What is folded from a forged ledger would look as if it were true.
+        verify(installation.engine, progress=lambda done, total: progress("verifying", done, total)).require()
         grounds = installation.grounds()
         if check:
             keep = None if dump is None else rebuild.dump_to(dump)
@@ -44,16 +47,21 @@ def audit_rebuild(
                 done = rebuild.rebuild(owner, grounds, now=installation.now, progress=progress)
     for one in done.projection:
         typer.echo(f"{one.table} {one.key}: {', '.join(one.columns)}")
+    if len(done.projection) == rebuild.SHOWN:
+        typer.echo("and perhaps others")
     for flag in done.flags_differing:
         typer.echo(f"tthc.flags: {flag}")
     if not check:
-        typer.echo(f"{done.dossiers} dossiers put right from the ledger" if done.dossiers else "nothing differed")
+        typer.echo("put right from the ledger" if done.projection else "nothing differed")
         return
     if not done.equal:
         raise LedgerError(
-            "what is held is not what the ledger tells; find out who changed it, then run: tthc-monitor audit rebuild"
+            "what is held is not what the ledger tells, and the ledger holds; find out who changed it, then run: "
+            "tthc-monitor audit rebuild"
         )
-    typer.echo(f"equal up to link {done.links}: {done.dossiers} dossiers, {done.flags} flags")
+    typer.echo(
+        f"the ledger holds, and all is equal up to link {done.links}: {done.dossiers} dossiers, {done.flags} flags"
+    )
 
 
 def audit_replay(
@@ -65,6 +73,8 @@ def audit_replay(
         raise ConfigError("a replay needs a person; give --by")
     with open_installation(context.settings()) as installation, progress_shown() as progress:
         instant = parse_instant(seen_at, installation.now())
+        if instant > installation.now():
+            raise ConfigError(f"--seen-at {seen_at} has not come yet; name an instant that has")
         kept = rebuild.keep_replay(
             installation.engine,
             installation.grounds(),

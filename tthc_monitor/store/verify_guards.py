@@ -28,7 +28,7 @@ _FUNCTIONS: Final = {
     "link_hash": "dfb963b18b9cc9c38f3d76b25832d491143a2d3d37a37c929c21c512002ed668",
     "microseconds": "352deae1c905d7b15f1acc0117d6b567a9a510c191bbf7e13ce0223dd5e3038a",
     "erase_details": "6f004385adb75e75d41f3824f3ddb97f54cc1651a0cf477af29ba7a9190b0d9b",
-    "may_be_erased": "0e134fb95fb8c4ed998d5b8a42b707e4a5d5a87cb83d30f9e55e54921055a6c4",
+    "may_be_erased": "cd0112a05a800c053be1e8f540fd5ed8034819e3a87ce8fbd182c94dc992ac8c",
     "make_observations_month": "74443648294d46f2355d56ac7c5827f71615bc0fe5e3abf417900badb0ba33e4",
     "keep_beliefs": "e06858325d8a8ba7091ef076798aaa9c8c73f33df431c68305399469fa068931",
     "finish_once": "869bf6b6a3180094ed7d6aad6d7ed0714dc56b167a072b0e7781447babfd99fa",
