@@ -106,7 +106,7 @@ def play(
 
 
 @settings(
-    max_examples=25,
+    max_examples=12,
     deadline=None,
     phases=[Phase.generate],  # a pull is too slow for shrinking
     suppress_health_check=[HealthCheck.function_scoped_fixture],
