@@ -268,7 +268,8 @@ def db_auditor(
     ] = None,
 ) -> None:
     """Make a login that may only read schema audit, and print its address; again gives it a new password."""
-    with open_administration(context.settings()) as engine, transaction(engine) as connection:
+    settings = context.settings()
+    with open_administration(settings) as engine, transaction(engine) as connection:
         url = create_auditor(connection, engine.url, name, tuple(unit or ()))
         missing = not_logged(connection, name)
     typer.echo(url.render_as_string(hide_password=False))
@@ -276,6 +277,12 @@ def db_auditor(
         console.print(
             f"the server's log will not tell all that {name} asks, login {engine.url.username} may not set "
             f"{', '.join(missing)}; a superuser can, as docs/database-roles.md says",
+            soft_wrap=True, markup=False, highlight=False,
+        )  # fmt: skip
+    if settings.database.migration_url is None and settings.database.url is None:
+        console.print(
+            "this address answers on this machine only (127.0.0.1), and while `tthc-monitor serve` runs; for auditors at other "
+            "desks set up a server of your own, as docs/database-roles.md says",
             soft_wrap=True, markup=False, highlight=False,
         )  # fmt: skip
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine
 
@@ -19,6 +21,8 @@ from tthc_monitor.store.verify_guards import weak_guards
 from tthc_monitor.store.verify_links import recompute
 
 _SHOWN: Final = 10
+_ZONE: Final = ZoneInfo("Asia/Ho_Chi_Minh")
+"""Mails and reports print days of this zone; so what is compared with them is told in it."""
 
 _WRITING: Final = timedelta(minutes=15)
 """So long before it is sent a mail may have been written."""
@@ -27,26 +31,34 @@ _REMEDY: Final = (
     "do not change anything; keep this database and its backups as they are, and ask who had access to it. Mails and "
     "reports sent before show the heads of the ledger as it was: compare them with --head, and restore a backup that holds"
 )
+_HEAD_REMEDY: Final = (
+    "compare the digits with the mail, and its day with --at, or try heads of other mails of this system with: tthc-monitor "
+    "audit verify --head. If this is what the mail shows, do not change anything; keep this database and its backups as they "
+    "are, and ask who had access to it"
+)
 _UNKNOWN: Final = (
-    "no link of this ledger has the head {0}: the ledger was rewritten after it was printed, or links were removed from its "
-    "end, or the head is of another system; look whether it was copied whole and from a mail of this system, then try heads "
-    "of older mails with: tthc-monitor audit verify --head"
+    "no link of this ledger has the head {0}: it was mistyped, or is of another system, or the ledger was rewritten after it "
+    "was printed, or links were removed from its end"
 )
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing wrong. ``place`` is the number of the link, or of the one before it when ``link`` is None."""
+    """One thing wrong. ``place`` is the number of the link, or of the one before it when ``link`` is None.
+
+    ``of_head``: it is about the head that was given, which may have been given wrongly; not about the ledger by itself.
+    """
 
     place: int
     what: str
     link: Link | None = None
+    of_head: bool = False
 
     def __str__(self) -> str:
         if self.link is None:
             return self.what
         seen = self.link.seen_at
-        when = "an impossible instant" if seen is None else f"{seen:%Y-%m-%d %H:%M:%S} UTC"
+        when = "an impossible instant" if seen is None else _local(seen)
         source = self.link.source or f"number {self.link.source_id}"
         return f"link {self.link.number} (source {source}, seen {when}): {self.what}"
 
@@ -78,6 +90,11 @@ class Verdict:
         """Whether nothing is wrong."""
         return not self.broken
 
+    @property
+    def counts(self) -> str:
+        """How much was recomputed."""
+        return f"{self.links:,} links, {self.observations:,} observations, {self.events:,} events"
+
     def require(self, remedy: str = _REMEDY) -> None:
         """Raise when something is wrong.
 
@@ -85,10 +102,16 @@ class Verdict:
             remedy: what to do then.
 
         Raises:
-            LedgerError: names the first broken link and how many others there are.
+            LedgerError: names the first broken link and how many others there are; or says that the ledger agrees with
+                itself, when nothing but the head that was given is not proved.
         """
         if self.sound:
             return
+        if all(one.of_head for one in self.broken):
+            why = "; ".join(one.what for one in self.broken)
+            raise LedgerError(
+                f"the ledger agrees with itself: {self.counts}, but this head is not proved: {why}; {_HEAD_REMEDY}"
+            )
         first, *others = self.broken
         lines = [f"the ledger is broken, first here: {first}"]
         lines += [f"  also: {one}" for one in others[: _SHOWN - 1]]
@@ -149,7 +172,7 @@ def _head_findings(
     connection: Connection, digits: str, known: Link | None, at: datetime | None, place: int
 ) -> Iterator[Finding]:
     if known is None:
-        yield Finding(place, _UNKNOWN.format(ledger_heads.grouped(digits)))
+        yield Finding(place, _UNKNOWN.format(ledger_heads.grouped(digits)), of_head=True)
     elif at is not None:
         # A mail is written before it is sent, and a link is there for others a while after it was linked.
         newest, before = newest_link(connection, at), newest_link(connection, at - _WRITING)
@@ -157,8 +180,9 @@ def _head_findings(
             stands = "no link" if newest is None else f"link {newest.number}"
             yield Finding(
                 known.number,
-                f"the head is of link {known.number}, but {stands} was the newest linked by {at:%Y-%m-%d %H:%M:%S %z}: links "
-                "were added with an altered clock, or the instant is not the one at which the mail was sent",
+                f"the head is of link {known.number}, but {stands} was the newest linked by {_local(at)}: the instant is not "
+                "the one at which the mail was sent, or links were added with an altered clock",
+                of_head=True,
             )
 
 
@@ -184,6 +208,13 @@ def told(link: Link) -> str:
     seen = link.seen_at
     linked = None if link.linked is None else instant(link.linked)
     parts = [f"link {link.number}", f"source {link.source}"]
-    parts += [] if seen is None else [f"seen {seen:%Y-%m-%d %H:%M:%S} UTC"]
-    parts += [] if linked is None else [f"linked {linked:%Y-%m-%d %H:%M:%S} UTC"]
+    parts += [] if seen is None else [f"seen {_local(seen)}"]
+    parts += [] if linked is None else [f"linked {_local(linked)}"]
     return ", ".join(parts)
+
+
+def _local(moment: datetime) -> str:
+    """An instant to the second by the clocks of Viet Nam, with its offset; as it is where the calendar ends."""
+    with suppress(OverflowError):
+        moment = moment.astimezone(_ZONE)
+    return moment.isoformat(" ", "seconds")

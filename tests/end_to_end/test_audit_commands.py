@@ -47,7 +47,9 @@ def test_the_head_of_a_mail_proves_the_ledger_until_it_is_changed(office: Path, 
     assert said[2].startswith("the head given is of link 1, ") and said[2].endswith("nothing was linked since")
     at = "2026-01-01T00:00:00+07:00"
     before = run("audit", "verify", "--head", head[1], "--at", at, cwd=office)
-    assert before.code == 8 and "but no link was the newest linked by 2026-01-01" in before.err, before.err
+    assert before.code == 8 and "the ledger agrees with itself: 1 links, 2 observations" in before.err, before.err
+    assert "but no link was the newest linked by 2026-01-01 00:00:00+07:00" in before.err, before.err
+    assert re.search(r"\(link 1, source \S+, seen 20\S+ \d\d:\d\d:\d\d\+07:00, linked 20\S+ [0-9:]+\+07:00\)", said[1])
 
     forge(database_address)
     ran = run("audit", "verify", "--head", head[1], cwd=office)

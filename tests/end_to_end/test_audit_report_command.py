@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import openpyxl
 import pytest
 
+from tests.end_to_end.program import PROGRAM, environment
 from tests.end_to_end.test_cli import CSV_SOURCE, assert_one_message, configure, folder, run
 
 __all__ = ["folder"]
@@ -34,10 +39,37 @@ def test_the_report_is_told_on_the_terminal_and_written_as_asked(office: Path) -
     assert "H99.05" in told and "30" in told and "H99.01" not in told
     assert "SELECT * FROM audit.tell_tale_dossiers WHERE month = '2026-01-01'" in told
     assert told.splitlines()[-1] == "dau-hieu.xlsx"
+    assert told.splitlines()[-2].startswith("Mã niêm phong sổ cái (mắt xích số 1, ngày ")
     assert openpyxl.load_workbook(office / "dau-hieu.xlsx")["Hồ sơ"].max_row == 34
     told = run(*month, "--unit", "H99.01", "--out", "dau-hieu.csv", cwd=office).good().out
-    assert "Không có." in told
+    assert "Không có." in told and "WHERE month = '2026-01-01' AND unit_code IN ('H99.01')\n" in told
     assert told.splitlines()[-2:] == ["dau-hieu.csv", "dau-hieu-ho-so.csv"]
+
+
+def test_a_month_of_which_nothing_is_known_is_not_passed_off_as_one_without_signs(office: Path) -> None:
+    for month in ("2025-12", "2060-01"):
+        told = run("audit", "report", "--period", month, cwd=office).good().out
+        assert "Chưa có dữ liệu của tháng này." in told and "Không có." not in told
+
+
+def test_a_narrow_terminal_gets_lines_and_a_wide_one_the_table(office: Path) -> None:
+    def seen(columns: int) -> str:
+        ours, theirs = pty.openpty()
+        with subprocess.Popen(
+            [PROGRAM, "audit", "report", "--period", "2026-01"],
+            cwd=office, env=environment(COLUMNS=str(columns), TERM="xterm"), stdout=theirs, stderr=subprocess.DEVNULL,
+        ) as running:  # fmt: skip
+            os.close(theirs)
+            told = b""
+            with suppress(OSError):  # so a terminal tells that its other side was closed
+                while more := os.read(ours, 4096):
+                    told += more
+        os.close(ours)
+        assert running.returncode == 0
+        return told.decode()
+
+    assert "H99.05: Kết thúc hàng loạt cuối kỳ: 30" in seen(100) and "┃" not in seen(100)
+    assert "┃" in seen(200)
 
 
 def test_what_cannot_be_asked_is_told_with_what_to_do(office: Path) -> None:

@@ -144,7 +144,11 @@ def assert_one_message(ran: Ran, code: int, *said: str) -> None:
     ("config", "command", "said"),
     [
         ("{}", "flags export --as-of 2026-10-14T17:00:00", "has no zone; add the offset, as in .*07:00"),
-        ("{}", "flags export --as-of yesterday", "not an instant; write it as"),
+        ("{}", "flags export --as-of yesterday", "not an instant; write it as 2026-10-14T17:00:00.07:00$"),
+        ("{}", "flags export --as-of 2026-10-16", "a day without a time; write it as 2026-10-16T00:00:00.07:00$"),
+        ("{}", "flags export --as-of 2026-10-16+07:00", "is not an instant; write it as 2026-10-16T00:00:00.07:00$"),
+        ("{}", "flags export --as-of 2026-10-16Z", "is not an instant; write it as 2026-10-16T00:00:00.07:00$"),
+        ("{}", "flags export --as-of 2026-W42-5", "is not an instant; write it as 2026-10-14T17:00:00.07:00$"),
         ("{}", "flags export --as-of 0001-01-01T00:00:00+14:00", "out of range; give one from 1900 to 2200"),
         ("{}", "flags export --as-of 9999-12-31T23:00:00-05:00", "out of range; give one from 1900 to 2200"),
         ("{}", "-c nowhere.yaml check", "nowhere.yaml does not exist; name the configuration with --config"),
@@ -250,6 +254,15 @@ def test_a_port_in_use_is_said_by_the_demo_which_leaves_nothing(folder: Path, ta
     assert_one_message(ran, 2, f"cannot listen on 127.0.0.1:{taken_port}", "choose another|stop what uses it")
     assert list(folder.iterdir()) == []
     assert postgres_of(folder) == []
+
+
+def test_an_auditor_of_the_embedded_server_is_told_where_it_answers(folder: Path) -> None:
+    configure(folder, "data_dir: data")
+    ran = run("db", "auditor", "thanh_tra", cwd=folder).good()
+    assert re.fullmatch(r"postgresql://thanh_tra:\S+@127\.0\.0\.1:\d+/tthc\n", ran.out)
+    assert (
+        "on this machine only (127.0.0.1), and while `tthc-monitor serve` runs; for auditors at other desks" in ran.err
+    )
 
 
 def test_a_role_name_that_is_none_is_refused(folder: Path, database_address: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -27,6 +28,7 @@ def test_what_would_be_erased_is_told_and_then_it_is(engine: Engine, tmp_path: P
     run("evaluate")
     told = run("audit", "retention", "--dry-run")
     assert "2012-03-05 08:00" in told and "nothing was written" in told
+    assert re.match(r"details of dossiers that ended before \S+ \d\d:\d\d \(Asia/Ho_Chi_Minh\) would be erased", told)
     assert [line.split()[1:6:2] for line in told.splitlines() if "│ 2012" in line] == [
         ["dossiers", "2012", "1"],
         ["observations", "2012", "1"],

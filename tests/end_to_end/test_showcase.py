@@ -19,6 +19,7 @@ from sqlalchemy import Engine, text
 from rules.model import Example, Rule
 from tests.unit.test_rule_examples import RULES
 from tthc_monitor.demo import run_demo, staging
+from tthc_monitor.demo.run import MADE_UP_PAST
 from tthc_monitor.domain.facts import facts_frame
 from tthc_monitor.domain.unit_successors import unit_as_now
 from tthc_monitor.installation import Installation, open_installation
@@ -30,6 +31,7 @@ from tthc_monitor.simulator.stories import Story, local
 from tthc_monitor.store import judgements
 from tthc_monitor.store.database import transaction
 from tthc_monitor.store.units import read_register
+from tthc_monitor.verification import verify
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 BEFORE = datetime(2026, 10, 18, 9, 0, tzinfo=UTC)
@@ -193,9 +195,15 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(made, ignore_errors=True)
 
 
-def test_the_demo_shows_a_dossier_for_every_rule_whose_story_is_over(folder: Path) -> None:
+def test_the_demo_shows_a_dossier_for_every_rule_whose_story_is_over(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run_demo(once=True, out=folder / "out", data_dir=folder, port=0, stop=threading.Event())
+    assert MADE_UP_PAST in capsys.readouterr().err
     with open_installation(load_settings(folder / "tthc-monitor.yaml")) as installation:
+        verdict = verify(installation.engine)
+        assert verdict.sound
+        assert [told for told in verdict.notices if "after their source was seen" in told], "as the summary says"
         found = findings(installation.engine)
         told = staging.stories(installation.settings.rules.packs)
         assert {story.rule for story in told} == {rule.code for rule in RULES}

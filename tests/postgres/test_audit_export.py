@@ -124,6 +124,18 @@ def test_more_rows_than_a_sheet_holds_go_on_upon_the_next(tmp_path: Path) -> Non
     assert table.written.sheets == ("a" * 31, "a" * 29 + " 2", "a" * 29 + " 3") == tuple(book.sheetnames)
     values = [[row[0].value for row in sheet.iter_rows()] for sheet in book]
     assert values == [["n", 0, 1, 2, 3], ["n", 4, 5, 6, 7], ["n", 8]]
+    assert [sheet.auto_filter.ref for sheet in book] == ["A1:A5", "A1:A5", "A1:A2"]
+
+
+def test_a_sheet_prints_across_a_page_and_tells_what_its_columns_mean(world: Engine, tmp_path: Path) -> None:
+    out(world, tmp_path / "x", "xlsx", views=("dossiers",))
+    sheet = openpyxl.load_workbook(tmp_path / "x" / "dossiers.xlsx")["dossiers"]
+    assert (sheet.page_setup.orientation, sheet.page_setup.fitToHeight, sheet.freeze_panes) == ("landscape", 0, "A2")
+    assert sheet.sheet_properties.pageSetUpPr.fitToPage and sheet.print_title_rows == "$1:$1"
+    assert sheet.auto_filter.ref.endswith(str(sheet.max_row))
+    notes = {cell.value: cell.comment.text for cell in sheet[1] if cell.comment}
+    assert notes["unit_code"] and " | " not in "".join(notes.values())
+    assert len(notes) == sheet.max_column
 
 
 def test_a_text_too_long_for_a_cell_is_cut_and_the_manifest_says_so(world: Engine, tmp_path: Path) -> None:

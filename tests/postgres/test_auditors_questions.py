@@ -20,6 +20,8 @@ from sqlalchemy import text
 from tests import conftest
 from tests.house.files import ROOT
 from tests.postgres.inspected import code, on, play
+from tthc_monitor.demo import staging
+from tthc_monitor.settings import RulesSettings
 from tthc_monitor.store.auditors import create_auditor
 from tthc_monitor.store.database import make_engine, transaction
 
@@ -101,6 +103,22 @@ def some(rows: list[Row], *columns: str) -> list[tuple[Any, ...]]:
 def test_there_are_thirty_questions_with_one_query_each() -> None:
     assert sorted(QUESTIONS) == list(range(1, 31))
     assert len(_BLOCK.findall(DOCUMENT.read_text(encoding="utf-8"))) == 30
+
+
+def test_the_codes_named_for_the_demo_are_there() -> None:
+    named = re.search(r"bản trình diễn có thể dùng `'(\S+)'` và hồ sơ `'(\S+)'`", DOCUMENT.read_text(encoding="utf-8"))
+    assert named is not None
+    staged = {
+        (story.unit_code, member.code) for story in staging.stories(RulesSettings().packs) for member in story.members()
+    }
+    assert named.groups() in staged
+
+
+def test_units_are_found_as_the_document_says(inspector: psycopg2.extensions.connection) -> None:
+    [query] = re.findall(r"`(SELECT unit_code, .* FROM units;)`", DOCUMENT.read_text(encoding="utf-8"))
+    with inspector.cursor() as cursor:
+        cursor.execute(query)
+        assert ("H99.01", "Sở Mẫu") in cursor.fetchall()
 
 
 @pytest.mark.parametrize("number", sorted(QUESTIONS))

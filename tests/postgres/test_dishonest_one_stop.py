@@ -18,9 +18,10 @@ from sqlalchemy import Engine
 from rules.loader import load_packs
 from tests.postgres.test_evaluate import judge
 from tests.postgres.test_ledger import query, record, take
+from tthc_monitor.domain.ledger_heads import grouped
 from tthc_monitor.domain.periods import calendar_month
-from tthc_monitor.outputs.tell_tale import TellTale, build_tell_tale, write_csv
-from tthc_monitor.outputs.tell_tale_xlsx import BEHIND, NOT_APPLIED, NUMBERS, write_workbook
+from tthc_monitor.outputs.tell_tale import NOT_APPLIED, TellTale, build_tell_tale, write_csv
+from tthc_monitor.outputs.tell_tale_xlsx import BEHIND, NUMBERS, write_workbook
 from tthc_monitor.settings import RulesSettings
 from tthc_monitor.store.database import transaction
 
@@ -229,5 +230,32 @@ def test_a_month_without_signs_says_so(engine: Engine, tmp_path: Path) -> None:
     with transaction(engine) as connection:
         report = build_tell_tale(connection, OCTOBER, NOW)
     book = openpyxl.load_workbook(write_workbook(report, tmp_path / "x.xlsx"))
-    assert book[NUMBERS]["A5"].value == "Không có."
+    assert book[NUMBERS]["A5"].value == "Chưa có dữ liệu của tháng này."
+    assert book[NUMBERS]["A8"].value == "Mã niêm phong sổ cái: chưa có"
     write_csv(report, tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize(
+    ("month", "said"),
+    [("2026-09", "Chưa có dữ liệu"), ("2026-10", "Không có."), ("2026-11", "Chưa có dữ liệu")],
+)
+def test_a_month_without_data_is_told_from_one_without_signs(engine: Engine, month: str, said: str) -> None:
+    take(engine, dossier("a", "904"), at=on(26))
+    with transaction(engine) as connection:
+        report = build_tell_tale(connection, calendar_month(month, OCTOBER.zone), NOW)
+    assert report.nothing.startswith(said)
+
+
+def test_the_report_ends_with_the_head_of_the_ledger(office: Engine, report: TellTale, tmp_path: Path) -> None:
+    [(link, digits)] = query(office, "SELECT batch_id, chain_hash FROM audit.ledger ORDER BY batch_id DESC LIMIT 1")
+    sheet = openpyxl.load_workbook(write_workbook(report, tmp_path / "x.xlsx"))[NUMBERS]
+    last = sheet.cell(sheet.max_row, 1).value
+    assert last.startswith(f"Mã niêm phong sổ cái (mắt xích số {link}, ngày ") and last.endswith(grouped(digits))
+    assert sheet.column_dimensions["A"].width >= 34
+
+
+def test_the_numbers_are_told_line_by_line_where_a_table_has_no_room(report: TellTale) -> None:
+    lines = list(report.lines())
+    assert f"Phường Mẫu Năm: Kết thúc hàng loạt cuối kỳ: {BULK}" in lines
+    assert len([line for line in lines if "số hồ sơ có dấu hiệu" in line]) == 2
+    assert not [line for line in lines if line.endswith(": 0")]

@@ -161,6 +161,7 @@ def test_messages_are_forgotten_a_week_after_a_good_pull_could_read_them(engine:
     send(engine, "a")
     send(engine, "b", at=START + DAY)
     send(engine, "x", source="khac")
+    pull(engine, "mau", "told", source, now=lambda: START + DAY)
     source.failure = TransientSourceError("gone; try again")
     with pytest.raises(TransientSourceError):
         pull(engine, "mau", "told", source, now=lambda: START + 30 * DAY)

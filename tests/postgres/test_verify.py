@@ -228,8 +228,24 @@ def test_a_head_may_be_written_as_people_copy_it(engine: Engine) -> None:
     for written in (own, own.upper(), ledger_heads.grouped(own), own[:16], own[:17], f" {own[:32]}\n{own[32:]} "):
         assert verify(engine, head=written).sound, written
     other = ("0" if own[0] != "0" else "1") + own[1:]
-    with pytest.raises(LedgerError, match=r"no link of this ledger has the head.*of another system"):
+    said = (
+        "the ledger agrees with itself: 1 links, 1 observations, 0 events, but this head is not proved: no link of this"
+    )
+    with pytest.raises(
+        LedgerError, match=f"^{said} ledger has the head.*of another system.*; compare the digits with"
+    ) as caught:
         verify(engine, head=other).require()
+    assert "broken" not in str(caught.value)
+
+
+def test_a_head_that_is_not_proved_does_not_hide_what_is_broken(engine: Engine) -> None:
+    take(engine, record("a"))
+    with engine.begin() as connection:
+        behind(connection, "UPDATE tthc.observations SET due_current = now()")
+    with pytest.raises(
+        LedgerError, match=r"(?s)^the ledger is broken, first here: link 1 .*also: no link of this ledger"
+    ):
+        verify(engine, head="ab" * 8).require()
 
 
 def test_only_the_first_of_many_are_told_with_how_many_there_are(engine: Engine) -> None:
@@ -240,5 +256,7 @@ def test_only_the_first_of_many_are_told_with_how_many_there_are(engine: Engine)
     with pytest.raises(LedgerError) as caught:
         verify(engine).require()
     lines = str(caught.value).splitlines()
-    assert lines[0].startswith("the ledger is broken, first here: link 3 (source mau, seen 2026-03-04 01:00:00 UTC): ")
+    assert lines[0].startswith(
+        "the ledger is broken, first here: link 3 (source mau, seen 2026-03-04 08:00:00+07:00): "
+    )
     assert len(lines) == 12 and lines[10] == "  and 3 others" and lines[-1].startswith("do not change anything")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -16,12 +17,15 @@ from tthc_monitor.domain.periods import calendar_month
 from tthc_monitor.installation import open_installation
 from tthc_monitor.outbox import require_units
 from tthc_monitor.outputs import wording
-from tthc_monitor.outputs.tell_tale import CAUTION, TellTale, build_tell_tale, write_csv
-from tthc_monitor.outputs.tell_tale_xlsx import NOT_APPLIED, write_workbook
+from tthc_monitor.outputs.sealed import head_line
+from tthc_monitor.outputs.tell_tale import CAUTION, NOT_APPLIED, TellTale, build_tell_tale, write_csv
+from tthc_monitor.outputs.tell_tale_xlsx import write_workbook
 from tthc_monitor.store.database import transaction
 from tthc_monitor.terminal import steps
 
 _FORMS: Final = (".xlsx", ".csv")
+_TABLE_WIDTH: Final = 160
+"""Columns of a terminal below which the headings of the table would take more room than its numbers."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -48,13 +52,27 @@ def audit_report(
             require_units(connection, units)
             report = build_tell_tale(connection, month, installation.now(), units or None)
     typer.echo(f"Dấu hiệu cần kiểm tra, {month.label}, tính đến {wording.instant(report.as_of, month.zone)}")
-    typer.echo("Không có." if report.counts.empty else context.plain(_table(report)))
+    if report.counts.empty:
+        typer.echo(report.nothing)
+    elif context.width() < _TABLE_WIDTH:
+        typer.echo("\n".join(report.lines()))
+    else:
+        typer.echo(context.plain(_table(report)))
     typer.echo(CAUTION)
-    typer.echo(f"Hồ sơ phía sau: SELECT * FROM audit.tell_tale_dossiers WHERE month = '{month.first_day}'")
+    typer.echo(f"Hồ sơ phía sau: {_query(report, units)}")
+    typer.echo(head_line(report.ledger_head))
     if out is not None:
         written = write_csv(report, out) if out.suffix.lower() == ".csv" else (write_workbook(report, out),)
         for path in written:
             typer.echo(str(path))
+
+
+def _query(report: TellTale, units: Sequence[str]) -> str:
+    query = f"SELECT * FROM audit.tell_tale_dossiers WHERE month = '{report.period.first_day}'"
+    if not units:
+        return query
+    codes = ", ".join("'{}'".format(unit.replace("'", "''")) for unit in units)
+    return f"{query} AND unit_code IN ({codes})"
 
 
 def _table(report: TellTale) -> Table:

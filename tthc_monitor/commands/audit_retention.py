@@ -40,7 +40,8 @@ def _told(installation: Installation) -> str:
     due = retention.due(installation)
     ended_before = installation.now() - settings.retention.details
     zone = ZoneInfo(settings.zone)
-    first = f"details of dossiers that ended before {ended_before.astimezone(zone):%Y-%m-%d %H:%M} would be erased"
+    before = f"{ended_before.astimezone(zone):%Y-%m-%d %H:%M} ({settings.zone})"
+    first = f"details of dossiers that ended before {before} would be erased"
     if not due:
         return f"{first}; there is nothing to erase"
     table = Table("table", "year", "rows", "oldest")

@@ -46,11 +46,10 @@ def audit_verify(
 
 def summary(verdict: Verdict) -> str:
     """What a sound ledger holds, and what a head that was asked for proves."""
-    counts = f"{verdict.links:,} links, {verdict.observations:,} observations, {verdict.events:,} events"
     if verdict.newest is None:
-        return f"the ledger holds: {counts}"
+        return f"the ledger holds: {verdict.counts}"
     lines = [
-        f"the ledger holds: {counts}",
+        f"the ledger holds: {verdict.counts}",
         f"head: {grouped(verdict.newest.chain_hash.hex())} ({told(verdict.newest)})",
     ]
     if verdict.known is not None:

@@ -23,10 +23,14 @@ def settings() -> Settings:
     return load_settings(_config["path"])
 
 
+def width() -> int:
+    """Columns that a table has: those of the terminal, or enough where there is none."""
+    return type(console)().width if sys.stdout.isatty() else 240
+
+
 def plain(table: Table) -> str:
     """A table as text: as wide as the terminal, or wide enough where there is none."""
-    width = None if sys.stdout.isatty() else 240
-    plain_console = type(console)(width=width, highlight=False, no_color=not sys.stdout.isatty())
+    plain_console = type(console)(width=width(), highlight=False, no_color=not sys.stdout.isatty())
     with plain_console.capture() as captured:
         plain_console.print(table)
     return captured.get().rstrip()

@@ -46,6 +46,12 @@ QUERY = (
 )
 
 
+MADE_UP_PAST = (
+    "tthc-monitor audit verify tells of links that were linked long after they were seen, for the demo makes up its past when "
+    "it first starts"
+)
+
+
 @dataclass(frozen=True)
 class Outputs:
     """The files that a demonstration leaves."""
@@ -122,6 +128,7 @@ def _print_once(outputs: Outputs, kept: Path | str | None) -> None:
         console.print(f"{name:8} {path}", soft_wrap=True, highlight=False)
     if kept is not None:
         console.print(f"explain  {_explain(kept)}", soft_wrap=True, highlight=False)
+        console.print(f"verify   {MADE_UP_PAST}", soft_wrap=True, highlight=False)
 
 
 def _explain(configuration: Path | str) -> str:
@@ -168,6 +175,7 @@ def _print_summary(installation: Installation, outputs: Outputs, url: str, audit
         f"[bold]settings[/bold]  {installation.settings.document.file}",
         "[bold]explain[/bold]   one dossier for every rule, by the rule's code (tthc-monitor rules list):",
         f"          [italic]{_explain(installation.settings.document.file)}[/italic]",
+        f"[bold]verify[/bold]    {MADE_UP_PAST}",
         "",
         "It goes on pulling every 10 seconds. Stop it with Ctrl-C.",
     ]

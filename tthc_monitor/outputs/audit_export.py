@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -184,7 +184,8 @@ def _write(order: Order, seen: Snapshot, part: Part, workshop: Path, shown: Call
     columns = describe(seen.connection, part.sql)
     path = workshop / _file(order, part)
     rows = shown(path.name)
-    table = _table(order, part, path, columns)
+    comments = column_comments(seen.connection, part.view) if part.view else {}
+    table = _table(order, part, path, columns, comments)
     try:
 
         def take(frame: pl.DataFrame) -> None:
@@ -196,7 +197,6 @@ def _write(order: Order, seen: Snapshot, part: Part, workshop: Path, shown: Call
     except BaseException:
         table.abandon()
         raise
-    comments = column_comments(seen.connection, part.view) if part.view else {}
     return ExportedFile(
         file=path.name,
         sha256=digest(path),
@@ -219,12 +219,13 @@ def _write(order: Order, seen: Snapshot, part: Part, workshop: Path, shown: Call
     )
 
 
-def _table(order: Order, part: Part, path: Path, columns: Sequence[ReadColumn]) -> Table:
+def _table(order: Order, part: Part, path: Path, columns: Sequence[ReadColumn], comments: Mapping[str, str]) -> Table:
     if order.format == "csv":
         return CsvTable(path, columns, order.zone, bom=order.byte_order_mark)
     if order.format == "parquet":
         return ParquetTable(path, columns)
-    return WorkbookTable(path, part.name, columns, order.zone)
+    vietnamese = {name: comment.partition(" | ")[0] for name, comment in comments.items()}
+    return WorkbookTable(path, part.name, columns, order.zone, notes=vietnamese)
 
 
 def _type(column: ReadColumn) -> str:

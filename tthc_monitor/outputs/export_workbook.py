@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +23,7 @@ LONGEST_CELL: Final = 32_767
 """Characters that a cell of Excel holds."""
 
 _LONGEST_NAME: Final = 31
+_A4: Final = 9
 _WHOLE: Final = 10**15
 """Excel keeps fifteen digits of a number; longer ones become texts."""
 
@@ -43,18 +44,27 @@ _Write = Callable[[Worksheet, int, int, Any, Format], object]
 class WorkbookTable:
     """Texts are text cells in the format "Text", never formulas; codes keep their zeros; instants are dates in the zone
     that the heading names, to the millisecond. Numbers of more than fifteen digits, days before March 1900, and days and
-    instants without end are texts.
+    instants without end are texts. Printed, a sheet is as wide as an A4 page across.
 
     Args:
         name: of the sheet; further ones are numbered.
         sheet_rows: rows below the headings of one sheet.
+        notes: what columns mean, by name; shown over their headings.
     """
 
     def __init__(
-        self, path: Path, name: str, columns: Sequence[ReadColumn], zone: str, *, sheet_rows: int = SHEET_ROWS
+        self,
+        path: Path,
+        name: str,
+        columns: Sequence[ReadColumn],
+        zone: str,
+        *,
+        sheet_rows: int = SHEET_ROWS,
+        notes: Mapping[str, str] | None = None,
     ) -> None:
         self.written = Written()
         self._name, self._columns, self._zone, self._sheet_rows = name, columns, zone, sheet_rows
+        self._notes = notes or {}
         # constant_memory: a row is on the disk when the next begins.
         options = {
             "constant_memory": True, "strings_to_formulas": False, "strings_to_numbers": False, "strings_to_urls": False,
@@ -87,6 +97,7 @@ class WorkbookTable:
         )
         for row in cells.iter_rows():
             if self._row == self._sheet_rows:
+                self._finish_sheet()
                 self._sheet, self._row = self._next_sheet(), 0
             self._row += 1
             self._write(row)
@@ -94,6 +105,7 @@ class WorkbookTable:
 
     def close(self) -> None:
         """Write the workbook."""
+        self._finish_sheet()
         self._workbook.close()
 
     def abandon(self) -> None:
@@ -122,8 +134,19 @@ class WorkbookTable:
         for position, (column, title) in enumerate(zip(self._columns, titles(self._columns, self._zone), strict=True)):
             sheet.set_column(position, position, _WIDTHS[column.kind])
             sheet.write_string(0, position, title[:LONGEST_CELL], self._head)
+            if column.name in self._notes:
+                sheet.write_comment(0, position, self._notes[column.name][:LONGEST_CELL], {"x_scale": 2})
         sheet.freeze_panes(1, 0)
+        sheet.set_landscape()
+        sheet.set_paper(_A4)
+        sheet.fit_to_pages(1, 0)
+        sheet.repeat_rows(0)
         return sheet
+
+    def _finish_sheet(self) -> None:
+        """A filter over the rows that the sheet has got."""
+        if self._columns:
+            self._sheet.autofilter(0, 0, self._row, len(self._columns) - 1)
 
 
 def _writer(column: ReadColumn) -> _Write:

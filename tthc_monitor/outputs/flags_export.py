@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, date, datetime
 from typing import Final, Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ Format = Literal["csv", "json"]
 VERDICTS: Final = ("late", "on_time", "open_overdue", "open_in_time", "cannot_tell", "not_received")
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 2200
+_EXAMPLE: Final = "2026-10-14T17:00:00+07:00"
 _FIRST, _LAST = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in HORIZON)
 
 _SCHEMA: Final = {
@@ -42,19 +44,36 @@ def parse_instant(value: str, now: datetime) -> datetime:
     """An instant as typed on the command line: ``now``, or ISO 8601 with an offset.
 
     Raises:
-        ConfigError: it is not an instant, has no offset, or lies centuries away.
+        ConfigError: it is not an instant, is a day without a time, has no offset, or lies centuries away.
     """
     if value == "now":
         return now
     try:
         instant = datetime.fromisoformat(value)
     except ValueError:
-        raise ConfigError(f"'{value}' is not an instant; write it as 2026-10-14T17:00:00+07:00") from None
+        raise ConfigError(f"'{value}' is not an instant; write it as {_example(value)}") from None
+    if not re.search(r"\d[Tt ]\d", value):
+        # Python takes any character between day and time, so that the offset behind a day alone would be its time.
+        wrong = "is a day without a time" if _is_day(value) else "is not an instant"
+        raise ConfigError(f"'{value}' {wrong}; write it as {_example(value)}")
     if instant.tzinfo is None:
         raise ConfigError(f"'{value}' has no zone; add the offset, as in {value}+07:00")
     if not _FIRST_YEAR <= instant.year <= _LAST_YEAR:
         raise ConfigError(f"the year of '{value}' is out of range; give one from {_FIRST_YEAR} to {_LAST_YEAR}")
     return instant
+
+
+def _example(value: str) -> str:
+    """How the instant is to be written: on the day that was given, when that can be read."""
+    day = value[: len("2026-10-16")]
+    return f"{day}T00:00:00+07:00" if _is_day(day) else _EXAMPLE
+
+
+def _is_day(value: str) -> bool:
+    try:
+        return date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        return False
 
 
 def verdicts(connection: Connection, as_of: datetime, calendar: WorkCalendar) -> pl.DataFrame:

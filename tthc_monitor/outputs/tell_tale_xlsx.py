@@ -12,19 +12,22 @@ from xlsxwriter.worksheet import Worksheet
 
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.report_styles import Styles, print_setup, row_height
-from tthc_monitor.outputs.tell_tale import CAUTION, INSTANTS, TellTale
+from tthc_monitor.outputs.sealed import head_line
+from tthc_monitor.outputs.tell_tale import CAUTION, INSTANTS, NOT_APPLIED, TellTale
 from tthc_monitor.outputs.whole_file import looks_like_formula, write_whole
 
 NUMBERS: Final = "Dấu hiệu"
 BEHIND: Final = "Hồ sơ"
-NOT_APPLIED: Final = "chưa áp dụng"
 MAX_ROWS: Final = 200_000
 """Rows of the second sheet; how many more there are is said beneath."""
 
 _HEAD: Final = 3
+_UNIT_WIDTH: Final = 34
+"""In characters; LibreOffice needs more than Excel for the same name."""
+
 _FIRST_EXCEL_YEAR: Final = 1900
 _LIST: Final = {
-    "unit": ("Đơn vị", 26),
+    "unit": ("Đơn vị", _UNIT_WIDTH),
     "figure_name": ("Dấu hiệu", 30),
     "code": ("Mã hồ sơ", 24),
     "procedure": ("Thủ tục hành chính", 40),
@@ -67,7 +70,7 @@ def _numbers(sheet: Worksheet, styles: Styles, report: TellTale) -> None:
     absent = styles.cell(italic=True, align="center", font_color="#7F7F7F")
     titles = ["Đơn vị", *(figure.title for figure in report.figures), "Số hồ sơ có dấu hiệu"]
     for column, title in enumerate(titles):
-        sheet.set_column(column, column, 30 if column == 0 else 14)
+        sheet.set_column(column, column, _UNIT_WIDTH if column == 0 else 14)
         sheet.write_string(_HEAD, column, title, head)
     sheet.set_row(_HEAD, 84)
     first = _first_rows(report)
@@ -75,7 +78,7 @@ def _numbers(sheet: Worksheet, styles: Styles, report: TellTale) -> None:
         zip(report.counts["unit_code"], report.unit_labels(), strict=True), start=_HEAD + 1
     ):
         _text(sheet, row, 0, label, styles)
-        sheet.set_row(row, row_height([(label, 30)]))
+        sheet.set_row(row, row_height([(label, _UNIT_WIDTH)]))
         for column, figure in enumerate(report.figures, start=1):
             value = report.counts[figure.name].iloc[row - _HEAD - 1]
             behind = first.get((unit, figure.name))
@@ -90,11 +93,12 @@ def _numbers(sheet: Worksheet, styles: Styles, report: TellTale) -> None:
         sheet.write_number(row, last, int(report.counts["dossiers"].iloc[row - _HEAD - 1]), count)
     below = _HEAD + 1 + len(report.counts)
     if report.counts.empty:
-        sheet.merge_range(below, 0, below, last, "Không có.", styles.cell(align="center", italic=True))
+        sheet.merge_range(below, 0, below, last, report.nothing, styles.cell(align="center", italic=True))
     else:
         _totals(sheet, styles, report, below)
     sheet.merge_range(below + 2, 0, below + 2, last, CAUTION, styles(italic=True, text_wrap=True, valign="top"))
-    sheet.set_row(below + 2, row_height([(CAUTION, 30 + 14 * last)]))
+    sheet.set_row(below + 2, row_height([(CAUTION, _UNIT_WIDTH + 14 * last)]))
+    sheet.merge_range(below + 3, 0, below + 3, last, head_line(report.ledger_head), styles(font_size=10))
     sheet.freeze_panes(_HEAD + 1, 1)
     print_setup(sheet)
     sheet.repeat_rows(_HEAD)

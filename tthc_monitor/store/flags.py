@@ -87,7 +87,7 @@ def replace_flags(
     connection.execute(text("ANALYZE differing"))
     closed = connection.execute(
         text(
-            "UPDATE tthc.flags h SET believed_to = :at FROM differing d "
+            "UPDATE tthc.flags h SET believed_to = greatest(:at, h.believed_from) FROM differing d "
             "WHERE h.dossier_id = d.dossier_id AND h.flag_id = d.flag_id AND h.believed_to IS NULL"
         ),
         {"at": at},
