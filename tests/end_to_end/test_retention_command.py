@@ -6,22 +6,19 @@ import re
 from pathlib import Path
 
 from sqlalchemy import Engine
-from typer.testing import CliRunner
 
+from tests.end_to_end import program
 from tests.postgres.test_ledger import query, record, take
 from tests.postgres.test_retention import LONG_AGO
-from tthc_monitor.cli import app
 
 
 def test_what_would_be_erased_is_told_and_then_it_is(engine: Engine, tmp_path: Path) -> None:
-    config = tmp_path / "x.yaml"
+    config = tmp_path / "tthc-monitor.yaml"
     url = engine.url.render_as_string(hide_password=False)
     config.write_text(f"database: {{url: '{url}'}}\nretention: {{runs: 36500d}}\n", encoding="utf-8")
 
     def run(*words: str) -> str:
-        done = CliRunner().invoke(app, ["--config", str(config), *words])
-        assert done.exit_code == 0, done.output
-        return done.output
+        return program.run(*words, cwd=tmp_path).good().out
 
     take(engine, record("xong", status=9, finished_at=LONG_AGO), record("mo"), at=LONG_AGO)
     assert "there is nothing to erase" in run("audit", "retention", "--dry-run"), "it is not judged yet"
