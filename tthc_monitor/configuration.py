@@ -7,6 +7,7 @@ import os
 import pwd
 import socket
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from hashlib import sha256
 from importlib.metadata import version
@@ -61,7 +62,7 @@ def configuration(settings: Settings, rules: Sequence[Rule]) -> Mapping[Aspect, 
     found: Items = {}
     for path, name, value in _leaves(whole, "", ""):
         found[_unused(path, found)] = _shown(name, value, secrets)
-    found |= _applicant_key(settings)
+    found |= _applicant_keys(settings)
     calendar = settings.calendar.model_dump(mode="json", by_alias=True, exclude_none=True)
     return {
         "settings": found,
@@ -88,15 +89,15 @@ def _file(folder: str, name: str, base_dir: Path) -> Disclosed:
     return Disclosed(f"sha256 {sha256(content).hexdigest()}")
 
 
-def _applicant_key(settings: Settings) -> Items:
-    """Whether the key of the applicant hash is another one; where it cannot be read, who needs it will tell."""
-    if settings.applicant_key_file is None:
-        return {}
-    try:
-        key = (settings.base_dir / settings.applicant_key_file).read_bytes()
-    except OSError:
-        return {}
-    return {"applicant_key": Disclosed(HIDDEN, key.hex())}
+def _applicant_keys(settings: Settings) -> Items:
+    """Whether a key of the applicant hash is another one; where it cannot be read, who needs it will tell."""
+    named = {"applicant_key": settings.applicant_key_file} if settings.applicant_key_file is not None else {}
+    named |= {f"applicant_key[{key.id or key.file}]": key.file for key in settings.applicant_keys}
+    found: Items = {}
+    for path, file in named.items():
+        with suppress(OSError):
+            found[path] = Disclosed(HIDDEN, (settings.base_dir / file).read_bytes().hex())
+    return found
 
 
 def _secrets(settings: Settings) -> Iterator[str]:

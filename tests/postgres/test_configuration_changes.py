@@ -201,6 +201,16 @@ def test_the_key_of_applicants_is_told_when_it_is_another(office: Office) -> Non
     assert office.start() == [("settings", "applicant_key", "(secret)", "(secret, changed)")]
 
 
+def test_each_key_of_applicants_is_told_when_it_is_another(office: Office) -> None:
+    first, second = (office.folder / name for name in ("a.key", "b.key"))
+    first.write_bytes(b"k" * 32)
+    second.write_bytes(b"m" * 32)
+    office.written["applicant_keys"] = [{"file": "a.key"}, {"file": "b.key", "id": "2027", "from": "2027-01-01"}]
+    assert {"applicant_key[a.key]", "applicant_key[2027]"} <= {row[1] for row in office.start()}
+    second.write_bytes(b"n" * 32)
+    assert office.start() == [("settings", "applicant_key[2027]", "(secret)", "(secret, changed)")]
+
+
 def test_whatever_judges_or_pulls_puts_the_configuration_on_record_first(office: Office) -> None:
     office.written["report"] = {"day": 7}
     settings = office.settings()
