@@ -1,0 +1,14 @@
+"""What the metrics are read from: totals that never fall, and a snapshot of what is open."""
+
+revision = "0021"
+down_revision = "0020"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
