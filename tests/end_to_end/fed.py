@@ -421,6 +421,7 @@ class SqlFed:
         self._written: States = {}
         self._gone: set[str] = set()
         self._held: Any = None
+        self._late: set[str] = set()
         self._servers_clock = postgresql._CLOCK
         columns = ", ".join(f"{name} text" for name in FIELDS)
         self._run("CREATE SCHEMA nguon")
@@ -451,10 +452,14 @@ class SqlFed:
             row["so"]: row for row in map(row_of, self._world.dossiers_at(self.clock())) if row["so"] not in self._gone
         }
         changed = [row for key, row in now.items() if self._written.get(key) != row]
+        if self._fault == "locked" or not self._late.isdisjoint(row["so"] for row in changed):
+            # What another transaction of the source holds, the source itself does not write beside it.
+            self._let_go()
         late = changed[:2] if self._fault == "late_commit" and self._held is None else []
-        names = ", ".join(FIELDS)
+        columns = [self._column(name) for name in FIELDS]
+        names = ", ".join(columns)
         values = ", ".join(f":{name}" for name in FIELDS)
-        updates = ", ".join(f"{name} = excluded.{name}" for name in (*FIELDS, "sua"))
+        updates = ", ".join(f"{name} = excluded.{name}" for name in (*columns, "sua"))
         statement = text(
             f"INSERT INTO nguon.ho_so ({names}, sua) VALUES ({values}, CASE WHEN :unknown THEN NULL ELSE :now END) "
             f"ON CONFLICT (so) DO UPDATE SET {updates}"
@@ -466,6 +471,7 @@ class SqlFed:
         if late:
             self._held = self._engine.connect()
             self._held.execute(statement, given(late))
+            self._late = {row["so"] for row in late}
         rest = [row for row in changed if row not in late]
         if rest:
             with transaction(self._engine) as connection:
@@ -476,7 +482,17 @@ class SqlFed:
             self._held = self._engine.connect()
             self._held.execute(text("LOCK TABLE nguon.ho_so IN ACCESS EXCLUSIVE MODE"))
 
+    def _column(self, field: str) -> str:
+        return "tinh_trang" if field == "trang_thai" and self._fault == "column_gone" else field
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            self._held.commit()
+            self._held.close()
+        self._held, self._late = None, set()
+
     def strike(self, fault: str, *, lasting: bool = False) -> None:
+        self.heal()
         self._fault = fault
         if fault == "column_gone":
             self._run("ALTER TABLE nguon.ho_so RENAME trang_thai TO tinh_trang")
@@ -486,11 +502,9 @@ class SqlFed:
     def heal(self) -> None:
         if self._fault == "column_gone":
             self._run("ALTER TABLE nguon.ho_so RENAME tinh_trang TO trang_thai")
-        if self._held is not None:
-            self._held.commit()
-            self._held.close()
+        self._let_go()
         self._gone = set()
-        self._fault = self._held = None
+        self._fault = None
 
     def truth(self) -> States:
         self.advance("truth")
