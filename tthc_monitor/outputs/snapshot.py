@@ -131,10 +131,11 @@ WITH open AS MATERIALIZED (
            count(*) FILTER (WHERE due_soon) AS due_soon, count(*) FILTER (WHERE supplement) AS supplement
     FROM state WHERE is_dossier GROUP BY 1, 2
 ), finding AS (
-    SELECT o.unit_code, f.rule_version_id, count(DISTINCT f.dossier_id) AS dossiers
+    -- Of one rule no two findings of a dossier stand at once.
+    SELECT o.unit_code, f.rule_version_id, count(*) AS dossiers
     FROM standing f JOIN open o USING (dossier_id) GROUP BY 1, 2
 ), returned AS (
-    SELECT coalesce(d.unit_code, '') AS unit_code, count(DISTINCT d.dossier_id) AS dossiers
+    SELECT coalesce(d.unit_code, '') AS unit_code, count(*) AS dossiers
     FROM tthc.flags f JOIN tthc.rule_versions r USING (rule_version_id) JOIN tthc.dossiers d USING (dossier_id)
     WHERE r.rule_code = 'returned' AND f.believed_to IS NULL AND f.ends_at = 'infinity' AND d.kind = 'dossier'
       AND f.starts_at >= %(month)s AND f.starts_at <= %(now)s
