@@ -1,5 +1,7 @@
 """What the metrics are read from: totals that never fall, and a snapshot of what is open."""
 
+from alembic import op
+
 revision = "0021"
 down_revision = "0020"
 branch_labels = None
@@ -7,8 +9,11 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    op.execute(
+        "CREATE TABLE tthc.metric_totals (metric text NOT NULL, labels text[] NOT NULL, value double precision NOT NULL, "
+        "PRIMARY KEY (metric, labels))"
+    )
 
 
 def downgrade() -> None:
-    pass
+    op.execute("DROP TABLE tthc.metric_totals")

@@ -36,6 +36,7 @@ EXPECTED: Final = {
     **dict.fromkeys(("flags", "evaluations"), KEEP),
     **dict.fromkeys(("dossiers", "sources", "units", "sectors", "procedures", "pull_runs"), KEEP),
     "metric_snapshot_taken": KEEP,
+    "metric_totals": KEEP,
     **dict.fromkeys(("pending_dossiers", "pending_evaluations", "unit_successions_now"), QUEUE),
     **dict.fromkeys(("rejects", "unknown_codes", "inbox"), QUEUE),
     **dict.fromkeys(("lawful_dues", "missing", "job_runs", "metric_snapshot", "deliveries"), ALL),

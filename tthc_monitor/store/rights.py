@@ -115,6 +115,7 @@ TABLES: Final[Mapping[str, Rights]] = {
     "deliveries": Rights(_SCRATCH, Rows.NONE),
     "metric_snapshot": Rights(_SCRATCH, Rows.UNIT),
     "metric_snapshot_taken": Rights(_STATE),
+    "metric_totals": Rights(_STATE),
     # What only migrations and administrators write.
     "statuses": Rights("SELECT"),
     "alembic_version": Rights("SELECT"),
