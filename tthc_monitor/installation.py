@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -24,6 +24,7 @@ from tthc_monitor.configuration import author, configuration, program_version
 from tthc_monitor.domain.applicant_keys import ApplicantKey
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.domain.lawful_due import Limits
+from tthc_monitor.domain.stopping import Stop
 from tthc_monitor.privacy_settings import key_in_force
 from tthc_monitor.settings import Settings, SourceSettings
 from tthc_monitor.store import embedded, migrate, roles
@@ -53,6 +54,10 @@ class Installation:
     rules: Sequence[Rule]
     now: Clock
     data_dir: Path
+    stop: Stop = field(default_factory=Stop, repr=False, compare=False)
+    """Asks what is under way to end early."""
+    lease_clock: Clock | None = None
+    """What leases of jobs are measured by; None: the clock of the database server, the same for all processes."""
     _recorded: threading.Event = field(default_factory=threading.Event, init=False, repr=False, compare=False)
 
     def record_configuration(self, person: str | None = None) -> None:
@@ -70,6 +75,12 @@ class Installation:
         with transaction(self.engine) as connection:
             record_configuration(connection, found, author(person), program_version())
         self._recorded.set()
+
+    def stopped_by(self, stop: Stop) -> Installation:
+        """The same, for a part of the work that can be asked to end by itself."""
+        part = replace(self, stop=stop)
+        object.__setattr__(part, "_recorded", self._recorded)
+        return part
 
     def connector(self, source: SourceSettings) -> Connector:
         """A connector for one of its sources, with its inbox; see :func:`make_connector`."""
@@ -171,11 +182,14 @@ def _bring_up(settings: Settings, engine: Engine) -> None:
 
 @contextmanager
 def open_installation(
-    settings: Settings, *, now: Clock = system_clock, fast_and_unsafe: bool = False
+    settings: Settings, *, now: Clock = system_clock, fast_and_unsafe: bool = False, stop: Stop | None = None
 ) -> Iterator[Installation]:
     """Everything at hand to work, with the rights of the service and no more.
 
     Our own database is migrated on the way; somebody else's must be at the newest migration already.
+
+    Args:
+        stop: what asks the work to end early.
 
     Raises:
         ConfigError: wrong rules or settings.
@@ -186,7 +200,7 @@ def open_installation(
         _bring_up(settings, engine)
         with transaction(engine) as connection:
             roles.require_service(connection)
-        yield Installation(settings, engine, rules, now, data_dir(settings))
+        yield Installation(settings, engine, rules, now, data_dir(settings), stop or Stop())
 
 
 def receive_token(settings: Settings, source: SourceSettings) -> SecretStr | None:
