@@ -40,10 +40,10 @@ class Claim:
     lease: timedelta
     clock: LeaseClock | None = None
 
-    @property
-    def _key(self) -> dict[str, object]:
-        now = None if self.clock is None else self.clock()
-        return {"job": self.job, "slot": self.slot, "attempt": self.attempt, "lease_now": now}
+
+def _key(held: Claim) -> dict[str, object]:
+    now = None if held.clock is None else held.clock()
+    return {"job": held.job, "slot": held.slot, "attempt": held.attempt, "lease_now": now}
 
 
 def claim(
@@ -100,7 +100,7 @@ def renew(connection: Connection, held: Claim) -> bool:
     return (
         connection.execute(
             text(f"UPDATE tthc.job_runs SET lease_until = {_NOW} + :lease WHERE {_OURS}"),
-            {**held._key, "lease": held.lease},
+            {**_key(held), "lease": held.lease},
         ).rowcount
         == 1
     )
@@ -114,7 +114,7 @@ def finish(connection: Connection, held: Claim, now: datetime, error: str | None
     """
     ours = connection.execute(
         text(f"UPDATE tthc.job_runs SET finished_at = :now, outcome = :outcome, detail = :error WHERE {_OURS}"),
-        {**held._key, "now": now, "outcome": "ok" if error is None else "failed", "error": storable(error)},
+        {**_key(held), "now": now, "outcome": "ok" if error is None else "failed", "error": storable(error)},
     ).rowcount
     connection.execute(
         text(
@@ -140,7 +140,7 @@ def give_back(connection: Connection, held: Claim, why: str, after: timedelta, *
                 "UPDATE tthc.job_runs SET outcome = :outcome, detail = :why, "
                 f"lease_until = {_NOW} + :after WHERE {_OURS}"
             ),
-            {**held._key, "outcome": "failed" if failed else None, "why": storable(why), "after": after},
+            {**_key(held), "outcome": "failed" if failed else None, "why": storable(why), "after": after},
         ).rowcount
         == 1
     )
@@ -155,7 +155,7 @@ def close_dead(connection: Connection, held: Claim, now: datetime) -> int:
             "WHERE job = :job AND scheduled_for <> :slot AND finished_at IS NULL AND outcome IS NULL AND detail IS NULL "
             f"AND lease_until < {_NOW}"
         ),
-        {**held._key, "now": now},
+        {**_key(held), "now": now},
     ).rowcount
 
 
