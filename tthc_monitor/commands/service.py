@@ -37,13 +37,20 @@ def serve(settings: Settings, role: Role, stop: Stop) -> None:
         face = _Face(installation, role)
         with WebServer(face.app, settings.serve.host, settings.serve.port) as web:
             face.scheduler = None if role == "web" else start_scheduler(installation)
-            console.print(f"serving on {web.url}", highlight=False)
             log.info("serving", url=web.url, role=role, process=process_name())
+            _tell(f"serving on {web.url}")
             stop.wait()
-            console.print("stopping; Ctrl-C or SIGTERM again does not wait for running jobs", soft_wrap=True)
+            log.info("stopping", role=role, process=process_name())
+            _tell("stopping; Ctrl-C or SIGTERM again does not wait for running jobs")
             if face.scheduler is not None:
                 face.scheduler.shutdown()
             log.info("stopped", role=role, process=process_name())
+
+
+def _tell(words: str) -> None:
+    """A line for people; anywhere but on a terminal each line is one of JSON."""
+    if console.is_terminal:
+        console.print(words, soft_wrap=True, highlight=False)
 
 
 class _Face:
