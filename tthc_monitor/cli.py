@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.table import Table
 
 from rules.examples import check_example
 from rules.loader import load_packs, parse_pack
-from tthc_monitor import jobs, judging, outbox
-from tthc_monitor.commands import audit, calendar, context, metrics, procedures, report, rules, sources, units
+from tthc_monitor import judging, outbox
+from tthc_monitor.commands import (
+    audit,
+    calendar,
+    context,
+    jobs,
+    metrics,
+    procedures,
+    report,
+    rules,
+    service,
+    sources,
+    units,
+)  # fmt: skip
+from tthc_monitor.commands.signals import stop_on_signals
 from tthc_monitor.demo import run_demo
 from tthc_monitor.domain.calendar_decreed import warnings
 from tthc_monitor.domain.calendars import CalendarSpec
@@ -40,25 +50,22 @@ from tthc_monitor.installation import (
 )
 from tthc_monitor.outputs import flags_export
 from tthc_monitor.outputs.transports import DirectoryTransport
-from tthc_monitor.scheduler import start_scheduler
-from tthc_monitor.serving import WebServer, allow_open_files
 from tthc_monitor.settings import DEFAULT_FILE, Settings, SourceSettings, shipped_calendar
 from tthc_monitor.store import migrate
 from tthc_monitor.store.auditors import create_auditor, not_logged
 from tthc_monitor.store.database import transaction
 from tthc_monitor.store.logins import create_service
 from tthc_monitor.terminal import console, set_up_logging, steps
-from tthc_monitor.web import make_app, make_doors, require_doors, scrape_settings
+from tthc_monitor.web import require_doors
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 db = typer.Typer(no_args_is_help=True, help="The database: migrations, logins for the service and for auditors.")
 flags = typer.Typer(no_args_is_help=True, help="Verdicts and findings.")
 digest = typer.Typer(no_args_is_help=True, help="The morning mail.")
-jobs_app = typer.Typer(no_args_is_help=True, help="What the service does by itself.")
 for name, part in (
     ("db", db), ("sources", sources.app), ("rules", rules.app), ("flags", flags),
-    ("digest", digest), ("report", report.app), ("jobs", jobs_app),
-    ("metrics", metrics.app), ("audit", audit.app), ("calendar", calendar.app), ("procedures", procedures.app), ("units", units.app),
+    ("digest", digest), ("report", report.app), ("jobs", jobs.app), ("metrics", metrics.app),
+    ("audit", audit.app), ("calendar", calendar.app), ("procedures", procedures.app), ("units", units.app),
 ):  # fmt: skip
     app.add_typer(part, name=name)
 
@@ -67,14 +74,16 @@ _INTERRUPTED = 130
 
 @app.callback()
 def _common(
+    called: typer.Context,
     config: Annotated[
         Path, typer.Option("--config", "-c", envvar="TTHC_CONFIG", help="The configuration file.")
     ] = Path(DEFAULT_FILE),
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], typer.Option(help="What the log on standard error tells.")
-    ] = "warning",
+        Literal["debug", "info", "warning", "error"] | None,
+        typer.Option(help="What the log on standard error tells; by default of serve info, else warning."),
+    ] = None,
 ) -> None:
-    set_up_logging(log_level)
+    set_up_logging(log_level or ("info" if called.invoked_subcommand == "serve" else "warning"))
     context.use_configuration(config)
 
 
@@ -86,45 +95,18 @@ def demo(
     port: Annotated[int, typer.Option(help="Port of the pages; 0 takes a free one.", min=0, max=65535)] = 9766,
 ) -> None:
     """Show everything against a simulated one-stop system; needs no configuration."""
-    run_demo(once=once, out=out, data_dir=data_dir, port=port, stop=_stop_on_signals())
+    run_demo(once=once, out=out, data_dir=data_dir, port=port, stop=stop_on_signals())
 
 
 @app.command()
-def serve() -> None:
-    """Run the service: pull, judge, send and show, until stopped."""
-    stop = _stop_on_signals()
-    allow_open_files()
-    with open_installation(context.settings()) as installation:
-        installation.record_configuration()
-        part = installation.settings.serve
-        pages = make_app(
-            installation.engine,
-            scrape_settings(installation),
-            doors=make_doors(installation),
-        )
-        with WebServer(pages, part.host, part.port) as web:
-            scheduler = start_scheduler(installation)
-            console.print(f"serving on {web.url}", highlight=False)
-            stop.wait()
-            console.print("stopping; Ctrl-C or SIGTERM again does not wait for running jobs", soft_wrap=True)
-            scheduler.shutdown()
-
-
-def _stop_on_signals() -> threading.Event:
-    """An event that Ctrl-C and SIGTERM set; a second one of either ends the program without waiting for jobs."""
-    stop, at_once = threading.Event(), threading.Event()
-
-    def handle(_number: int, _frame: object) -> None:
-        if not stop.is_set():
-            stop.set()
-        elif not at_once.is_set():
-            # Once only: what is cleaned up on the way out, a third signal must not leave half done.
-            at_once.set()
-            raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, handle)
-    signal.signal(signal.SIGTERM, handle)
-    return stop
+def serve(
+    role: Annotated[
+        service.Role,
+        typer.Option(help="web: pages, doors and metrics, no jobs; worker: jobs, with health pages only; all: both."),
+    ] = "all",
+) -> None:
+    """Run the service: pull, judge, send and show, until stopped. Any number of them may share a database."""
+    service.serve(context.settings(), role, stop_on_signals())
 
 
 @app.command()
@@ -332,25 +314,6 @@ def digest_send() -> None:
     """Send today's digests to those who have not had them, and tell what came of each."""
     with open_installation(context.settings()) as installation:
         outbox.send_digests(installation, lambda address, outcome: typer.echo(f"{address}: {outcome}"), again=True)
-
-
-@jobs_app.command("list")
-def jobs_list() -> None:
-    """List the jobs, when they run, and when each last succeeded."""
-    with open_installation(context.settings()) as installation, transaction(installation.engine) as connection:
-        last: dict[str, datetime] = dict(
-            connection.exec_driver_sql("SELECT job, max(finished_at) FROM job_runs WHERE outcome = 'ok' GROUP BY 1")
-            .tuples()
-            .all()
-        )
-        zone = ZoneInfo(installation.settings.zone)
-        table = Table("job", "when", "last success")
-        for job in jobs.all_jobs(installation):
-            done = last.get(job.name)
-            table.add_row(
-                job.name, str(job.schedule), f"{done.astimezone(zone):%Y-%m-%d %H:%M:%S}" if done else "never"
-            )
-    typer.echo(context.plain(table))
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ difference can touch is judged again.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -21,6 +22,7 @@ from rules.grounds import Grounds, derived, facts_needed, judge_all, judge_deriv
 from rules.model import Rule
 from rules.registry import KINDS
 from tthc_monitor.domain.facts import DERIVED_FROM, facts_frame
+from tthc_monitor.domain.stopping import Check, never
 from tthc_monitor.findings import DESCRIBED, flags_of
 from tthc_monitor.store import grounds as versions
 from tthc_monitor.store import groups, judgements, lawful_dues, runs, selection
@@ -79,6 +81,7 @@ def evaluate(
     everything: bool = False,
     order: Order | None = None,
     progress: Callable[[int], None] | None = None,
+    check: Check = never,
 ) -> Evaluated:
     """Judge what waits to be judged.
 
@@ -88,8 +91,13 @@ def evaluate(
         everything: judge all dossiers even when nothing differs from the last evaluation.
         order: of a recompute; it is recorded even when nothing had to be judged.
         progress: told how many dossiers were judged with each chunk.
+        check: called before each chunk; what was judged by then stays.
+
+    Raises:
+        StoppedError: ``check`` said so.
     """
     asked = everything or order is not None
+    began = time.monotonic()
     with transaction(engine) as connection:
         held = None if asked else known(connection, grounds)
         if held is not None and not anything_due(connection, held):
@@ -106,10 +114,11 @@ def evaluate(
             reason = f"{order.reason} ({work.reason})" if order else work.reason
             tally = Tally(sectors_of_procedures(connection))
             evaluation_id = versions.open_evaluation(connection, now(), reason, order.person if order else None, by)
-        total = _Judge(engine, grounds, ids, evaluation_id, now, progress, tally).run(work)
+        total = _Judge(engine, grounds, ids, evaluation_id, now, progress, tally, check).run(work)
         with transaction(engine) as connection:
             versions.close_evaluation(connection, evaluation_id, now(), total.dossiers, total.opened, total.closed)
-    log.info("evaluated", evaluation_id=evaluation_id, reason=reason, **asdict(total))
+    seconds = round(time.monotonic() - began, 3)
+    log.info("evaluated", evaluation_id=evaluation_id, reason=reason, seconds=seconds, **asdict(total))
     return total
 
 
@@ -122,6 +131,7 @@ class _Judge:
     now: Callable[[], datetime]
     progress: Callable[[int], None] | None
     tally: Tally
+    check: Check
 
     def run(self, work: Workload) -> Evaluated:
         total = Evaluated(everything=work.everything)
@@ -145,6 +155,7 @@ class _Judge:
 
     def chunk(self, query: str, one: Pass) -> Evaluated:
         """Dossiers of one query, each judged by itself."""
+        self.check()
         with transaction(self.engine) as connection:
             # A pass of some rules only leaves limits and waits as they were.
             settles_dues = one.rules == self.grounds.single_rules
@@ -195,6 +206,7 @@ class _Judge:
         return Evaluated(0, opened, closed)
 
     def _group_flags(self, connection: Connection, first: int, last: int, rules: tuple[Rule, ...]) -> pl.DataFrame:
+        self.check()
         facts = judgements.load_members(connection, first, last, {*DESCRIBED, *facts_needed(rules)})
         frame = facts_frame(facts).assign(group=facts["group"].to_numpy())
         return flags_of(judge_groups(frame, self.grounds, rules), facts, self.ids)

@@ -8,6 +8,7 @@ before the last round is taken in, which for most pulls is before anything is.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -18,6 +19,7 @@ from sqlalchemy import Connection, Engine, text
 from connectors.base import Connector
 from tthc_monitor.domain.errors import TransientSourceError, recordable
 from tthc_monitor.domain.pull_assertions import Assertions
+from tthc_monitor.domain.stopping import Check, StoppedError, never
 from tthc_monitor.intake import Intake, Progress
 from tthc_monitor.rehearsal import Rehearsal, rehearse
 from tthc_monitor.store import inbox, ledger, runs, staging
@@ -45,6 +47,7 @@ def pull(
     progress: Progress | None = None,
     by_hand: bool = False,
     scope: str | None = None,
+    check: Check = never,
 ) -> runs.Totals:
     """Pull one source.
 
@@ -55,7 +58,10 @@ def pull(
         scope: fingerprint of what the source is asked for: where it was another when all open dossiers were listed last,
             those that are not listed now are left out by it, and have not vanished. None: not compared.
 
+        check: called after each page; the rounds kept by then stay.
+
     Raises:
+        StoppedError: ``check`` said so; the run is recorded as stopped, and the next goes on behind the last round kept.
         TthcError: the pull failed; the data held are those of the last good pull and of the rounds that were kept.
     """
     assertions = assertions or Assertions()
@@ -67,13 +73,24 @@ def pull(
         try:
             # What the pull that held the lock until now has stored is part of where this one goes on from.
             source = runs.find_source(work, name)
-            return _run(work, source, connector, now, assertions, progress, by_hand=by_hand, scope=scope)
+            return _run(
+                work, source, connector, now, assertions, _checked(progress, check), by_hand=by_hand, scope=scope
+            )
         finally:
             if not work.invalidated:  # a lost connection has taken its lock and tables with it
                 work.rollback()
                 work.execute(text("DISCARD TEMP"))
                 work.execute(text("SELECT pg_advisory_unlock(:lock, :source)"), _pull_lock(source))
                 work.commit()
+
+
+def _checked(progress: Progress | None, check: Check) -> Progress:
+    def told(rows: int, total: int | None) -> None:
+        check()
+        if progress is not None:
+            progress(rows, total)
+
+    return told
 
 
 def _pull_lock(source: runs.Source) -> dict[str, int]:
@@ -135,12 +152,12 @@ def _run(
     connector: Connector,
     now: Callable[[], datetime],
     assertions: Assertions,
-    progress: Progress | None,
+    progress: Progress,
     *,
     by_hand: bool,
     scope: str | None,
 ) -> runs.Totals:
-    started_at = now()
+    started_at, began = now(), time.monotonic()
     run_id = runs.open_run(work, source, started_at, by_hand=by_hand)
     listing = runs.last_listing(work, source.source_id)
     work.commit()
@@ -160,12 +177,20 @@ def _run(
             message = recordable(error)
             runs.keep_rejects(work, run_id, intake.rejects)
             keep_unknown_codes(work, run_id, intake.unknown)
-            runs.close_run(work, run_id, now(), totals, message)
+            stopped = isinstance(error, StoppedError)
+            runs.close_run(work, run_id, now(), totals, message, stopped=stopped)
             work.commit()
-            bound.warning("pull_failed", error=message, **asdict(totals))
+            if stopped:
+                bound.info("pull_stopped", seconds=_since(began), **asdict(totals))
+            else:
+                bound.warning("pull_failed", error=message, seconds=_since(began), **asdict(totals))
             raise
-    bound.info("pull_done", **asdict(intake.totals))
+    bound.info("pull_done", seconds=_since(began), **asdict(intake.totals))
     return intake.totals
+
+
+def _since(began: float) -> float:
+    return round(time.monotonic() - began, 3)
 
 
 def _keep_round(run: _Run, assertions: Assertions) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +26,7 @@ from tthc_monitor.domain.applicant_keys import ApplicantKey
 from tthc_monitor.domain.calendars import Calendars
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.domain.lawful_due import Limits
+from tthc_monitor.domain.stopping import Stop
 from tthc_monitor.privacy_settings import key_in_force
 from tthc_monitor.settings import Settings, SourceSettings
 from tthc_monitor.store import embedded, migrate, roles
@@ -55,8 +56,15 @@ class Installation:
     rules: Sequence[Rule]
     now: Clock
     data_dir: Path
+    stop: Stop = field(default_factory=Stop, repr=False, compare=False)
+    """Asks what is under way to end early."""
+    lease_clock: Clock | None = None
+    """What leases of jobs are measured by; None: the clock of the database server, the same for all processes."""
     _recorded: threading.Event = field(default_factory=threading.Event, init=False, repr=False, compare=False)
-    _limits: tuple[tuple[int, int], object, Limits] | None = field(default=None, init=False, repr=False, compare=False)
+    _limits: list[tuple[tuple[int, int], object, Limits]] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
+    """The limits read last, with their edition and the clock starts they were read by; none yet when empty."""
 
     def record_configuration(self, person: str | None = None) -> None:
         """Put on record, before the first work by it, a configuration that is not the one recorded last.
@@ -79,6 +87,14 @@ class Installation:
         """The calendar of the office at large and those of its units, compiled once."""
         return self.settings.calendar.compile_all()
 
+    def stopped_by(self, stop: Stop) -> Installation:
+        """The same, for a part of the work that can be asked to end by itself."""
+        part = replace(self, stop=stop)
+        for shared in ("_recorded", "_limits"):
+            object.__setattr__(part, shared, getattr(self, shared))
+        part.__dict__["calendars"] = self.calendars
+        return part
+
     def connector(self, source: SourceSettings) -> Connector:
         """A connector for one of its sources, with its inbox; see :func:`make_connector`."""
         return make_connector(self.settings, source, self.now, self.engine)
@@ -94,11 +110,11 @@ class Installation:
         with transaction(self.engine) as connection:
             edition = limits_edition(connection)
             # The service asks every half minute, and a province has thousands of limits that seldom change.
-            if self._limits is None or self._limits[:2] != (edition, starts):
-                limits = Limits(load_limits(connection), settings.time_limits.policy, starts)
-                object.__setattr__(self, "_limits", (edition, starts, limits))
-                return Grounds(tuple(self.rules), settings.calendar, limits)
-        return Grounds(tuple(self.rules), settings.calendar, self._limits[2])
+            held = next((limits for *by, limits in self._limits if by == [edition, starts]), None)
+            if held is None:
+                held = Limits(load_limits(connection), settings.time_limits.policy, starts)
+                self._limits[:] = [(edition, starts, held)]
+        return Grounds(tuple(self.rules), settings.calendar, held)
 
     def folder(self, name: str) -> Path:
         """A folder of the settings: relative ones lie in the data folder."""
@@ -184,11 +200,14 @@ def _bring_up(settings: Settings, engine: Engine) -> None:
 
 @contextmanager
 def open_installation(
-    settings: Settings, *, now: Clock = system_clock, fast_and_unsafe: bool = False
+    settings: Settings, *, now: Clock = system_clock, fast_and_unsafe: bool = False, stop: Stop | None = None
 ) -> Iterator[Installation]:
     """Everything at hand to work, with the rights of the service and no more.
 
     Our own database is migrated on the way; somebody else's must be at the newest migration already.
+
+    Args:
+        stop: what asks the work to end early.
 
     Raises:
         ConfigError: wrong rules or settings.
@@ -199,7 +218,7 @@ def open_installation(
         _bring_up(settings, engine)
         with transaction(engine) as connection:
             roles.require_service(connection)
-        yield Installation(settings, engine, rules, now, data_dir(settings))
+        yield Installation(settings, engine, rules, now, data_dir(settings), stop or Stop())
 
 
 def receive_token(settings: Settings, source: SourceSettings) -> SecretStr | None:

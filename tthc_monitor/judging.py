@@ -11,7 +11,7 @@ from tthc_monitor.store.database import transaction
 def refresh(installation: Installation) -> None:
     """Judge what waits to be judged; renew the metrics when anything did."""
     installation.record_configuration()
-    done = evaluate(installation.engine, installation.grounds(), now=installation.now)
+    done = evaluate(installation.engine, installation.grounds(), now=installation.now, check=installation.stop.check)
     if done.dossiers:
         snapshot(installation)
 

@@ -79,20 +79,30 @@ def send_digests(
     transport = make_transport(settings, installation.data_dir)
     facts = digest_facts(installation)
     failures: list[DeliveryError] = []
-    for recipient in settings.digest.recipients:
+    for number, recipient in enumerate(settings.digest.recipients, 1):
+        installation.stop.check()
         mail = digest_mail(facts, recipient.units)
+        # Addresses are people's: the log names the place in the settings.
+        bound = log.bind(recipient=number, units=list(recipient.units) or "all")
         try:
             outcome = send_digest(
                 installation.engine, recipient.address, mail, transport, installation.now(), again=again
             )
-            log.info("digest", recipient=recipient.address, outcome=outcome)
+            bound.info("digest", outcome=outcome)
             if tell is not None:
                 tell(recipient.address, _OUTCOMES[outcome])
+            if outcome == "in_progress":
+                failures.append(
+                    DeliveryError(f"the digest for recipient {number} is with another process; wait for it")
+                )
         except DeliveryError as error:
-            failures.append(error)
+            pattern = re.compile(re.escape(recipient.address), re.IGNORECASE)
+            nameless = pattern.sub(f"recipient {number}", str(error))
+            failures.append(DeliveryError(nameless, permanent=error.permanent))
             if tell is not None:
                 tell(recipient.address, "not delivered")
-            log.warning("digest_failed", recipient=recipient.address, error=str(error), permanent=error.permanent)
+            bound.warning("digest_failed", error=nameless, permanent=error.permanent)
+    log.info("digests", recipients=len(settings.digest.recipients), failed=len(failures))
     if failures:
         raise DeliveryError(
             f"{len(failures)} of {len(settings.digest.recipients)} digests were not delivered: "

@@ -47,6 +47,7 @@ def erase(installation: Installation, progress: Callable[[int, int | None], None
         dossiers = retention.dossiers_to_erase(connection, ended_before)
     erased = observations = 0
     for first in range(0, len(dossiers), retention.MOST_AT_ONCE):
+        installation.stop.check()
         some = dossiers[first : first + retention.MOST_AT_ONCE]
         with transaction(installation.engine) as connection:
             done = retention.erase_details(connection, some, ended_before, installation.now())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -16,6 +17,9 @@ log = structlog.get_logger(__name__)
 _TICK_SECONDS = 5
 _PATIENCE_SECONDS = 45.0
 """How long stopping waits for running jobs; below the 90 seconds after which systemd kills."""
+_ALIVE_SECONDS = 60.0
+"""A scheduler that has not ticked for so long is dead."""
+_PULLS_AT_ONCE = 8
 
 
 class JobScheduler:
@@ -23,21 +27,37 @@ class JobScheduler:
 
     def __init__(self, installation: Installation) -> None:
         jobs = all_jobs(installation)
+        pulls = [job for job in jobs if _is_pull(job)]
         self._installation = installation
         self._stopping = threading.Event()
         self._running: list[str] = []
+        self._ticked = time.monotonic()
         self._scheduler = BackgroundScheduler(
             timezone="UTC",
-            executors={"default": ThreadPoolExecutor(max_workers=min(8, len(jobs)))},
+            executors={
+                # Sources that do not answer must not keep the other jobs, or the sign of life, waiting for a thread.
+                "pulls": ThreadPoolExecutor(max_workers=max(1, min(_PULLS_AT_ONCE, len(pulls)))),
+                "default": ThreadPoolExecutor(max_workers=max(1, len(jobs) - len(pulls))),
+                "life": ThreadPoolExecutor(max_workers=1),
+            },
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
+        self._scheduler.add_job(self._live, "interval", seconds=_TICK_SECONDS, id="sign of life", executor="life")
         for job in jobs:
-            self._scheduler.add_job(self._tick, "interval", [job], seconds=_TICK_SECONDS, id=job.name)
-            self._scheduler.add_job(self._tick, "date", [job], id=f"{job.name} at start")
+            executor = "pulls" if _is_pull(job) else "default"
+            self._scheduler.add_job(
+                self._tick, "interval", [job], seconds=_TICK_SECONDS, id=job.name, executor=executor
+            )
+            self._scheduler.add_job(self._tick, "date", [job], id=f"{job.name} at start", executor=executor)
         self._scheduler.start()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still ticks, whatever the jobs and the database do."""
+        return time.monotonic() - self._ticked < _ALIVE_SECONDS
+
     def shutdown(self, wait: bool = True) -> bool:
-        """Start nothing more and wait a while for what is running.
+        """Start nothing more, ask what is running to end at its next batch, and wait a while for that.
 
         What does not end by then goes on in its threads until the process ends (``cli.main`` sees to that); the
         database then rolls back what it had begun.
@@ -46,6 +66,7 @@ class JobScheduler:
             whether all is over.
         """
         self._stopping.set()
+        self._installation.stop.set("the service is stopping")
         # A tick on its way must find neither a pool that takes no more work nor a job to hand to it.
         self._scheduler.pause()
         self._scheduler.remove_all_jobs()
@@ -57,6 +78,9 @@ class JobScheduler:
             log.warning("jobs_left_running", jobs=left, waited_seconds=_PATIENCE_SECONDS if wait else 0)
         return not left
 
+    def _live(self) -> None:
+        self._ticked = time.monotonic()
+
     def _tick(self, job: Job) -> None:
         if self._stopping.is_set():
             return
@@ -65,6 +89,10 @@ class JobScheduler:
             run_if_due(self._installation, job)
         finally:
             self._running.remove(job.name)
+
+
+def _is_pull(job: Job) -> bool:
+    return job.name.startswith("pull:")
 
 
 def start_scheduler(installation: Installation) -> JobScheduler:

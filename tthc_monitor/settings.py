@@ -25,6 +25,7 @@ __all__ = [
     "DEFAULT_FILE",
     "DatabaseSettings",
     "DigestSettings",
+    "LedgerSettings",
     "MonitoringSettings",
     "ReceiveSettings",
     "Recipient",
@@ -152,6 +153,12 @@ class ReportSettings(Part):
     office: str = "Văn phòng Ủy ban nhân dân tỉnh"
 
 
+class LedgerSettings(Part):
+    """The ledger: recomputed from its rows every night at ``check_at``."""
+
+    check_at: ClockTime = "03:30"
+
+
 class Settings(Part):
     """The whole configuration. ``base_dir`` and ``document`` are set by :func:`load_settings`.
 
@@ -173,6 +180,7 @@ class Settings(Part):
     digest: DigestSettings = DigestSettings()
     report: ReportSettings = ReportSettings()
     retention: RetentionSettings = RetentionSettings()
+    ledger: LedgerSettings = LedgerSettings()
 
     base_dir: Path = Field(default=Path(), exclude=True)
     document: Document = Field(default=Document("(none)", {}, {}), exclude=True, repr=False)

@@ -514,7 +514,7 @@ def test_the_service_pulls_by_itself_and_ends_clean(folder: Path, database_addre
     configure(folder, CSV_SOURCE, f"database: {{url: '{database_address}'}}", "serve: {port: 0}")
     (folder / "ho-so.csv").write_text(f"ma,nhan,hen\n{GOOD_ROWS}", encoding="utf-8")
     with running("serve", cwd=folder) as (process, lines):
-        url = said(lines, r"serving on (http://\S+)", process)
+        url = said(lines, r'"url": "(http://[^"]+)"', process)
         with httpx.Client(base_url=url, timeout=20, trust_env=False) as client:
             deadline = time.monotonic() + 30
             while 'tthc_source_last_run_rows{source="thu"} 10.0' not in client.get("/metrics").text:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import email
 import socket
 import ssl
 import subprocess
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -25,8 +27,8 @@ from tests.postgres.seed import CALENDAR, EXPECTED, NOW, WORLD, ZONE, Dossier, a
 from tthc_monitor.domain.errors import ConfigError, DeliveryError
 from tthc_monitor.outputs.digest import Digest, DigestMail, Section, build_digest, render_digest
 from tthc_monitor.outputs.digest_facts import DigestFacts, read_digest_facts
-from tthc_monitor.outputs.mail import CLAIM_LASTS, make_message, send_digest
-from tthc_monitor.outputs.transports import DirectoryTransport, NullTransport, SmtpTransport
+from tthc_monitor.outputs.mail import make_message, send_digest
+from tthc_monitor.outputs.transports import DirectoryTransport, NullTransport, SmtpTransport, UnknownDeliveryError
 
 SENDER = "Trung tâm Phục vụ hành chính công Tỉnh Mẫu và các chi nhánh <tthc@mau.example.vn>"
 RECIPIENT = "van-phong@mau.example.vn"
@@ -231,10 +233,14 @@ class Inbox:
         self.taken: list[EmailMessage] = []
         self.raw: list[bytes] = []
         self.answers: list[str] = []
+        self.before_rcpt: Callable[[str], None] | None = None
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        if self.before_rcpt is not None:
+            # Another thread, as another process would be.
+            await asyncio.to_thread(self.before_rcpt, address)
         if self.answers and self.answers[0].startswith("rcpt "):
             return self.answers.pop(0).removeprefix("rcpt ")
         envelope.rcpt_tos.append(address)
@@ -242,7 +248,10 @@ class Inbox:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         if self.answers:
-            return self.answers.pop(0)
+            answer = self.answers.pop(0)
+            if answer == "hang up":
+                server.transport.close()
+            return answer
         assert isinstance(envelope.content, bytes)
         message = email.message_from_bytes(envelope.content, policy=policy.default)
         assert isinstance(message, EmailMessage)
@@ -343,19 +352,86 @@ def test_a_failure_for_good_is_not_tried_again_unless_asked(
     assert send_digest(engine, RECIPIENT, mail, smtp, NOW, again=True) == "already_sent"
 
 
-def test_a_claim_of_a_process_that_died_lapses(
-    engine: Engine, mail: DigestMail, smtp: SmtpTransport, inbox: Inbox
-) -> None:
+def left_by_a_dead_process(engine: Engine, mail: DigestMail, lapses: timedelta, *, handing_over: bool = False) -> None:
+    """A claim that somebody made and will not come back to."""
     with engine.begin() as connection:
         connection.execute(
             text(
-                "INSERT INTO tthc.deliveries (recipient, kind, local_date, claimed_at)"
-                " VALUES (:to, 'digest', :day, :at)"
+                "INSERT INTO tthc.deliveries (recipient, kind, local_date, claimed_at, claim, lease_until, handing_over_at) "
+                "VALUES (:to, 'digest', :day, :at, gen_random_uuid(), clock_timestamp() + :lapses, :begun)"
             ),
-            {"to": RECIPIENT, "day": mail.local_date, "at": NOW},
+            {
+                "to": RECIPIENT,
+                "day": mail.local_date,
+                "at": NOW,
+                "lapses": lapses,
+                "begun": NOW if handing_over else None,
+            },
         )
-    assert send_digest(engine, RECIPIENT, mail, smtp, NOW + CLAIM_LASTS) == "in_progress"
-    assert send_digest(engine, RECIPIENT, mail, smtp, NOW + CLAIM_LASTS + timedelta(seconds=1)) == "sent"
+
+
+@pytest.mark.parametrize("clock", [timedelta(days=-3), timedelta(0), timedelta(days=3)])
+def test_a_claim_lapses_by_the_clock_of_the_server_whatever_the_process_believes(
+    engine: Engine, mail: DigestMail, smtp: SmtpTransport, inbox: Inbox, clock: timedelta
+) -> None:
+    left_by_a_dead_process(engine, mail, timedelta(minutes=1))
+    assert send_digest(engine, RECIPIENT, mail, smtp, NOW + clock) == "in_progress"
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE tthc.deliveries SET lease_until = clock_timestamp()"))
+    assert send_digest(engine, RECIPIENT, mail, smtp, NOW + clock) == "sent"
+    assert len(inbox.taken) == 1
+
+
+def test_what_was_being_handed_over_when_its_process_died_goes_out_again_only_by_order(
+    engine: Engine, mail: DigestMail, smtp: SmtpTransport, inbox: Inbox
+) -> None:
+    left_by_a_dead_process(engine, mail, timedelta(0), handing_over=True)
+    with pytest.raises(UnknownDeliveryError, match="nobody knows whether it was delivered.*digest send") as doubted:
+        send_digest(engine, RECIPIENT, mail, smtp, NOW)
+    assert doubted.value.permanent
+    sent, error = delivery(engine)
+    assert not sent and error is not None and error.startswith("permanent: a process ended while")
+    assert send_digest(engine, RECIPIENT, mail, smtp, NOW) == "refused"
+    assert inbox.taken == []
+    assert send_digest(engine, RECIPIENT, mail, smtp, NOW, again=True) == "sent"
+    assert delivery(engine) == (True, None)
+
+
+def test_into_a_folder_the_same_mail_is_written_again_over_itself(
+    engine: Engine, mail: DigestMail, tmp_path: Path
+) -> None:
+    left_by_a_dead_process(engine, mail, timedelta(0), handing_over=True)
+    assert send_digest(engine, RECIPIENT, mail, DirectoryTransport(tmp_path), NOW) == "sent"
+    assert len(list(tmp_path.glob("*.eml"))) == 1
+
+
+def test_a_server_that_breaks_off_while_it_takes_the_mail_leaves_it_in_doubt(
+    engine: Engine, mail: DigestMail, smtp: SmtpTransport, inbox: Inbox
+) -> None:
+    inbox.answers = ["hang up"]
+    with pytest.raises(UnknownDeliveryError, match="broke off while it was taking the mail"):
+        send_digest(engine, RECIPIENT, mail, smtp, NOW)
+    assert send_digest(engine, RECIPIENT, mail, smtp, NOW) == "refused"
+    assert inbox.taken == []
+
+
+def test_a_process_that_slept_through_its_claim_hands_nothing_over(
+    engine: Engine, mail: DigestMail, smtp: SmtpTransport, inbox: Inbox
+) -> None:
+    slept = threading.Event()
+
+    def take_over(_: str) -> None:
+        if not slept.is_set():
+            slept.set()
+            with engine.begin() as connection:
+                connection.execute(text("UPDATE tthc.deliveries SET lease_until = clock_timestamp()"))
+            assert send_digest(engine, RECIPIENT, mail, smtp, NOW) == "sent"
+
+    inbox.before_rcpt = take_over
+    with pytest.raises(DeliveryError, match="another process has taken the mail over"):
+        send_digest(engine, RECIPIENT, mail, smtp, NOW)
+    assert slept.is_set() and len(inbox.taken) == 1
+    assert delivery(engine) == (True, None)
 
 
 def test_no_server_there_is_a_failure_that_passes(mail: DigestMail) -> None:

@@ -20,7 +20,7 @@ from rules.loader import load_packs
 from tests.postgres.test_ingest import pull_told
 from tests.postgres.test_ledger import Sheet, query, record
 from tests.postgres.test_ledger import told as sheets
-from tthc_monitor import outbox, scheduler
+from tthc_monitor import outbox, running, scheduler
 from tthc_monitor.domain.calendars import CalendarSpec
 from tthc_monitor.domain.errors import (
     ConfigError,
@@ -146,16 +146,25 @@ report: {day: 5, at: "06:00", directory: bao-cao}
 def installation(engine: Engine, tmp_path: Path) -> Installation:
     (tmp_path / "x.yaml").write_text(CONFIG, encoding="utf-8")
     settings = load_settings(tmp_path / "x.yaml")
-    return Installation(settings, engine, load_packs(("core",), tmp_path), Clock(), tmp_path)
+    clock = Clock()
+    return Installation(settings, engine, load_packs(("core",), tmp_path), clock, tmp_path, lease_clock=clock)
 
 
 def at(installation: Installation, instant: datetime) -> Installation:
     """The same installation at another instant."""
-    return replace(installation, now=Clock(instant))
+    clock = Clock(instant)
+    return replace(installation, now=clock, lease_clock=clock)
 
 
 def job(run: Callable[[Installation], None], period: timedelta = HOUR) -> Job:
     return Job("việc", Every(period), run, LEASE)
+
+
+def claim_by_another(installation: Installation, now: datetime) -> None:
+    """Another process takes the first slot, and is not heard of again."""
+    with transaction(installation.engine) as connection:
+        held = job_runs.claim(connection, "việc", START, now, LEASE, by="khác", clock=Clock(now))
+    assert held is not None
 
 
 def history(engine: Engine) -> list[tuple[Any, ...]]:
@@ -194,8 +203,7 @@ def test_of_eight_that_try_one_slot_exactly_one_runs(installation: Installation)
 
 
 def test_a_run_still_going_is_left_alone_and_one_that_died_is_taken_over(installation: Installation) -> None:
-    with transaction(installation.engine) as connection:
-        assert job_runs.claim(connection, "việc", START, START, LEASE)
+    claim_by_another(installation, START)
     counted = Counted()
     assert not run_if_due(at(installation, START + LEASE), job(counted))
     assert counted.done == []
@@ -206,8 +214,7 @@ def test_a_run_still_going_is_left_alone_and_one_that_died_is_taken_over(install
 
 
 def test_a_lease_is_taken_over_by_one_only(installation: Installation) -> None:
-    with transaction(installation.engine) as connection:
-        job_runs.claim(connection, "việc", START, START, LEASE)
+    claim_by_another(installation, START)
     late, counted, together = at(installation, START + 2 * LEASE), Counted(), threading.Barrier(8, timeout=20)
 
     def attempt(_: int) -> bool:
@@ -304,14 +311,13 @@ def test_a_run_in_a_slot_given_back_shows_no_old_failure(installation: Installat
 
 def test_a_slow_run_that_was_overtaken_gives_nothing_back(installation: Installation) -> None:
     def overtaken(own: Installation) -> None:
-        with transaction(own.engine) as connection:
-            assert job_runs.claim(connection, "việc", START, START + 2 * LEASE, LEASE)
+        claim_by_another(own, START + 2 * LEASE)
         raise TransientSourceError("the source sleeps; try again")
 
     run_if_due(installation, job(overtaken))
     assert history(installation.engine) == [(START, None, None, None)]
     with transaction(installation.engine) as connection:
-        assert job_runs.is_taken(connection, "việc", START, START + 2 * LEASE)
+        assert job_runs.is_taken(connection, "việc", START, Clock(START + 2 * LEASE))
 
 
 def test_a_database_that_is_down_is_a_warning_and_no_run(
@@ -333,6 +339,7 @@ def test_a_database_that_goes_down_during_a_run_is_a_warning(
         raise DatabaseError("the database cannot be reached; check that it runs")
 
     monkeypatch.setattr(job_runs, "finish", down)
+    monkeypatch.setattr(running, "_RECORDING_SECONDS", 0.0)
     counted = Counted()
     assert not run_if_due(installation, job(counted))
     assert len(counted.done) == 1
@@ -340,7 +347,7 @@ def test_a_database_that_goes_down_during_a_run_is_a_warning(
 
 def test_a_job_that_is_not_ready_claims_nothing(installation: Installation) -> None:
     counted, ready = Counted(), [False]
-    waiting = replace(job(counted), ready=lambda _: ready[0])
+    waiting = replace(job(counted), ready=lambda *_: ready[0])
     assert not run_if_due(installation, waiting)
     assert history(installation.engine) == []
     ready[0] = True
@@ -373,8 +380,7 @@ def test_a_run_overtaken_by_another_does_not_close_it(installation: Installation
     slow = Counted()
 
     def overtaken(own: Installation) -> None:
-        with transaction(own.engine) as connection:
-            assert job_runs.claim(connection, "việc", START, START + 2 * LEASE, LEASE)
+        claim_by_another(own, START + 2 * LEASE)
         slow(own)
 
     run_if_due(installation, job(overtaken))
@@ -385,13 +391,15 @@ def test_a_run_overtaken_by_another_does_not_close_it(installation: Installation
 
 
 def test_the_settings_decide_which_jobs_there_are(installation: Installation, tmp_path: Path) -> None:
-    assert [one.name for one in all_jobs(installation)] == ["evaluate", "snapshot", "digest", "report", "retention"]
+    assert [one.name for one in all_jobs(installation)] == [
+        *("evaluate", "snapshot", "digest", "report", "retention", "verify")
+    ]
     (tmp_path / "y.yaml").write_text(
         "sources: [{name: mot, kind: files, every: 1h}, {name: hai, kind: files}]", encoding="utf-8"
     )
     other = replace(installation, settings=load_settings(tmp_path / "y.yaml"))
     named = {one.name: str(one.schedule) for one in all_jobs(other)}
-    assert list(named) == ["pull:mot", "pull:hai", "evaluate", "snapshot", "report", "retention"]
+    assert list(named) == ["pull:mot", "pull:hai", "evaluate", "snapshot", "report", "retention", "verify"]
     assert named["pull:mot"] == "every 1:00:00"
 
 
@@ -520,11 +528,11 @@ def test_stopping_does_not_wait_for_ever_and_starts_nothing_more(
     crowd = [replace(job(more, timedelta(seconds=1)), name=str(number)) for number in range(3)]
     monkeypatch.setattr(scheduler, "all_jobs", lambda _: [hanging])
     monkeypatch.setattr(scheduler, "_PATIENCE_SECONDS", 0.3)
-    running = scheduler.start_scheduler(installation)
+    ticking = scheduler.start_scheduler(installation)
     assert begun.wait(20)
     for one in crowd:
-        running._scheduler.add_job(running._tick, "date", [one])
-    assert not running.shutdown()
+        ticking._scheduler.add_job(ticking._tick, "date", [one])
+    assert not ticking.shutdown()
     over.set()
     deadline = monotonic() + 20
     while any(thread.name == "stopping" for thread in threading.enumerate()):
@@ -543,7 +551,7 @@ def test_stopping_waits_for_what_ends_soon(installation: Installation, monkeypat
         sleep(0.3)
 
     monkeypatch.setattr(scheduler, "all_jobs", lambda _: [job(soon)])
-    running = scheduler.start_scheduler(installation)
+    ticking = scheduler.start_scheduler(installation)
     assert begun.wait(20)
-    assert running.shutdown()
+    assert ticking.shutdown()
     assert [outcome for _, _, outcome, _ in history(installation.engine)] == ["ok"]

@@ -32,6 +32,7 @@ EXPECTED: Final = {
     **dict.fromkeys(("calendar_versions", "calendar_variants", "calendar_units", "calendar_segments"), APPEND),
     **dict.fromkeys(("compiled_calendars", "calendar_days"), APPEND),
     "observation_batches": APPEND,
+    "ledger_checks": APPEND,
     **dict.fromkeys(("time_limits", "procedure_catalogue", "unit_versions", "unit_successions"), KEEP),
     **dict.fromkeys(("flags", "evaluations"), KEEP),
     **dict.fromkeys(("dossiers", "sources", "units", "sectors", "procedures", "pull_runs"), KEEP),

@@ -148,10 +148,16 @@ def test_ending_late_is_no_change_of_a_verdict_and_a_changed_calendar_may_be(eng
     assert counted(engine, "tthc_verdict_changes_total") == {}
     # Half of that last hour is no working time any more... so what was left at the request ends later, or earlier.
     shorter = CalendarSpec.model_validate(
-        {**CALENDAR.model_dump(by_alias=True), "week": {day: [["08:00", "12:00"], ["13:00", "16:00"]] for day in ("mon", "tue", "wed", "thu", "fri")}}
+        {
+            **CALENDAR.model_dump(by_alias=True),
+            "week": {day: [["08:00", "12:00"], ["13:00", "16:00"]] for day in ("mon", "tue", "wed", "thu", "fri")},
+        }
     )
     judge(engine, SEEN_LATE + DAY, calendar=shorter)
-    before, after = (query(engine, "SELECT verdict FROM audit.verdicts_as_of(:at)", at=SEEN_LATE + DAY), counted(engine, "tthc_verdict_changes_total"))
+    before, after = (
+        query(engine, "SELECT verdict FROM audit.verdicts_as_of(:at)", at=SEEN_LATE + DAY),
+        counted(engine, "tthc_verdict_changes_total"),
+    )
     assert (before, after) == (["late"], {"A": 1})
 
 
@@ -227,12 +233,16 @@ def test_rebuilding_leaves_what_was_counted(engine: Engine, database_address: st
     judge(engine)
     owner = make_engine(database_address)
     with owner.begin() as connection:
-        connection.exec_driver_sql("UPDATE tthc.dossiers SET finished_at = finished_at + interval '1 day', end_seen_at = end_seen_at")
+        connection.exec_driver_sql(
+            "UPDATE tthc.dossiers SET finished_at = finished_at + interval '1 day', end_seen_at = end_seen_at"
+        )
     done = rebuild(owner, Grounds(CORE, CALENDAR, NO_LIMITS), now=lambda: SEEN_LATE + DAY)
     owner.dispose()
     assert done.projection
     assert finished(engine) == COUNTED
-    standing = "SELECT count(*) FROM tthc.open_findings f JOIN tthc.dossiers d USING (dossier_id) WHERE d.source_key = 'open'"
+    standing = (
+        "SELECT count(*) FROM tthc.open_findings f JOIN tthc.dossiers d USING (dossier_id) WHERE d.source_key = 'open'"
+    )
     assert query(engine, standing) == query(
         engine,
         "SELECT count(*) FROM tthc.flags f JOIN tthc.dossiers d USING (dossier_id) WHERE d.source_key = 'open' AND believed_to IS NULL",

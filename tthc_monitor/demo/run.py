@@ -7,7 +7,6 @@ import secrets
 import shutil
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from tthc_monitor import jobs, outbox
 from tthc_monitor.demo import staging
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.domain.periods import calendar_month
+from tthc_monitor.domain.stopping import Stop
 from tthc_monitor.installation import Installation, open_installation, system_clock
 from tthc_monitor.outputs.metrics import exposition
 from tthc_monitor.scheduler import start_scheduler
@@ -60,7 +60,7 @@ class Outputs:
     report: Path
 
 
-def run_demo(*, once: bool, out: Path | None, data_dir: Path | None, port: int, stop: threading.Event) -> None:
+def run_demo(*, once: bool, out: Path | None, data_dir: Path | None, port: int, stop: Stop) -> None:
     """Pull, judge and show; then go on until ``stop`` is set, unless ``once``.
 
     Args:
@@ -82,7 +82,9 @@ def run_demo(*, once: bool, out: Path | None, data_dir: Path | None, port: int, 
                 # A port in use is told now, not after the work.
                 listen(settings.serve.host, settings.serve.port).close()
             with shown.step("starting PostgreSQL"):
-                installation = stack.enter_context(open_installation(settings, fast_and_unsafe=data_dir is None))
+                installation = stack.enter_context(
+                    open_installation(settings, fast_and_unsafe=data_dir is None, stop=stop)
+                )
             outputs = _first_round(installation, shown, _out_folder(out, folder))
         if once:
             _print_once(outputs, settings.document.file if data_dir is not None else None)
@@ -134,7 +136,7 @@ def _explain(configuration: Path | str) -> str:
     return f"{program} --config {configuration} rules explain overdue"
 
 
-def _go_on(installation: Installation, outputs: Outputs, stop: threading.Event) -> None:
+def _go_on(installation: Installation, outputs: Outputs, stop: Stop) -> None:
     with as_login(installation.engine) as connection:
         auditor = create_auditor(connection, installation.engine.url, _AUDITOR)
     serve = installation.settings.serve
@@ -177,7 +179,7 @@ def _print_summary(installation: Installation, outputs: Outputs, url: str, audit
     console.print()
 
 
-def _watch(installation: Installation, stop: threading.Event) -> None:
+def _watch(installation: Installation, stop: Stop) -> None:
     """Tell of each pull that brought news, until asked to stop."""
     last = _newest_run(installation)
     while not stop.wait(1.0):

@@ -80,6 +80,12 @@ class LedgerError(TthcError):
     exit_code = 8
 
 
+class BusyError(TthcError):
+    """Another process is doing just this; wait for it to end, or let it be."""
+
+    exit_code = 9
+
+
 class CalendarError(TthcError):
     """A working calendar cannot answer: malformed, naive time, or no working time within its horizon."""
 

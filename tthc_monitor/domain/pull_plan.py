@@ -33,6 +33,11 @@ class QuietHours:
             return _at(local, self.end, days=1)
         return _at(local, self.end) if now < self.end else None
 
+    def next_start(self, local: datetime) -> datetime:
+        """When they begin next, later than an aware local time."""
+        today = _at(local, self.start)
+        return today if today > local else _at(local, self.start, days=1)
+
 
 @dataclass(frozen=True)
 class Pause:
@@ -51,6 +56,20 @@ def quiet_pause(now: datetime, quiet: Sequence[QuietHours], zone: str) -> Pause 
             break
         until = max(ends).astimezone(now.tzinfo)
     return None if until == now else Pause(until, "quiet hours")
+
+
+def after_open_time(start: datetime, duration: timedelta, quiet: Sequence[QuietHours], zone: str) -> datetime:
+    """The instant by which so much time outside the quiet hours has passed since another."""
+    local = ZoneInfo(zone)
+    while True:
+        pause = quiet_pause(start, quiet, zone)
+        start = start if pause is None else pause.until
+        begins = [hours.next_start(start.astimezone(local)) for hours in quiet]
+        open_until = min(begins, default=None)
+        if open_until is None or start + duration <= open_until:
+            return start + duration
+        duration -= open_until - start
+        start = open_until.astimezone(start.tzinfo)
 
 
 def rest_after(failures: int, every: timedelta) -> timedelta:

@@ -1,20 +1,36 @@
-"""When the jobs of the service are due: each schedule tells its newest slot."""
+"""When the jobs of the service are due: each schedule tells its newest slot, and the next."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Protocol
+from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
 from tthc_monitor.domain.worktime import WorkCalendar
 
+_LONGEST_BREAK: Final = 60
+"""Days without a working day that a calendar is believed."""
+
 
 class Schedule(Protocol):
-    """Tells the newest slot that has come; None when none has."""
+    """Tells the newest slot that has come, None when none has; and the next.
+
+    Attributes:
+        made_up: what becomes of slots in which nothing ran, for people.
+    """
+
+    @property
+    def made_up(self) -> str:
+        """What becomes of slots in which nothing ran."""
+        ...
 
     def slot(self, now: datetime) -> datetime | None:
         """The newest slot that has come by an instant."""
+        ...
+
+    def next_after(self, instant: datetime) -> datetime | None:
+        """The first slot later than an instant; None when none is in sight."""
         ...
 
 
@@ -28,6 +44,16 @@ class Every:
         """The last whole multiple of the period."""
         seconds = self.period.total_seconds()
         return datetime.fromtimestamp(now.timestamp() // seconds * seconds, now.tzinfo)
+
+    def next_after(self, instant: datetime) -> datetime:
+        """The next whole multiple of the period."""
+        seconds = self.period.total_seconds()
+        return datetime.fromtimestamp((instant.timestamp() // seconds + 1) * seconds, instant.tzinfo)
+
+    @property
+    def made_up(self) -> str:
+        """However many were missed, one run."""
+        return "the newest only"
 
     def __str__(self) -> str:
         return f"every {self.period}"
@@ -47,6 +73,21 @@ class OnWorkingDays:
             return None
         return datetime.combine(local.date(), self.at, ZoneInfo(self.calendar.zone))
 
+    def next_after(self, instant: datetime) -> datetime | None:
+        """On the first working day on which its time is still to come."""
+        zone = ZoneInfo(self.calendar.zone)
+        first = instant.astimezone(zone).date()
+        for day in (first + timedelta(days=number) for number in range(_LONGEST_BREAK)):
+            slot = datetime.combine(day, self.at, zone)
+            if slot > instant and self.calendar.is_workday(day):
+                return slot
+        return None
+
+    @property
+    def made_up(self) -> str:
+        """What was to be told in the morning is old the next day."""
+        return "until midnight"
+
     def __str__(self) -> str:
         return f"working days at {self.at:%H:%M}"
 
@@ -63,6 +104,18 @@ class Daily:
         local = now.astimezone(ZoneInfo(self.zone))
         slot = datetime.combine(local.date(), self.at, ZoneInfo(self.zone))
         return slot if slot <= local else slot - timedelta(days=1)
+
+    def next_after(self, instant: datetime) -> datetime:
+        """Today's while it is to come, else tomorrow's."""
+        zone = ZoneInfo(self.zone)
+        today = instant.astimezone(zone).date()
+        slot = datetime.combine(today, self.at, zone)
+        return slot if slot > instant else datetime.combine(today + timedelta(days=1), self.at, zone)
+
+    @property
+    def made_up(self) -> str:
+        """Each takes the place of the one before."""
+        return "until the next"
 
     def __str__(self) -> str:
         return f"daily at {self.at:%H:%M}"
@@ -84,6 +137,21 @@ class Monthly:
             before = date(local.year, local.month, 1) - timedelta(days=1)
             slot = datetime.combine(before.replace(day=self.day), self.at, ZoneInfo(self.zone))
         return slot
+
+    def next_after(self, instant: datetime) -> datetime:
+        """This month's while it is to come, else next month's."""
+        zone = ZoneInfo(self.zone)
+        local = instant.astimezone(zone)
+        slot = datetime.combine(date(local.year, local.month, self.day), self.at, zone)
+        if slot > instant:
+            return slot
+        month = date(local.year, local.month, 28) + timedelta(days=4)
+        return datetime.combine(month.replace(day=self.day), self.at, zone)
+
+    @property
+    def made_up(self) -> str:
+        """Each takes the place of the one before."""
+        return "until the next"
 
     def __str__(self) -> str:
         return f"day {self.day} of the month at {self.at:%H:%M}"

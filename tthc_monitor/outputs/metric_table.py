@@ -213,9 +213,7 @@ def _of_sources() -> tuple[MetricSpec, ...]:
             label,
             "time() - max by (source) (tthc_source_last_success_timestamp_seconds)",
         ),
-        _gauge(
-            "tthc_source_last_run_timestamp_seconds", "End of the source's last pull, whatever came of it.", label
-        ),
+        _gauge("tthc_source_last_run_timestamp_seconds", "End of the source's last pull, whatever came of it.", label),
         _gauge("tthc_source_last_run_duration_seconds", "How long that pull took.", label),
         _gauge("tthc_source_last_run_rows", "Rows that the source's last pull read.", label),
         _gauge("tthc_source_last_run_rejected", "Rows of the last pull that could not be read.", label),

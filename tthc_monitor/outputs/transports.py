@@ -7,14 +7,16 @@ import os
 import smtplib
 import ssl
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import structlog
 
 from tthc_monitor.domain.errors import ConfigError, DeliveryError
+from tthc_monitor.domain.stopping import never
 from tthc_monitor.store.database import first_line
 
 Security = Literal["none", "starttls", "tls"]
@@ -28,6 +30,7 @@ class Transport(Protocol):
     Attributes:
         sender: address that messages are from.
         delivers: whether a message handed over reaches anybody; if not, nothing is recorded as sent.
+        repeatable: whether handing the same message over again does no harm.
     """
 
     @property
@@ -40,12 +43,65 @@ class Transport(Protocol):
         """Whether a message handed over reaches anybody."""
         ...
 
-    def send(self, message: EmailMessage) -> None:
+    @property
+    def repeatable(self) -> bool:
+        """Whether handing the same message over again does no harm."""
+        ...
+
+    def send(self, message: EmailMessage, before: Callable[[], None] = never) -> None:
         """Hand over one message.
 
+        Args:
+            before: called right before its text leaves; until then nothing can have been delivered.
+
         Raises:
+            UnknownDeliveryError: whether it was taken nobody knows.
             DeliveryError: it was not taken; ``permanent`` when the same try will never succeed.
         """
+
+
+class UnknownDeliveryError(DeliveryError):
+    """Whether a mail was taken nobody knows; it is not sent again by itself, since it may be there."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, permanent=True)
+
+
+IN_DOUBT = (
+    "nobody knows whether it was delivered, so it is not sent again by itself; look into the mail server's log for the "
+    "Message-ID that begins with digest- and the day, and where it is missing run: tthc-monitor digest send"
+)
+
+
+class _Handover:
+    """The moment from which on a mail may have been delivered."""
+
+    def __init__(self, before: Callable[[], None]) -> None:
+        self._before, self.began = before, False
+
+    def begin(self) -> None:
+        self._before()
+        self.began = True
+
+
+class _Smtp(smtplib.SMTP):
+    """Tells when the text of a mail begins to leave: sender and recipient were accepted by then."""
+
+    handover: _Handover
+
+    def data(self, msg: Any) -> tuple[int, bytes]:
+        self.handover.begin()
+        return super().data(msg)
+
+
+class _SmtpOverTls(smtplib.SMTP_SSL):
+    """:class:`_Smtp`, encrypted from the first byte."""
+
+    handover: _Handover
+
+    def data(self, msg: Any) -> tuple[int, bytes]:
+        self.handover.begin()
+        return super().data(msg)
 
 
 @dataclass(frozen=True)
@@ -73,6 +129,7 @@ class SmtpTransport:
     timeout: float = 30.0
     ca_file: Path | None = None
     delivers: ClassVar[bool] = True
+    repeatable: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if (self.username is None) != (self.password is None):
@@ -82,11 +139,12 @@ class SmtpTransport:
         if self.ca_file is not None and not self.ca_file.is_file():
             raise ConfigError(f"mail: the certificate file {self.ca_file} does not exist; correct ca_file")
 
-    def send(self, message: EmailMessage) -> None:
+    def send(self, message: EmailMessage, before: Callable[[], None] = never) -> None:
         """Hand over one message; see :class:`Transport`."""
         where = f"mail server {self.host}:{self.port}"
+        handover = _Handover(before)
         try:
-            self._deliver(message)
+            self._deliver(message, handover)
         except smtplib.SMTPRecipientsRefused as error:
             answers = [f"{code} {_text(answer)}" for code, answer in error.recipients.values()]
             permanent = all(code >= 500 for code, _ in error.recipients.values())
@@ -105,19 +163,24 @@ class SmtpTransport:
                 f"{where} shows a certificate that is not trusted: {error.verify_message}; set ca_file", permanent=True
             ) from error
         except (OSError, smtplib.SMTPException) as error:
+            if handover.began:
+                raise UnknownDeliveryError(
+                    f"{where} broke off while it was taking the mail: {first_line(error)}; {IN_DOUBT}"
+                ) from error
             raise DeliveryError(
                 f"{where} cannot be reached or broke off: {first_line(error)}; it is tried again"
             ) from error
 
-    def _deliver(self, message: EmailMessage) -> None:
+    def _deliver(self, message: EmailMessage, handover: _Handover) -> None:
         context = ssl.create_default_context()
         if self.ca_file is not None:
             context.load_verify_locations(cafile=self.ca_file)
-        server: smtplib.SMTP
+        server: _Smtp | _SmtpOverTls
         if self.security == "tls":
-            server = smtplib.SMTP_SSL(self.host, self.port, timeout=self.timeout, context=context)
+            server = _SmtpOverTls(self.host, self.port, timeout=self.timeout, context=context)
         else:
-            server = smtplib.SMTP(self.host, self.port, timeout=self.timeout)
+            server = _Smtp(self.host, self.port, timeout=self.timeout)
+        server.handover = handover
         try:
             if self.security == "starttls":
                 server.starttls(context=context)
@@ -138,11 +201,13 @@ class DirectoryTransport:
     folder: Path
     sender: str = "tthc-monitor@localhost"
     delivers: ClassVar[bool] = True
+    repeatable: ClassVar[bool] = True
 
-    def send(self, message: EmailMessage) -> None:
+    def send(self, message: EmailMessage, before: Callable[[], None] = never) -> None:
         """Write one message; see :class:`Transport`."""
         html = message.get_body(("html",))
         path = self.html_path(message)
+        before()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if html is not None:
@@ -164,8 +229,9 @@ class NullTransport:
 
     sender: str = "tthc-monitor@localhost"
     delivers: ClassVar[bool] = False
+    repeatable: ClassVar[bool] = True
 
-    def send(self, message: EmailMessage) -> None:
+    def send(self, message: EmailMessage, before: Callable[[], None] = never) -> None:
         """Drop one message."""
         _log.info("mail_discarded", subject=str(message["Subject"]), reason="mail is switched off")
 

@@ -14,6 +14,7 @@ from tthc_monitor.domain.pull_assertions import Before
 from tthc_monitor.domain.records import OPTIONAL_COLUMNS, Reject
 from tthc_monitor.store.copy import copy_in
 from tthc_monitor.store.database import storable
+from tthc_monitor.store.totals import add
 
 RUNS_WITH_REJECTS = 10
 
@@ -89,13 +90,15 @@ def keep_scope(connection: Connection, source_id: int, scope: str) -> None:
 
 def open_run(connection: Connection, source: Source, started_at: datetime, *, by_hand: bool = False) -> int:
     """Record that a pull begins; runs of this source left open by a dead process are closed as failed."""
-    connection.execute(
+    dead = connection.execute(
         text(
             "UPDATE tthc.pull_runs SET outcome = 'failed', finished_at = :now, "
             "error = 'the process ended before the run did' WHERE source_id = :source AND outcome = 'running'"
         ),
         {"source": source.source_id, "now": started_at},
-    )
+    ).rowcount
+    if dead:
+        add(connection, "tthc_source_runs_total", (source.name, "failed"), dead)
     run_id: int = connection.execute(
         text(
             "INSERT INTO tthc.pull_runs (source_id, started_at, by_hand) VALUES (:source, :now, :by_hand) RETURNING run_id"
@@ -186,6 +189,7 @@ def close_run(
     note: str | None = None,
     *,
     was_full: bool = False,
+    stopped: bool = False,
 ) -> None:
     """Record how a pull ended.
 
@@ -193,23 +197,29 @@ def close_run(
         asked_at: of a pull that listed all dossiers the source has open: as of when.
         note: what a person should know although the pull did not fail for it.
         was_full: it gave everything the source has, even if it had a cursor to go on from.
+        stopped: it did not fail, ``error`` tells why it ended early.
     """
     note_totals(connection, run_id, totals)
-    connection.execute(
+    outcome = "ok" if error is None else "stopped" if stopped else "failed"
+    name: str = connection.execute(
         text(
             "UPDATE tthc.pull_runs SET outcome = :outcome, finished_at = :now, error = :error, asked_at = :asked, "
-            "note = :note, was_full = :full WHERE run_id = :run"
+            "note = :note, was_full = :full WHERE run_id = :run "
+            "RETURNING (SELECT s.name FROM tthc.sources s WHERE s.source_id = pull_runs.source_id)"
         ),
         {
             "run": run_id,
             "now": finished_at,
-            "outcome": "ok" if error is None else "failed",
+            "outcome": outcome,
             "error": storable(error),
             "asked": asked_at,
             "note": storable(note),
             "full": was_full,
         },
-    )
+    ).scalar_one()
+    if outcome != "stopped":
+        add(connection, "tthc_source_runs_total", (name, outcome))
+    add(connection, "tthc_source_rows_rejected_total", (name,), totals.rows_rejected)
 
 
 def forget_old_rejects(connection: Connection, source: Source) -> None:

@@ -1,12 +1,8 @@
-"""What may be read: metrics, health, and a landing page with what is late now, unit by unit.
-
-``/-/healthy`` does not ask the database, else its outage would restart every process; ``/-/ready`` does.
-"""
+"""What may be read: metrics, health, and a landing page with what is late now, unit by unit."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -15,36 +11,21 @@ import structlog
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tthc_monitor.domain.errors import DatabaseError
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.metrics import VERSION, Exposition, ScrapeSettings
 from tthc_monitor.store.database import first_line, transaction
-from tthc_monitor.store.migrate import require_head
+from tthc_monitor.web.health import SafeHeaders, health_routes, in_threads, limit_statements
 from tthc_monitor.web.scrapes import Scrapes
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 _log = structlog.get_logger(__name__)
-
-_HEADERS: Final = {
-    b"content-security-policy": (
-        b"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    b"x-content-type-options": b"nosniff",
-    b"referrer-policy": b"no-referrer",
-    b"cache-control": b"no-store",
-}
-
-_PAGES_AT_ONCE: Final = 4
-"""Anybody may ask for pages, so that they may not take the threads and connections of those who send to us."""
 
 _UNITS: Final = """
 SELECT f.unit_code, u.name,
@@ -59,6 +40,10 @@ FROM (
 ) f LEFT JOIN audit.units u USING (unit_code)
 GROUP BY 1, 2 ORDER BY 3 DESC, 4 DESC, 5 DESC, 1
 """
+
+
+def _always() -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +62,7 @@ def make_app(
     scraped: ScrapeSettings,
     *,
     doors: Sequence[BaseRoute] = (),
+    is_alive: Callable[[], bool] = _always,
 ) -> Starlette:
     """The application.
 
@@ -84,6 +70,7 @@ def make_app(
         engine: where the figures are.
         scraped: what a scrape is told beside the figures; its calendars name the zone in which the page tells times.
         doors: where something may be sent to; see :func:`~tthc_monitor.web.doors.make_doors`.
+        is_alive: whether the process does its work; asks nobody else.
     """
     environment = Environment(
         loader=PackageLoader("tthc_monitor.outputs", "templates"),
@@ -94,20 +81,6 @@ def make_app(
     )
     environment.filters |= {"number": wording.number}
     template = environment.get_template("landing.html")
-
-    async def healthy(_: Request) -> Response:
-        return PlainTextResponse("ok\n")
-
-    def ready() -> Response:
-        try:
-            with transaction(engine) as connection:
-                _limit(connection)
-                require_head(connection)
-        except (DatabaseError, SQLAlchemyError) as error:
-            # The message may name hosts, and anybody may ask; it goes to the log.
-            _log.warning("not_ready", error=first_line(error))
-            return PlainTextResponse("not ready: see the log, then run: tthc-monitor db upgrade\n", status_code=503)
-        return PlainTextResponse("ready\n")
 
     def landing() -> Response:
         try:
@@ -120,46 +93,18 @@ def make_app(
         when = wording.instant(taken_at, scraped.calendars.zone) if taken_at else None
         return HTMLResponse(template.render(version=VERSION, up=True, taken_at=when, units=units))
 
-    threads = asyncio.Semaphore(_PAGES_AT_ONCE)
-
-    def page(make: Callable[[], Response]) -> Callable[[Request], Awaitable[Response]]:
-        async def answer(_: Request) -> Response:
-            async with threads:
-                return await run_in_threadpool(make)
-
-        return answer
-
+    page = in_threads()
     routes = [
         Route("/", page(landing)),
         Route("/metrics", Scrapes(Exposition(engine, scraped)).answer),
-        Route("/-/healthy", healthy),
-        Route("/-/ready", page(ready)),
+        *health_routes(engine, page, is_alive),
         *doors,
     ]
-    return Starlette(routes=routes, middleware=[Middleware(_SafeHeaders)])
-
-
-class _SafeHeaders:
-    """Adds to every answer that it is not to be framed, sniffed, cached or scripted."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *_HEADERS.items()]
-            await send(message)
-
-        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
-
-
-def _limit(connection: Connection) -> None:
-    connection.exec_driver_sql("SET LOCAL statement_timeout = '3s'")
+    return Starlette(routes=routes, middleware=[Middleware(SafeHeaders)])
 
 
 def _landing_figures(connection: Connection) -> tuple[datetime | None, list[UnitLine]]:
-    _limit(connection)
+    limit_statements(connection)
     taken_at = connection.exec_driver_sql("SELECT taken_at FROM tthc.metric_snapshot_taken").scalar()
     rows = connection.exec_driver_sql(_UNITS)
     return taken_at, [UnitLine(wording.unit_label(code, name), *counts) for code, name, *counts in rows]

@@ -1,0 +1,368 @@
+"""Two processes over one database for a simulated month, killed and paused at random and at the worst moments.
+
+What is guaranteed: each slot of each job is done well once, every dossier of the source is there once, no digest is sent
+twice, and none is missing but those of which nobody can know and of which the job says so.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from sqlalchemy import Engine, text
+
+from tests.end_to_end.replica import LEASE, set_clock, start
+from tests.postgres.test_ledger import query
+from tthc_monitor.domain.calendars import CalendarSpec
+from tthc_monitor.domain.schedules import Daily, Every, Monthly, OnWorkingDays, Schedule
+from tthc_monitor.domain.yaml_text import validate
+from tthc_monitor.settings import shipped_calendar
+from tthc_monitor.verification import verify
+
+HANOI: Final = ZoneInfo("Asia/Ho_Chi_Minh")
+CALENDAR: Final = validate(CalendarSpec, shipped_calendar("vn")).compile()
+FIRST: Final = datetime(2026, 1, 1, tzinfo=HANOI)
+"""A holiday; the Friday behind it is worked on Saturday the tenth."""
+MORNING: Final = timedelta(hours=7, minutes=30, seconds=15)
+"""When the clock stands still, each day, until all that is due then is done."""
+SKEWS: Final = (timedelta(seconds=-4), timedelta(seconds=5))
+PEOPLE: Final = ("van-phong@mau.example.vn", "so-xay-dung@mau.example.vn")
+PATIENCE: Final = 60.0
+SCHEDULES: Final[dict[str, Schedule]] = {
+    "pull:thu": Every(timedelta(days=1)),
+    "evaluate": Every(timedelta(seconds=30)),
+    "snapshot": Every(timedelta(minutes=1)),
+    "digest": OnWorkingDays(datetime.strptime("07:30", "%H:%M").time(), CALENDAR),
+    "report": Monthly(1, datetime.strptime("06:00", "%H:%M").time(), "Asia/Ho_Chi_Minh"),
+    "retention": Daily(datetime.strptime("02:30", "%H:%M").time(), "Asia/Ho_Chi_Minh"),
+    "verify": Daily(datetime.strptime("03:30", "%H:%M").time(), "Asia/Ho_Chi_Minh"),
+}
+CONFIG: Final = """
+database: {{url: '{url}'}}
+data_dir: .
+rules: {{packs: [core]}}
+retention: {{job_runs: 90d}}
+sources:
+  - name: thu
+    kind: files
+    every: 1d
+    options:
+      path: ho-so.csv
+      zone: Asia/Ho_Chi_Minh
+      columns:
+        source_key: ma
+        received_at: {{column: nhan, format: "%d/%m/%Y"}}
+        due_current: {{column: hen, format: "%d/%m/%Y"}}
+smtp: {{host: 127.0.0.1, port: {port}, security: none, sender: giamsat@mau.example.vn, timeout_seconds: 20}}
+digest: {{transport: {transport}, directory: thu, recipients: [{{address: {one}}}, {{address: {two}}}]}}
+"""
+
+
+class Post:
+    """A mail server that counts what it took, and calls somebody at chosen points of chosen mails."""
+
+    def __init__(self) -> None:
+        self.taken: Counter[str] = Counter()
+        self.at_recipient: list[Callable[[], None]] = []
+        self.when_taken: list[Callable[[], None]] = []
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if self.at_recipient:
+            self.at_recipient.pop()()
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        assert isinstance(envelope.content, bytes)
+        self.taken[str(message_from_bytes(envelope.content)["Message-ID"])] += 1
+        if self.when_taken:
+            self.when_taken.pop()()
+        return "250 OK"
+
+
+@pytest.fixture
+def post() -> Iterator[tuple[Post, int]]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    handler = Post()
+    server = Controller(handler, hostname="127.0.0.1", port=port)
+    server.start()
+    yield handler, port
+    server.stop()
+
+
+@dataclass
+class Office:
+    """Two replicas, and what is done to them."""
+
+    folder: Path
+    engine: Engine
+    chance: random.Random
+    processes: list[BaseProcess] = field(default_factory=list)
+    kills: int = 0
+    killed_at_work: int = 0
+    dossiers: int = 0
+
+    def open(self) -> None:
+        self.processes = [start(self.folder, f"replica-{number}", skew) for number, skew in enumerate(SKEWS)]
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.join()
+
+    def kill(self, number: int) -> None:
+        """End one as the kernel does, and start another in its place."""
+        self.processes[number].kill()
+        self.processes[number].join()
+        self.kills += 1
+        self.processes[number] = start(self.folder, f"replica-{number}", SKEWS[number])
+
+    def holder(self, job: str) -> int | None:
+        """Which of the two is at work on a job."""
+        found = query(
+            self.engine,
+            f"SELECT split_part(claimed_by, ':', 2)::int FROM tthc.job_runs WHERE job = '{job}' AND finished_at IS NULL "
+            "AND outcome IS NULL AND lease_until >= clock_timestamp()",
+        )
+        pids = [process.pid for process in self.processes]
+        return pids.index(found[0]) if found and found[0] in pids else None
+
+    def freeze(self, job: str, patience: float = 1.0) -> int | None:
+        """Stop one in the middle of a job; None when none could be caught at it."""
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            number = self.holder(job)
+            if number is None:
+                continue
+            pid = self.processes[number].pid
+            assert pid is not None
+            os.kill(pid, signal.SIGSTOP)
+            # What it had sent before may be on its way still.
+            time.sleep(0.02)
+            if self.holder(job) == number:
+                return number
+            os.kill(pid, signal.SIGCONT)
+        return None
+
+    def write_source(self, instant: datetime) -> None:
+        """Some more dossiers since the last time."""
+        self.dossiers += self.chance.randint(1, 5)
+        rows = "".join(f"{number},02/01/2026,{5 + number % 24:02}/01/2026\n" for number in range(self.dossiers))
+        new = self.folder / "ho-so.new"
+        new.write_text(f"ma,nhan,hen\n{rows}", encoding="utf-8")
+        os.utime(new, (instant.timestamp(), instant.timestamp()))
+        new.replace(self.folder / "ho-so.csv")
+
+
+def due(instant: datetime) -> set[tuple[str, datetime]]:
+    """The slots that are to be done when it is that instant."""
+    slots = {(name, schedule.slot(instant)) for name, schedule in SCHEDULES.items()}
+    return {(name, slot.astimezone(UTC)) for name, slot in slots if slot is not None}
+
+
+def ended(engine: Engine) -> dict[tuple[str, datetime], tuple[str, str | None]]:
+    rows = query(engine, "SELECT job, scheduled_for, outcome, detail FROM tthc.job_runs WHERE finished_at IS NOT NULL")
+    return {(job, slot): (outcome, detail) for job, slot, outcome, detail in rows}
+
+
+def until_done(office: Office, wanted: set[tuple[str, datetime]]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while left := wanted - ended_since(office.engine, wanted):
+        assert time.monotonic() < deadline, (left, logs(office.folder))
+        time.sleep(0.01)
+
+
+def ended_since(engine: Engine, wanted: set[tuple[str, datetime]]) -> set[tuple[str, datetime]]:
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text(
+                "SELECT job, scheduled_for FROM tthc.job_runs WHERE finished_at IS NOT NULL "
+                "AND scheduled_for >= CAST(:first AS timestamptz)"
+            ),
+            {"first": min(slot for _, slot in wanted)},
+        )
+        return {(job, slot) for job, slot in rows}
+
+
+def logs(folder: Path) -> str:
+    return "\n".join(path.read_text("utf-8")[-3_000:] for path in sorted(folder.glob("*.log")))
+
+
+def open_office(
+    stack: ExitStack, folder: Path, engine: Engine, address: str, transport: str, port: int, seed: int
+) -> Office:
+    one, two = PEOPLE
+    config = CONFIG.format(url=address, port=port, transport=transport, one=one, two=two)
+    (folder / "tthc-monitor.yaml").write_text(config, encoding="utf-8")
+    office = Office(folder, engine, random.Random(seed))
+    stack.callback(office.close)
+    return office
+
+
+def live(office: Office, days: int, disturb: Callable[[int, datetime], None]) -> list[datetime]:
+    """Days, one instant after the other; nothing goes on before all that was due is done."""
+    instants = [FIRST + timedelta(days=day) + MORNING for day in range(days)]
+    for number, instant in enumerate(instants):
+        office.write_source(instant)
+        set_clock(office.folder / "clock", instant)
+        if number == 0:
+            office.open()
+        disturb(number, instant)
+        until_done(office, due(instant))
+    return instants
+
+
+def assert_nothing_lost_or_done_twice(office: Office, instants: list[datetime]) -> dict[str, int]:
+    """Every slot is over and was done well once; how many digests are in doubt, by their texts."""
+    wanted = set[tuple[str, datetime]]().union(*(due(instant) for instant in instants))
+    found = ended(office.engine)
+    assert wanted == set(found), "slots of their own, and no others"
+    doubted = {slot: detail for (job, slot), (outcome, detail) in found.items() if outcome != "ok"}
+    assert all("nobody knows whether it was delivered" in str(detail) for detail in doubted.values()), doubted
+    assert {job for (job, _), (outcome, _) in found.items() if outcome != "ok"} <= {"digest"}
+    counted = dict(
+        query(
+            office.engine,
+            "SELECT labels[1], value::int FROM tthc.metric_totals WHERE metric = 'tthc_job_runs_total' AND labels[2] = 'ok'",
+        )
+    )
+    assert counted == Counter(job for (job, _), (outcome, _) in found.items() if outcome == "ok"), (
+        "each once, not twice"
+    )
+    keys = query(office.engine, "SELECT source_key FROM tthc.dossiers")
+    assert sorted(map(int, keys)) == list(range(office.dossiers))
+    assert verify(office.engine).sound
+    return {str(slot): 1 for slot in doubted}
+
+
+def working_days(days: int) -> list[datetime]:
+    every = (FIRST + timedelta(days=number) for number in range(days))
+    return [day for day in every if CALENDAR.is_workday(day.date())]
+
+
+def test_a_month_of_two_replicas_that_are_killed_and_paused(
+    tmp_path: Path, engine: Engine, database_address: str, post: tuple[Post, int]
+) -> None:
+    handler, port = post
+    tmp_path.chmod(0o755)
+    with ExitStack() as stack:
+        office = open_office(stack, tmp_path, engine, database_address, "smtp", port, seed=2026)
+
+        def kill_the_sender() -> None:
+            number = office.holder("digest")
+            assert number is not None, "who sends the digest holds the job"
+            pid = office.processes[number].pid
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+            office.kills += 1
+
+        frozen = {2: "pull:thu", 9: "verify", 15: "pull:thu", 24: "evaluate"}
+
+        def disturb(number: int, instant: datetime) -> None:
+            restart(office)
+            # The worst moments: before its text leaves a mail cannot have been delivered, behind it nobody knows.
+            if instant.day == 6:
+                handler.at_recipient.append(kill_the_sender)
+            if instant.day in (8, 20):
+                handler.when_taken.append(kill_the_sender)
+            if number in frozen and (caught := office.freeze(frozen[number])) is not None:
+                office.kill(caught)
+                office.killed_at_work += 1
+            elif office.chance.random() < 0.3:
+                time.sleep(office.chance.random() * 0.15)
+                office.kill(office.chance.randrange(2))
+
+        instants = live(office, 31, disturb)
+        doubted = assert_nothing_lost_or_done_twice(office, instants)
+        assert office.killed_at_work >= 1 and office.kills >= 8
+        mornings_of_work = working_days(31)
+        assert [day.day for day in mornings_of_work][:6] == [5, 6, 7, 8, 9, 10]
+        assert set(handler.taken.values()) == {1}, "no mail twice"
+        assert 2 <= len(doubted) <= office.kills
+        unsent = query(engine, "SELECT count(*) FROM tthc.deliveries WHERE sent_at IS NULL")[0]
+        everything = query(engine, "SELECT message_id FROM tthc.deliveries")
+        assert len(everything) == len(PEOPLE) * len(mornings_of_work)
+        known = query(engine, "SELECT message_id FROM tthc.deliveries WHERE sent_at IS NOT NULL")
+        assert set(known) <= set(handler.taken), "what was recorded as sent was taken"
+        assert len(known) + unsent == len(everything) and unsent <= len(doubted)
+
+
+def restart(office: Office) -> None:
+    """Start those again that were killed from elsewhere."""
+    for number, process in enumerate(office.processes):
+        if not process.is_alive():
+            process.join()
+            office.processes[number] = start(office.folder, f"replica-{number}", SKEWS[number])
+
+
+def test_a_week_of_digests_into_a_folder_of_which_each_is_there_once(
+    tmp_path: Path, engine: Engine, database_address: str
+) -> None:
+    tmp_path.chmod(0o755)
+    with ExitStack() as stack:
+        office = open_office(stack, tmp_path, engine, database_address, "directory", 25, seed=7)
+
+        def disturb(number: int, instant: datetime) -> None:
+            if instant.day in (5, 7):
+                caught = office.freeze("digest")
+                if caught is not None:
+                    office.kill(caught)
+                    office.killed_at_work += 1
+
+        instants = live(office, 7, disturb)
+        assert assert_nothing_lost_or_done_twice(office, instants) == {}
+        mails = sorted(path.name for path in (tmp_path / "thu").glob("*.eml"))
+        assert len(mails) == len(PEOPLE) * len(working_days(7))
+        assert query(engine, "SELECT count(*) FROM tthc.deliveries WHERE sent_at IS NULL") == [0]
+
+
+def test_a_process_that_slept_longer_than_its_lease_records_nothing_over_its_successor(
+    tmp_path: Path, engine: Engine, database_address: str
+) -> None:
+    tmp_path.chmod(0o755)
+    with ExitStack() as stack:
+        office = open_office(stack, tmp_path, engine, database_address, "directory", 25, seed=7)
+        held: list[Any] = []
+
+        def disturb(number: int, instant: datetime) -> None:
+            if number == 0:
+                caught = office.freeze("report", PATIENCE)
+                assert caught is not None
+                pid = office.processes[caught].pid
+                assert pid is not None
+                threading.Timer(4 * LEASE.total_seconds(), os.kill, [pid, signal.SIGCONT]).start()
+                held.append(caught)
+
+        instants = live(office, 2, disturb)
+        log = tmp_path / f"replica-{held[0]}.log"
+        deadline = time.monotonic() + PATIENCE
+        while "job_lost" not in log.read_text("utf-8"):
+            assert time.monotonic() < deadline, logs(tmp_path)
+            time.sleep(0.05)
+        assert_nothing_lost_or_done_twice(office, instants)
+        [(attempt, by)] = query(
+            engine,
+            "SELECT attempt, split_part(claimed_by, ':', 2)::int FROM tthc.job_runs WHERE job = 'report' LIMIT 1",
+        )
+        assert (attempt, by) == (2, office.processes[1 - held[0]].pid)
