@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tthc_monitor.outputs.metric_table import AGES, CAUSES, OUTCOMES, SECTIONS, MetricSpec
+from tthc_monitor.outputs.metric_spec import MetricSpec
+from tthc_monitor.outputs.metric_table import AGES, CAUSES, OUTCOMES, SECTIONS
 
 _HEAD = f"""# Metrics
 

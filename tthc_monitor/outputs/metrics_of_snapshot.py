@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from prometheus_client.core import HistogramMetricFamily, Metric
 
-from tthc_monitor.outputs.metric_table import SECTIONS, SPECS, UNKNOWN, Family
+from tthc_monitor.outputs.metric_spec import Family
+from tthc_monitor.outputs.metric_table import SECTIONS, SPECS, UNKNOWN
 from tthc_monitor.store.totals import BOUNDS, SUM
 
 if TYPE_CHECKING:
@@ -73,8 +74,9 @@ class SnapshotFamilies:
 
 
 def family(name: str, samples: Samples) -> Family:
-    """A family of that name with these samples."""
+    """A gauge or counter of that name with these samples."""
     made = SPECS[name].family()
+    assert not isinstance(made, HistogramMetricFamily)
     for labels, value in samples:
         made.add_metric(list(labels), float(value))
     return made
