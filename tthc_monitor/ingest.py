@@ -17,9 +17,9 @@ import structlog
 from sqlalchemy import Connection, Engine, text
 
 from connectors.base import Connector
-from tthc_monitor.domain.errors import TransientSourceError, recordable
+from tthc_monitor.domain.errors import StoppedError, TransientSourceError, recordable
 from tthc_monitor.domain.pull_assertions import Assertions
-from tthc_monitor.domain.stopping import Check, StoppedError, never
+from tthc_monitor.domain.stopping import Check, never
 from tthc_monitor.intake import Intake, Progress
 from tthc_monitor.rehearsal import Rehearsal, rehearse
 from tthc_monitor.store import inbox, ledger, runs, staging

@@ -21,12 +21,13 @@ from tthc_monitor.domain.errors import (
     BusyError,
     DatabaseError,
     DeliveryError,
+    StoppedError,
     TransientSourceError,
     TthcError,
     recordable,
 )
 from tthc_monitor.domain.schedules import Schedule
-from tthc_monitor.domain.stopping import Stop, StoppedError
+from tthc_monitor.domain.stopping import Stop
 from tthc_monitor.installation import Installation
 from tthc_monitor.store import job_runs, totals
 from tthc_monitor.store.database import transaction

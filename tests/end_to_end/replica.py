@@ -71,8 +71,7 @@ def _work(folder: Path, name: str, skew: timedelta) -> None:
     with open_installation(settings, now=read_clock(folder / "clock", skew)) as installation:
         jobs = [_hurried(job) for job in all_jobs(installation)]
         while True:
-            # Not a list of what ran: each of them must have its turn.
-            if not any([run_if_due(installation, job) for job in jobs]):
+            if sum(run_if_due(installation, job) for job in jobs) == 0:
                 sleep(0.02)
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from datetime import time as clock_time
 from email import message_from_bytes
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -49,10 +50,10 @@ SCHEDULES: Final[dict[str, Schedule]] = {
     "pull:thu": Every(timedelta(days=1)),
     "evaluate": Every(timedelta(seconds=30)),
     "snapshot": Every(timedelta(minutes=1)),
-    "digest": OnWorkingDays(datetime.strptime("07:30", "%H:%M").time(), CALENDAR),
-    "report": Monthly(1, datetime.strptime("06:00", "%H:%M").time(), "Asia/Ho_Chi_Minh"),
-    "retention": Daily(datetime.strptime("02:30", "%H:%M").time(), "Asia/Ho_Chi_Minh"),
-    "verify": Daily(datetime.strptime("03:30", "%H:%M").time(), "Asia/Ho_Chi_Minh"),
+    "digest": OnWorkingDays(clock_time(7, 30), CALENDAR),
+    "report": Monthly(1, clock_time(6, 0), "Asia/Ho_Chi_Minh"),
+    "retention": Daily(clock_time(2, 30), "Asia/Ho_Chi_Minh"),
+    "verify": Daily(clock_time(3, 30), "Asia/Ho_Chi_Minh"),
 }
 CONFIG: Final = """
 database: {{url: '{url}'}}

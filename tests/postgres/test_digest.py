@@ -386,7 +386,7 @@ def test_what_was_being_handed_over_when_its_process_died_goes_out_again_only_by
     engine: Engine, mail: DigestMail, smtp: SmtpTransport, inbox: Inbox
 ) -> None:
     left_by_a_dead_process(engine, mail, timedelta(0), handing_over=True)
-    with pytest.raises(UnknownDeliveryError, match="nobody knows whether it was delivered.*digest send") as doubted:
+    with pytest.raises(UnknownDeliveryError, match=r"nobody knows whether it was delivered.*digest send") as doubted:
         send_digest(engine, RECIPIENT, mail, smtp, NOW)
     assert doubted.value.permanent
     sent, error = delivery(engine)

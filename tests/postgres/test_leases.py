@@ -18,9 +18,9 @@ from rules.loader import load_packs
 from tests.postgres.test_ledger import Sheet, query, record
 from tests.postgres.test_ledger import told as sheets
 from tthc_monitor import ingest, judging, ledger_check, retention, running, scheduler, verification
-from tthc_monitor.domain.errors import BusyError, PermanentSourceError, TransientSourceError
+from tthc_monitor.domain.errors import BusyError, PermanentSourceError, StoppedError, TransientSourceError
 from tthc_monitor.domain.schedules import Every
-from tthc_monitor.domain.stopping import Stop, StoppedError
+from tthc_monitor.domain.stopping import Stop
 from tthc_monitor.installation import Installation
 from tthc_monitor.jobs import Job, run_if_due, run_now, sources_told
 from tthc_monitor.settings import load_settings

@@ -86,6 +86,12 @@ class BusyError(TthcError):
     exit_code = 9
 
 
+class StoppedError(TthcError):
+    """The work was asked to end before it was done; what it kept stays, the next run does the rest."""
+
+    exit_code = 130
+
+
 class CalendarError(TthcError):
     """A working calendar cannot answer: malformed, naive time, or no working time within its horizon."""
 

@@ -6,13 +6,7 @@ from collections.abc import Callable
 from threading import Event, RLock
 from weakref import WeakSet
 
-from tthc_monitor.domain.errors import TthcError
-
-
-class StoppedError(TthcError):
-    """The run was asked to end before its work was done; what it kept stays, the next run does the rest."""
-
-    exit_code = 130
+from tthc_monitor.domain.errors import StoppedError
 
 
 class Stop:
@@ -65,7 +59,7 @@ class Stop:
 
 
 Check = Callable[[], None]
-"""Called between two batches; raises :class:`StoppedError` when the work is to end there."""
+"""Called between two batches; raises :class:`~tthc_monitor.domain.errors.StoppedError` when the work is to end there."""
 
 
 def never() -> None:
