@@ -7,18 +7,26 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from tthc_monitor.domain.calendar_decreed import decreed_until
+from tthc_monitor.expectations import jobs_expected_by, sources_expected_by
 from tthc_monitor.installation import Installation
-from tthc_monitor.outputs.metrics import CONTENT_TYPE, Exposition, Rendered, ScrapeSettings
+from tthc_monitor.jobs import all_jobs
+from tthc_monitor.outputs.metrics import CONTENT_TYPE, Expectations, Exposition, Rendered, ScrapeSettings
 
 
 def scrape_settings(installation: Installation) -> ScrapeSettings:
     """What the settings of an installation have to tell to a scrape."""
     settings = installation.settings
+    jobs = all_jobs(installation)
+    expectations = Expectations(
+        partial(jobs_expected_by, jobs),
+        lambda last_success, now: sources_expected_by(settings.sources, last_success, now, settings.zone),
+    )
     return ScrapeSettings(
         calendars=installation.calendars,
         max_series=settings.serve.max_series,
@@ -27,6 +35,7 @@ def scrape_settings(installation: Installation) -> ScrapeSettings:
         overdue_limit_days=settings.monitoring.overdue_limit_days,
         public_url=settings.serve.public_url,
         now=installation.now,
+        expectations=expectations,
     )
 
 
