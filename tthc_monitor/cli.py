@@ -48,7 +48,7 @@ from tthc_monitor.store.auditors import create_auditor, not_logged
 from tthc_monitor.store.database import transaction
 from tthc_monitor.store.logins import create_service
 from tthc_monitor.terminal import console, set_up_logging, steps
-from tthc_monitor.web import make_app, make_doors, require_doors
+from tthc_monitor.web import make_app, make_doors, make_protection, require_doors
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 db = typer.Typer(no_args_is_help=True, help="The database: migrations, logins for the service and for auditors.")
@@ -103,6 +103,7 @@ def serve() -> None:
             max_series=part.max_series,
             decreed_until=decreed_until(installation.settings.calendar),
             doors=make_doors(installation),
+            protection=make_protection(installation.settings),
         )
         with WebServer(pages, part.host, part.port) as web:
             scheduler = start_scheduler(installation)
@@ -148,6 +149,7 @@ def check() -> None:
     for source in settings.sources:
         attempt(partial(_check_source, keyless, source))
         attempt(partial(receive_token, settings, source))
+    attempt(lambda: make_protection(settings))
     attempt(lambda: outbox.make_transport(settings, data_dir(settings)))
     problems.extend(_recipients_twice(settings))
     if problems:

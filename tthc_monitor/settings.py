@@ -19,6 +19,7 @@ from tthc_monitor.domain.errors import ConfigError, Problem
 from tthc_monitor.domain.time_limits import ClockPolicy
 from tthc_monitor.domain.yaml_text import Document, parse_yaml, validate
 from tthc_monitor.privacy_settings import ApplicantKeySettings, RetentionSettings, check_keys
+from tthc_monitor.protect_settings import ProtectSettings
 from tthc_monitor.source_settings import Part, ReceiveSettings, SourceSettings
 
 __all__ = [
@@ -86,11 +87,12 @@ class TimeLimitSettings(Part):
 
 
 class ServeSettings(Part):
-    """Address of the metrics and health pages."""
+    """Address of the metrics and health pages, and who may read them; without ``protect`` whoever reaches the port."""
 
     host: str = "127.0.0.1"
     port: Port = 9766
     max_series: Annotated[int, Field(ge=100)] = 20_000
+    protect: ProtectSettings | None = None
 
 
 class SmtpSettings(Part):

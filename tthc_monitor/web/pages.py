@@ -27,6 +27,7 @@ from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.metrics import CONTENT_TYPE, MAX_SERIES, VERSION, exposition
 from tthc_monitor.store.database import first_line, transaction
 from tthc_monitor.store.migrate import require_head
+from tthc_monitor.web.protection import Protected, Protection
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -74,6 +75,7 @@ def make_app(
     max_series: int = MAX_SERIES,
     decreed_until: datetime | None = None,
     doors: Sequence[BaseRoute] = (),
+    protection: Protection | None = None,
 ) -> Starlette:
     """The application.
 
@@ -83,6 +85,7 @@ def make_app(
         max_series: cap on series about dossiers per scrape.
         decreed_until: end of what the configured calendar knows, for a metric.
         doors: where something may be sent to; see :func:`~tthc_monitor.web.doors.make_doors`.
+        protection: what must be shown to read pages and metrics; see :func:`~tthc_monitor.web.protection.make_protection`.
     """
     environment = Environment(
         loader=PackageLoader("tthc_monitor.outputs", "templates"),
@@ -139,7 +142,10 @@ def make_app(
         Route("/-/ready", page(ready)),
         *doors,
     ]
-    return Starlette(routes=routes, middleware=[Middleware(_SafeHeaders)])
+    around = [Middleware(_SafeHeaders)]
+    if protection is not None:
+        around.append(Middleware(Protected, protection))
+    return Starlette(routes=routes, middleware=around)
 
 
 class _SafeHeaders:
