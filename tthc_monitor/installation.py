@@ -230,6 +230,18 @@ def pages_password(settings: Settings) -> SecretStr | None:
     return _long_enough(password, "password", "the password of serve.protect")
 
 
+def given_password(file: Path | None, environment: str | None) -> str | None:
+    """The password that whoever makes a login chose for it, from a file or an environment variable; None: none.
+
+    Raises:
+        ConfigError: both are given, or what is given cannot be read, or is too short to keep anybody out.
+    """
+    if file is None and environment is None:
+        return None
+    password = read_secret("password", None, file, environment, Path.cwd())
+    return _long_enough(password, "password", "the login's password").get_secret_value()
+
+
 def _long_enough(secret: SecretStr, what: str, whose: str) -> SecretStr:
     if len(secret.get_secret_value()) < _SHORTEST_TOKEN:
         raise ConfigError(

@@ -42,6 +42,12 @@ def database_url(address: str) -> URL:
     )
 
 
+def without_password(url: URL) -> URL:
+    """An address as arguments and logs may show it."""
+    # URL.set takes None for "as it is".
+    return URL.create("postgresql", url.username, None, url.host, url.port, url.database, url.query)
+
+
 def make_engine(url: str | URL, *, role: str | None = None) -> Engine:
     """An engine whose sessions speak UTC and find our tables without a schema name.
 

@@ -83,6 +83,7 @@ class Protected:
         self._patience = patience or Patience()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
         if scope["type"] == "http":
             request = Request(scope, receive)
             path = scope["path"]
