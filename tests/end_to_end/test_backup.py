@@ -210,7 +210,7 @@ def test_a_forged_ledger_is_found_out(filled: Engine, empty: Engine, tmp_path: P
         connection.execute(text("SET LOCAL session_replication_role = replica"))
         connection.execute(text("UPDATE tthc.observations SET status = 9 WHERE observation_id = 1"))
     manifest = make_backup(filled, tmp_path / "x", system_clock(), nothing)
-    with pytest.raises(LedgerError, match="observation 1 .* was changed"):
+    with pytest.raises(LedgerError, match=r"observation 1 .* was changed"):
         restore_backup(empty, tmp_path / "x", manifest, nothing, nothing)
 
 
@@ -218,7 +218,7 @@ def test_a_dump_cut_short_leaves_the_database_empty(filled: Engine, empty: Engin
     manifest = make_backup(filled, tmp_path / "x", system_clock(), nothing)
     whole = (tmp_path / "x").read_bytes()
     (tmp_path / "x").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(DatabaseError, match="pg_restore failed: .*; mend what it names"):
+    with pytest.raises(DatabaseError, match=r"pg_restore failed: .*; mend what it names"):
         restore_backup(empty, tmp_path / "x", manifest, nothing, nothing)
     with transaction(empty) as connection:
         assert dumps.occupied(connection) == []
