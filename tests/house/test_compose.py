@@ -7,14 +7,17 @@ the configuration and the files of Prometheus, Alertmanager and Grafana say.
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.house.cli_tree import problem_with
 from tests.house.compose_files import GIVEN, Files, interpolated
 from tests.house.compose_rules import problems
 from tests.house.files import ROOT
+from tests.house.test_docs import shell_lines
 from tthc_monitor.settings import load_settings
 
 COMPOSE = "docker-compose.yml"
@@ -112,6 +115,30 @@ def test_the_readme_makes_the_passwords_that_are_asked_for() -> None:
         made = re.search(r"for of in ([A-Z_ ]+); do", FILES.text(file))
         assert made is not None, file
         assert {f"{one}_PASSWORD" for one in made[1].split()} == wanted, file
+
+
+def typed(line: str) -> tuple[str, list[str]]:
+    """Of a line ``docker compose run`` or ``exec``: the service, and the command line of ours."""
+    words = shlex.split(line)[2:]
+    how, rest = words[0], words[1:]
+    while rest[0].startswith("-"):
+        # Of the options that are used only these take a value.
+        rest = rest[2:] if rest[0] in ("--user", "--volume") else rest[1:]
+    service, command = rest[0], rest[1:]
+    if how == "exec":
+        assert command.pop(0) == "tthc-monitor", line
+    return service, command
+
+
+def test_what_the_handbook_types_into_containers_exists() -> None:
+    lines = [
+        line for line in shell_lines(FILES.text("docs/operations.md")) if re.match("docker compose (run|exec) ", line)
+    ]
+    assert len(lines) >= 4
+    for line in lines:
+        service, command = typed(line)
+        assert service in FILES.ours, line
+        assert problem_with(command) is None, line
 
 
 def test_the_services_stand_in_the_handbook() -> None:

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from sqlalchemy.engine import URL
 
 from tthc_monitor.commands import context, database_backup
 from tthc_monitor.installation import given_password, open_administration, open_database
 from tthc_monitor.store import migrate
 from tthc_monitor.store.auditors import create_auditor, not_logged
-from tthc_monitor.store.database import transaction, without_password
+from tthc_monitor.store.database import address, transaction
 from tthc_monitor.store.logins import create_service
 from tthc_monitor.terminal import console
 
@@ -60,7 +59,7 @@ def db_auditor(
     with open_administration(settings) as engine, transaction(engine) as connection:
         url = create_auditor(connection, engine.url, name, tuple(unit or ()), password)
         missing = not_logged(connection, name)
-    _print_address(url, known=password is not None)
+    typer.echo(address(url, with_password=password is None))
     if missing:
         console.print(
             f"the server's log will not tell all that {name} asks, login {engine.url.username} may not set "
@@ -85,10 +84,5 @@ def db_service(
     password = given_password(password_file, password_env)
     with open_administration(context.settings()) as engine, transaction(engine) as connection:
         url = create_service(connection, engine.url, name, password)
-    _print_address(url, known=password is not None)
-
-
-def _print_address(url: URL, *, known: bool) -> None:
-    """The address of a login; without the password where whoever made the login knows it, since logs keep what we print."""
-    shown = without_password(url) if known else url
-    typer.echo(shown.render_as_string(hide_password=False))
+    # Who gave the password knows it, and logs keep what is printed.
+    typer.echo(address(url, with_password=password is None))

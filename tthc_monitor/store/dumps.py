@@ -18,7 +18,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 
 from tthc_monitor.domain.errors import DatabaseError
-from tthc_monitor.store.database import without_password
+from tthc_monitor.store.database import address
 from tthc_monitor.store.embedded import program
 
 SCHEMAS: Final = ("tthc", "audit")
@@ -82,12 +82,11 @@ def restore(url: URL, file: Path, progress: Callable[[int], None]) -> None:
 
 
 def _run(name: str, url: URL, options: list[str], progress: Callable[[int], None]) -> None:
-    address = without_password(url).render_as_string()
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
     # Messages are read, so they must be in the language that we read.
     environment |= {"LC_ALL": "C"} | ({} if url.password is None else {"PGPASSWORD": str(url.password)})
     process = subprocess.Popen(
-        [str(program(name)), f"--dbname={address}", *options],
+        [str(program(name)), f"--dbname={address(url, with_password=False)}", *options],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
