@@ -51,10 +51,12 @@ def typed(line: str, cwd: Path, **changes: str) -> Ran:
 
 
 @contextmanager
-def serving(cwd: Path) -> Iterator[str]:
+def serving(cwd: Path, **variables: str) -> Iterator[str]:
     """The service of a folder, until its pages answer; it must end by itself when it is told to."""
     arguments = [str(PROGRAM), "serve"]
-    with subprocess.Popen(arguments, cwd=cwd, env=environment(), stderr=subprocess.PIPE, text=True) as service:
+    with subprocess.Popen(
+        arguments, cwd=cwd, env=environment(**variables), stderr=subprocess.PIPE, text=True
+    ) as service:
         assert service.stderr is not None
         try:
             address = next(m[1] for line in service.stderr if (m := re.match(r"serving on (\S+)", line)))

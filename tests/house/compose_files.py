@@ -11,7 +11,9 @@ from typing import Any
 import yaml
 
 from tests.house.files import ROOT
+from tthc_monitor.settings import ServeSettings
 
+PORT = ServeSettings().port
 GIVEN = "abc123"
 """Value of every variable that has none in the files."""
 
