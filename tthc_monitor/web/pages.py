@@ -1,4 +1,4 @@
-"""What may be read: metrics, health, and a landing page with what is late now, unit by unit.
+"""What may be read: metrics, health, runbooks, and a landing page with what is late now, unit by unit.
 
 ``/-/healthy`` does not ask the database, else its outage would restart every process; ``/-/ready`` does.
 """
@@ -27,6 +27,7 @@ from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.metrics import CONTENT_TYPE, MAX_SERIES, VERSION, exposition
 from tthc_monitor.store.database import first_line, transaction
 from tthc_monitor.store.migrate import require_head
+from tthc_monitor.web.runbooks import runbooks_page
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -93,6 +94,7 @@ def make_app(
     )
     environment.filters |= {"number": wording.number}
     template = environment.get_template("landing.html")
+    shown_runbooks = runbooks_page(environment)
 
     def metrics() -> Response:
         content = exposition(engine, max_series=max_series, decreed_until=decreed_until)
@@ -100,6 +102,9 @@ def make_app(
 
     async def healthy(_: Request) -> Response:
         return PlainTextResponse("ok\n")
+
+    async def runbooks(_: Request) -> Response:
+        return HTMLResponse(shown_runbooks)
 
     def ready() -> Response:
         try:
@@ -135,6 +140,7 @@ def make_app(
     routes = [
         Route("/", page(landing)),
         Route("/metrics", page(metrics)),
+        Route("/runbooks", runbooks),
         Route("/-/healthy", healthy),
         Route("/-/ready", page(ready)),
         *doors,
