@@ -20,9 +20,9 @@ from rich.table import Table
 from rules.examples import check_example
 from rules.loader import load_packs, parse_pack
 from tthc_monitor import jobs, judging, outbox
-from tthc_monitor.commands import audit, calendar, context, database, procedures, report, rules, sources, units
+from tthc_monitor.commands import audit, calendar, context, database, metrics, procedures, report, rules, sources, units
 from tthc_monitor.demo import run_demo
-from tthc_monitor.domain.calendar_decreed import decreed_until, warnings
+from tthc_monitor.domain.calendar_decreed import warnings
 from tthc_monitor.domain.calendars import CalendarSpec
 from tthc_monitor.domain.errors import ConfigError, Problem, TthcError
 from tthc_monitor.domain.yaml_text import validate
@@ -43,7 +43,7 @@ from tthc_monitor.serving import WebServer, allow_open_files
 from tthc_monitor.settings import DEFAULT_FILE, Settings, SourceSettings, shipped_calendar
 from tthc_monitor.store.database import transaction
 from tthc_monitor.terminal import console, set_up_logging, steps
-from tthc_monitor.web import make_app, make_doors, make_protection, require_doors
+from tthc_monitor.web import make_app, make_doors, make_protection, require_doors, scrape_settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 flags = typer.Typer(no_args_is_help=True, help="Verdicts and findings.")
@@ -52,7 +52,7 @@ jobs_app = typer.Typer(no_args_is_help=True, help="What the service does by itse
 for name, part in (
     ("db", database.app), ("sources", sources.app), ("rules", rules.app), ("flags", flags),
     ("digest", digest), ("report", report.app), ("jobs", jobs_app),
-    ("audit", audit.app), ("calendar", calendar.app), ("procedures", procedures.app), ("units", units.app),
+    ("metrics", metrics.app), ("audit", audit.app), ("calendar", calendar.app), ("procedures", procedures.app), ("units", units.app),
 ):  # fmt: skip
     app.add_typer(part, name=name)
 
@@ -93,9 +93,7 @@ def serve() -> None:
         part = installation.settings.serve
         pages = make_app(
             installation.engine,
-            zone=installation.settings.zone,
-            max_series=part.max_series,
-            decreed_until=decreed_until(installation.settings.calendar),
+            scrape_settings(installation),
             doors=make_doors(installation),
             protection=make_protection(installation.settings),
         )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,7 @@ from rules.loader import load_packs
 from rules.model import Rule
 from tthc_monitor.configuration import author, configuration, program_version
 from tthc_monitor.domain.applicant_keys import ApplicantKey
+from tthc_monitor.domain.calendars import Calendars
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.domain.lawful_due import Limits
 from tthc_monitor.privacy_settings import key_in_force
@@ -31,7 +33,7 @@ from tthc_monitor.store.configuration import record_configuration
 from tthc_monitor.store.database import make_engine, transaction
 from tthc_monitor.store.inbox import StoredInbox
 from tthc_monitor.store.rights import SERVICE
-from tthc_monitor.store.time_limits import load_limits
+from tthc_monitor.store.time_limits import limits_edition, load_limits
 
 Clock = Callable[[], datetime]
 
@@ -54,6 +56,7 @@ class Installation:
     now: Clock
     data_dir: Path
     _recorded: threading.Event = field(default_factory=threading.Event, init=False, repr=False, compare=False)
+    _limits: tuple[tuple[int, int], object, Limits] | None = field(default=None, init=False, repr=False, compare=False)
 
     def record_configuration(self, person: str | None = None) -> None:
         """Put on record, before the first work by it, a configuration that is not the one recorded last.
@@ -71,6 +74,11 @@ class Installation:
             record_configuration(connection, found, author(person), program_version())
         self._recorded.set()
 
+    @cached_property
+    def calendars(self) -> Calendars:
+        """The calendar of the office at large and those of its units, compiled once."""
+        return self.settings.calendar.compile_all()
+
     def connector(self, source: SourceSettings) -> Connector:
         """A connector for one of its sources, with its inbox; see :func:`make_connector`."""
         return make_connector(self.settings, source, self.now, self.engine)
@@ -82,10 +90,15 @@ class Installation:
             ConfigError: limits that clash, or clock starts that cannot be read.
         """
         settings = self.settings
-        with transaction(self.engine) as connection:
-            limits = load_limits(connection)
         starts = load_clock_starts(settings.time_limits.clock_starts, settings.base_dir)
-        return Grounds(tuple(self.rules), settings.calendar, Limits(limits, settings.time_limits.policy, starts))
+        with transaction(self.engine) as connection:
+            edition = limits_edition(connection)
+            # The service asks every half minute, and a province has thousands of limits that seldom change.
+            if self._limits is None or self._limits[:2] != (edition, starts):
+                limits = Limits(load_limits(connection), settings.time_limits.policy, starts)
+                object.__setattr__(self, "_limits", (edition, starts, limits))
+                return Grounds(tuple(self.rules), settings.calendar, limits)
+        return Grounds(tuple(self.rules), settings.calendar, self._limits[2])
 
     def folder(self, name: str) -> Path:
         """A folder of the settings: relative ones lie in the data folder."""

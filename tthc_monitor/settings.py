@@ -19,13 +19,14 @@ from tthc_monitor.domain.errors import ConfigError, Problem
 from tthc_monitor.domain.time_limits import ClockPolicy
 from tthc_monitor.domain.yaml_text import Document, parse_yaml, validate
 from tthc_monitor.privacy_settings import ApplicantKeySettings, RetentionSettings, check_keys
-from tthc_monitor.protect_settings import ProtectSettings
+from tthc_monitor.serve_settings import MonitoringSettings, Port, ServeSettings
 from tthc_monitor.source_settings import Part, ReceiveSettings, SourceSettings
 
 __all__ = [
     "DEFAULT_FILE",
     "DatabaseSettings",
     "DigestSettings",
+    "MonitoringSettings",
     "ReceiveSettings",
     "Recipient",
     "ReportSettings",
@@ -44,7 +45,6 @@ __all__ = [
 DEFAULT_FILE = "tthc-monitor.yaml"
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(:-(?P<default>[^}]*))?\}")
 ClockTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
-Port = Annotated[int, Field(ge=0, le=65535)]
 # It goes into a header, in brackets: printable ASCII other than those.
 Contact = Annotated[str, Field(pattern=r"^[!-'*-~][ !-'*-~]{0,199}$")]
 
@@ -84,15 +84,6 @@ class TimeLimitSettings(Part):
 
     policy: ClockPolicy = ClockPolicy()
     clock_starts: str = "vn"
-
-
-class ServeSettings(Part):
-    """Address of the metrics and health pages, and who may read them; without ``protect`` whoever reaches the port."""
-
-    host: str = "127.0.0.1"
-    port: Port = 9766
-    max_series: Annotated[int, Field(ge=100)] = 20_000
-    protect: ProtectSettings | None = None
 
 
 class SmtpSettings(Part):
@@ -157,6 +148,7 @@ class Settings(Part):
     time_limits: TimeLimitSettings = TimeLimitSettings()
     sources: tuple[SourceSettings, ...] = ()
     serve: ServeSettings = ServeSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
     smtp: SmtpSettings | None = None
     digest: DigestSettings = DigestSettings()
     report: ReportSettings = ReportSettings()

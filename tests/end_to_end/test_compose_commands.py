@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +103,8 @@ def test_from_an_empty_server_to_a_service_that_is_ready(project: Project) -> No
         httpx.Client(base_url=where, timeout=20, trust_env=False) as client,
     ):
         assert client.get("/-/ready").text == "ready\n"
-        assert "tthc_database_up 1.0" in client.get("/metrics").text
+        shown = client.get("/metrics").text
+        assert re.search(r"^tthc_database_up 1\b", shown, flags=re.MULTILINE), shown
 
 
 def test_before_the_migration_the_service_says_what_is_missing(project: Project) -> None:

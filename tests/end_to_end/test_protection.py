@@ -20,11 +20,12 @@ from structlog.testing import capture_logs
 
 from tests.end_to_end.program import run
 from tests.end_to_end.receiving import LGSP, TOKEN, Clock, installed, write_settings
+from tests.postgres.seed import SCRAPED
 from tests.unit.dvcqg_messages import NOW, body, dossier
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.serving import WebServer
 from tthc_monitor.settings import load_settings
-from tthc_monitor.web import make_app, make_doors, make_protection
+from tthc_monitor.web import make_app, make_doors, make_protection, scrape_settings
 from tthc_monitor.web.access import Patience
 from tthc_monitor.web.protection import Protected
 
@@ -57,7 +58,7 @@ def protected(engine: Engine, folder: Path, protect: dict[str, Any]) -> Iterator
     installation = installed(engine, config(folder, protect), Clock(NOW))
     protection = make_protection(installation.settings)
     assert protection is not None
-    pages = make_app(engine, doors=make_doors(installation), protection=protection)
+    pages = make_app(engine, scrape_settings(installation), doors=make_doors(installation), protection=protection)
     for middleware in pages.user_middleware:
         if middleware.cls is Protected:
             middleware.kwargs["patience"] = Patience(0.01)
@@ -163,7 +164,7 @@ def test_of_many_who_guess_at_once_some_are_sent_away(engine: Engine) -> None:
 
     from tthc_monitor.web.protection import Protection
 
-    pages = make_app(engine)
+    pages = make_app(engine, SCRAPED)
     pages.router.routes[:] = [Route("/", never)]
     pages.user_middleware.append(Middleware(Protected, Protection(token=b"x" * 32), patience))
     with (

@@ -20,7 +20,7 @@ from tests.end_to_end.test_upload_door import SOURCE, table
 from tests.house.files import ROOT
 from tests.unit.dvcqg_messages import NOW, body, dossier
 from tthc_monitor.serving import WebServer
-from tthc_monitor.web import make_app, make_doors, make_protection
+from tthc_monitor.web import make_app, make_doors, make_protection, scrape_settings
 
 SECRET = "ma-cua-prometheus-0123456789"
 HANDBOOK = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -57,7 +57,12 @@ def service(engine: Engine, tmp_path: Path) -> Iterator[WebServer]:
     (tmp_path / "scraper").write_text(SECRET, encoding="utf-8")
     config = write_settings(tmp_path, LGSP, SOURCE, serve={"protect": {"token_file": "scraper"}})
     installation = installed(engine, config, Clock(NOW))
-    pages = make_app(engine, doors=make_doors(installation), protection=make_protection(installation.settings))
+    pages = make_app(
+        engine,
+        scrape_settings(installation),
+        doors=make_doors(installation),
+        protection=make_protection(installation.settings),
+    )
     with WebServer(pages, "127.0.0.1", 0) as web:
         yield web
 

@@ -1,4 +1,4 @@
-"""The part of the configuration that says who may read the pages and the metrics."""
+"""The parts of the configuration about pages and metrics: their address, who may read them, what they are held against."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from tthc_monitor.source_settings import Part
 
+Port = Annotated[int, Field(ge=0, le=65535)]
 Username = Annotated[str, Field(pattern=r"^[^:\x00-\x1f\x7f]{1,64}$")]
 
 
@@ -37,3 +38,27 @@ class ProtectSettings(Part):
                 "protect names nothing to show; give token_file or token_env, or username with password_file"
             )
         return self
+
+
+class ServeSettings(Part):
+    """Address of the pages, and who may read them; without ``protect`` whoever reaches the port.
+
+    ``public_url`` is the address under which people reach them.
+    """
+
+    host: str = "127.0.0.1"
+    port: Port = 9766
+    max_series: Annotated[int, Field(ge=100)] = 20_000
+    public_url: Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")] = "http://127.0.0.1:9766"
+    protect: ProtectSettings | None = None
+
+
+class MonitoringSettings(Part):
+    """What alerts and dashboards hold the figures against: they read it from the metrics.
+
+    ``on_time_objective`` is the share of finished dossiers that are to end on time; ``overdue_limit_days`` the working
+    days (of 8 hours) from which a dossier is overdue for long.
+    """
+
+    on_time_objective: Annotated[float, Field(gt=0, lt=1)] = 0.98
+    overdue_limit_days: Annotated[int, Field(ge=1)] = 10
