@@ -21,6 +21,7 @@ from tthc_monitor.commands import (
     audit,
     calendar,
     context,
+    database,
     jobs,
     metrics,
     procedures,
@@ -29,7 +30,7 @@ from tthc_monitor.commands import (
     service,
     sources,
     units,
-)  # fmt: skip
+)
 from tthc_monitor.commands.signals import stop_on_signals
 from tthc_monitor.demo import run_demo
 from tthc_monitor.domain.calendar_decreed import warnings
@@ -42,8 +43,6 @@ from tthc_monitor.installation import (
     applicant_key,
     data_dir,
     make_connector,
-    open_administration,
-    open_database,
     open_installation,
     receive_token,
     system_clock,
@@ -51,19 +50,15 @@ from tthc_monitor.installation import (
 from tthc_monitor.outputs import flags_export
 from tthc_monitor.outputs.transports import DirectoryTransport
 from tthc_monitor.settings import DEFAULT_FILE, Settings, SourceSettings, shipped_calendar
-from tthc_monitor.store import migrate
-from tthc_monitor.store.auditors import create_auditor, not_logged
 from tthc_monitor.store.database import transaction
-from tthc_monitor.store.logins import create_service
 from tthc_monitor.terminal import console, set_up_logging, steps
-from tthc_monitor.web import require_doors
+from tthc_monitor.web import make_protection, require_doors
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-db = typer.Typer(no_args_is_help=True, help="The database: migrations, logins for the service and for auditors.")
 flags = typer.Typer(no_args_is_help=True, help="Verdicts and findings.")
 digest = typer.Typer(no_args_is_help=True, help="The morning mail.")
 for name, part in (
-    ("db", db), ("sources", sources.app), ("rules", rules.app), ("flags", flags),
+    ("db", database.app), ("sources", sources.app), ("rules", rules.app), ("flags", flags),
     ("digest", digest), ("report", report.app), ("jobs", jobs.app), ("metrics", metrics.app),
     ("audit", audit.app), ("calendar", calendar.app), ("procedures", procedures.app), ("units", units.app),
 ):  # fmt: skip
@@ -128,6 +123,7 @@ def check() -> None:
     for source in settings.sources:
         attempt(partial(_check_source, keyless, source))
         attempt(partial(receive_token, settings, source))
+    attempt(lambda: make_protection(settings))
     attempt(lambda: outbox.make_transport(settings, data_dir(settings)))
     problems.extend(_recipients_twice(settings))
     if problems:
@@ -222,57 +218,6 @@ def _evaluate(*, everything: bool, order: Order | None) -> None:
             )
             judging.snapshot(installation)
         typer.echo(f"{done.dossiers} dossiers judged, {done.opened} flags opened, {done.closed} closed")
-
-
-@db.command("upgrade")
-def db_upgrade() -> None:
-    """Bring the database to the migration that this version needs."""
-    with open_database(context.settings(), as_migrator=True) as engine:
-        typer.echo(f"database at migration {migrate.upgrade(engine)}")
-
-
-@db.command("status")
-def db_status() -> None:
-    """Tell which migration the database is at and which this version needs."""
-    with open_database(context.settings()) as engine, transaction(engine) as connection:
-        typer.echo(
-            f"database at migration {migrate.current(connection) or 'none'}, this version needs {migrate.head()}"
-        )
-
-
-@db.command("auditor")
-def db_auditor(
-    name: Annotated[str, typer.Argument(help="Name of the login.")],
-    unit: Annotated[
-        list[str] | None, typer.Option(help="Code of a unit: only it and the units below it are seen; may be repeated.")
-    ] = None,
-) -> None:
-    """Make a login that may only read schema audit, and print its address; again gives it a new password."""
-    settings = context.settings()
-    with open_administration(settings) as engine, transaction(engine) as connection:
-        url = create_auditor(connection, engine.url, name, tuple(unit or ()))
-        missing = not_logged(connection, name)
-    typer.echo(url.render_as_string(hide_password=False))
-    if missing:
-        console.print(
-            f"the server's log will not tell all that {name} asks, login {engine.url.username} may not set "
-            f"{', '.join(missing)}; a superuser can, as docs/database-roles.md says",
-            soft_wrap=True, markup=False, highlight=False,
-        )  # fmt: skip
-    if settings.database.migration_url is None and settings.database.url is None:
-        console.print(
-            "this address answers on this machine only (127.0.0.1), and while `tthc-monitor serve` runs; for auditors at other "
-            "desks set up a server of your own, as docs/database-roles.md says",
-            soft_wrap=True, markup=False, highlight=False,
-        )  # fmt: skip
-
-
-@db.command("service")
-def db_service(name: Annotated[str, typer.Argument(help="Name of the login.")]) -> None:
-    """Make a login for the service with the rights it needs, and print its address; again gives it a new password."""
-    with open_administration(context.settings()) as engine, transaction(engine) as connection:
-        url = create_service(connection, engine.url, name)
-    typer.echo(url.render_as_string(hide_password=False))
 
 
 @flags.command("export")

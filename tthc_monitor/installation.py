@@ -231,12 +231,56 @@ def receive_token(settings: Settings, source: SourceSettings) -> SecretStr | Non
         return None
     file = None if source.receive.token_file is None else Path(source.receive.token_file)
     token = read_secret("token", None, file, source.receive.token_env, settings.base_dir)
-    if len(token.get_secret_value()) < _SHORTEST_TOKEN:
+    return _long_enough(token, "token", f"the token of source {source.name}")
+
+
+def pages_token(settings: Settings) -> SecretStr | None:
+    """The token that lets a reader in to pages and metrics; None: there is none.
+
+    Raises:
+        ConfigError: the file or variable cannot be read, or the token is too short to keep anybody out.
+    """
+    protect = settings.serve.protect
+    if protect is None or (protect.token_file is None and protect.token_env is None):
+        return None
+    file = None if protect.token_file is None else Path(protect.token_file)
+    token = read_secret("token", None, file, protect.token_env, settings.base_dir)
+    return _long_enough(token, "token", "the token of serve.protect")
+
+
+def pages_password(settings: Settings) -> SecretStr | None:
+    """The password that lets the user of ``serve.protect`` in; None: there is no user.
+
+    Raises:
+        ConfigError: the file or variable cannot be read, or the password is too short to keep anybody out.
+    """
+    protect = settings.serve.protect
+    if protect is None or protect.username is None:
+        return None
+    file = None if protect.password_file is None else Path(protect.password_file)
+    password = read_secret("password", None, file, protect.password_env, settings.base_dir)
+    return _long_enough(password, "password", "the password of serve.protect")
+
+
+def given_password(file: Path | None, environment: str | None) -> str | None:
+    """The password that whoever makes a login chose for it, from a file or an environment variable; None: none.
+
+    Raises:
+        ConfigError: both are given, or what is given cannot be read, or is too short to keep anybody out.
+    """
+    if file is None and environment is None:
+        return None
+    password = read_secret("password", None, file, environment, Path.cwd())
+    return _long_enough(password, "password", "the login's password").get_secret_value()
+
+
+def _long_enough(secret: SecretStr, what: str, whose: str) -> SecretStr:
+    if len(secret.get_secret_value()) < _SHORTEST_TOKEN:
         raise ConfigError(
-            f"the token of source {source.name} has fewer than {_SHORTEST_TOKEN} characters; put at least so many random "
-            "ones into its token_file or token_env"
+            f"{whose} has fewer than {_SHORTEST_TOKEN} characters; put at least so many random ones into its "
+            f"{what}_file or {what}_env"
         )
-    return token
+    return secret
 
 
 def applicant_key(settings: Settings, now: datetime) -> ApplicantKey | None:

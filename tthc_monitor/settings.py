@@ -20,6 +20,7 @@ from tthc_monitor.domain.time_limits import ClockPolicy
 from tthc_monitor.domain.yaml_text import Document, parse_yaml, validate
 from tthc_monitor.monitoring_settings import MonitoringSettings
 from tthc_monitor.privacy_settings import ApplicantKeySettings, RetentionSettings, check_keys
+from tthc_monitor.serve_settings import Port, ServeSettings
 from tthc_monitor.source_settings import Part, ReceiveSettings, SourceSettings
 
 __all__ = [
@@ -46,7 +47,6 @@ __all__ = [
 DEFAULT_FILE = "tthc-monitor.yaml"
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(:-(?P<default>[^}]*))?\}")
 ClockTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
-Port = Annotated[int, Field(ge=0, le=65535)]
 # It goes into a header, in brackets: printable ASCII other than those.
 Contact = Annotated[str, Field(pattern=r"^[!-'*-~][ !-'*-~]{0,199}$")]
 
@@ -86,15 +86,6 @@ class TimeLimitSettings(Part):
 
     policy: ClockPolicy = ClockPolicy()
     clock_starts: str = "vn"
-
-
-class ServeSettings(Part):
-    """Address of the metrics and health pages; ``public_url`` is the one under which people reach them."""
-
-    host: str = "127.0.0.1"
-    port: Port = 9766
-    max_series: Annotated[int, Field(ge=100)] = 20_000
-    public_url: Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")] = "http://127.0.0.1:9766"
 
 
 class SmtpSettings(Part):

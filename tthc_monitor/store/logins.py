@@ -27,8 +27,11 @@ _CALLED: Final[Mapping[str, str]] = {
 _CONNECTIONS: Final[Mapping[str, int]] = {AUDITOR: 5, UNIT_AUDITOR: 5, SERVICE: -1}
 
 
-def create_service(connection: Connection, url: URL, name: str) -> URL:
+def create_service(connection: Connection, url: URL, name: str, password: str | None = None) -> URL:
     """Make a login for the service, or give an existing one a new password.
+
+    Args:
+        password: its password; by default one that nobody can guess.
 
     Returns:
         the address with name and password; the password is kept nowhere.
@@ -36,7 +39,7 @@ def create_service(connection: Connection, url: URL, name: str) -> URL:
     Raises:
         ConfigError: not a role name, or the role exists and is something else.
     """
-    password = secrets.token_urlsafe(PASSWORD_BYTES)
+    password = password or secrets.token_urlsafe(PASSWORD_BYTES)
     make_login(connection, name, SERVICE, password)
     settle_database(connection)
     return url.set(username=name, password=password, drivername="postgresql")

@@ -117,6 +117,17 @@ def _join(connection: Connection, version: int, login: str) -> list[str]:
     return groups
 
 
+def make_groups(connection: Connection) -> None:
+    """Make those groups that the server lacks, and the login a member of those that an upgrade acts for.
+
+    Raises:
+        DatabaseError: the login lacks a right for it.
+    """
+    for name in connection.scalars(text(_MISSING)).all():
+        connection.execute(text(_ATTEMPT.format(f"CREATE ROLE {name} NOLOGIN")))
+    require_migrator(connection)
+
+
 def settle(connection: Connection) -> None:
     """Make groups, owners, grants and policies what they should be, in the caller's transaction; twice is once.
 
@@ -126,9 +137,7 @@ def settle(connection: Connection) -> None:
     path = connection.scalar(text("SELECT current_setting('search_path')"))
     # Policies read the same whoever upgrades: names of tables are written down as far as the path does not find them.
     connection.execute(text("SET LOCAL search_path = pg_catalog"))
-    for name in connection.scalars(text(_MISSING)).all():
-        connection.execute(text(_ATTEMPT.format(f"CREATE ROLE {name} NOLOGIN")))
-    require_migrator(connection)
+    make_groups(connection)
     _run(connection, _TOO_MUCH)
     settle_database(connection)
     settle_schemas(connection)

@@ -39,19 +39,21 @@ class Gate:
         """Whether the request shows the token: ``Bearer TOKEN``, or ``Basic`` with it as the password of any user."""
         scheme, _, shown = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "basic":
-            shown = _password(shown)
+            shown = basic(shown)[1]
         elif scheme.lower() != "bearer":
             return False
         # Hashes are of one length, so that the time taken tells nothing of the token.
         return hmac.compare_digest(sha256(shown.strip().encode("utf-8", "replace")).digest(), self._digest)
 
 
-def _password(encoded: str) -> str:
+def basic(encoded: str) -> tuple[str, str]:
+    """Name and password of ``Basic`` credentials; empty ones where nothing can be read."""
     try:
         shown = base64.b64decode(encoded.strip(), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return ""
-    return shown.partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        return "", ""
+    name, _, password = shown.partition(":")
+    return name, password
 
 
 class Patience:

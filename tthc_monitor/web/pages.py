@@ -1,4 +1,4 @@
-"""What may be read: metrics, health, and a landing page with what is late now, unit by unit."""
+"""What may be read: metrics, health, runbooks, and a landing page with what is late now, unit by unit."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
@@ -20,6 +21,8 @@ from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.metrics import VERSION, Exposition, ScrapeSettings
 from tthc_monitor.store.database import first_line, transaction
 from tthc_monitor.web.health import SafeHeaders, health_routes, in_threads, limit_statements
+from tthc_monitor.web.protection import Protected, Protection
+from tthc_monitor.web.runbooks import runbooks_page
 from tthc_monitor.web.scrapes import Scrapes
 
 if TYPE_CHECKING:
@@ -63,6 +66,7 @@ def make_app(
     *,
     doors: Sequence[BaseRoute] = (),
     is_alive: Callable[[], bool] = _always,
+    protection: Protection | None = None,
 ) -> Starlette:
     """The application.
 
@@ -71,6 +75,7 @@ def make_app(
         scraped: what a scrape is told beside the figures; its calendars name the zone in which the page tells times.
         doors: where something may be sent to; see :func:`~tthc_monitor.web.doors.make_doors`.
         is_alive: whether the process does its work; asks nobody else.
+        protection: what must be shown to read pages and metrics; see :func:`~tthc_monitor.web.protection.make_protection`.
     """
     environment = Environment(
         loader=PackageLoader("tthc_monitor.outputs", "templates"),
@@ -81,6 +86,10 @@ def make_app(
     )
     environment.filters |= {"number": wording.number}
     template = environment.get_template("landing.html")
+    shown_runbooks = runbooks_page(environment)
+
+    async def runbooks(_: Request) -> Response:
+        return HTMLResponse(shown_runbooks)
 
     def landing() -> Response:
         try:
@@ -97,10 +106,14 @@ def make_app(
     routes = [
         Route("/", page(landing)),
         Route("/metrics", Scrapes(Exposition(engine, scraped)).answer),
+        Route("/runbooks", runbooks),
         *health_routes(engine, page, is_alive),
         *doors,
     ]
-    return Starlette(routes=routes, middleware=[Middleware(SafeHeaders)])
+    around = [Middleware(SafeHeaders)]
+    if protection is not None:
+        around.append(Middleware(Protected, protection))
+    return Starlette(routes=routes, middleware=around)
 
 
 def _landing_figures(connection: Connection) -> tuple[datetime | None, list[UnitLine]]:

@@ -1,0 +1,53 @@
+"""The part of the configuration about pages and metrics: their address, and who may read them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from tthc_monitor.source_settings import Part
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Username = Annotated[str, Field(pattern=r"^[^:\x00-\x1f\x7f]{1,64}$")]
+
+
+class ProtectSettings(Part):
+    """What must be shown to read the pages and the metrics: a bearer token, or a user with password, or either of both.
+
+    Health (``/-/healthy``, ``/-/ready``) stays open, and what is sent to us has tokens of its own.
+    """
+
+    token_file: str | None = None
+    token_env: str | None = None
+    username: Username | None = None
+    password_file: str | None = None
+    password_env: str | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.token_file is not None and self.token_env is not None:
+            raise ValueError("protect has token_file and token_env; give one")
+        passwords = (self.password_file is not None) + (self.password_env is not None)
+        if self.username is not None and passwords != 1:
+            raise ValueError("protect.username needs exactly one of password_file and password_env; give one")
+        if self.username is None and passwords:
+            raise ValueError("protect has a password, but no username; add username")
+        if self.username is None and self.token_file is None and self.token_env is None:
+            raise ValueError(
+                "protect names nothing to show; give token_file or token_env, or username with password_file"
+            )
+        return self
+
+
+class ServeSettings(Part):
+    """Address of the pages, and who may read them; without ``protect`` whoever reaches the port.
+
+    ``public_url`` is the address under which people reach them.
+    """
+
+    host: str = "127.0.0.1"
+    port: Port = 9766
+    max_series: Annotated[int, Field(ge=100)] = 20_000
+    public_url: Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")] = "http://127.0.0.1:9766"
+    protect: ProtectSettings | None = None
