@@ -19,6 +19,9 @@ from tthc_monitor.store.rights import SERVICE
 
 _URL = "TTHC_TEST_DATABASE_URL"
 _TEMPLATE = "tthc_template"
+_MEMORY = "/dev/shm"  # noqa: S108  (the names in it are made by tempfile)
+_ENOUGH_MEMORY = 4 * 1024**3
+"""Bytes that must be free there."""
 _started: list[tuple[embedded.EmbeddedServer, Path]] = []
 
 
@@ -32,9 +35,25 @@ def _admin(server_url: str, statement: str) -> None:
     _maintenance(server_url).execute(text(statement))
 
 
+def _room_in_memory() -> str | None:
+    """A file system in memory for databases and temporary files: a disk may want most of a millisecond for each new file,
+    and a database has a thousand of them. None where there is none with room, where files in it may not be executed,
+    or where somebody has chosen a folder."""
+    if "TMPDIR" in os.environ or not os.access(_MEMORY, os.W_OK | os.X_OK):
+        return None
+    found = os.statvfs(_MEMORY)
+    fits = found.f_bavail * found.f_frsize >= _ENOUGH_MEMORY and not found.f_flag & os.ST_NOEXEC
+    return _MEMORY if fits else None
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """The controlling process starts the server; parallel workers inherit its address."""
-    if hasattr(config, "workerinput") or os.environ.get(_URL):
+    if hasattr(config, "workerinput"):
+        return
+    if room := _room_in_memory():
+        # Workers and the commands that tests start learn it from the environment.
+        os.environ["TMPDIR"] = tempfile.tempdir = room
+    if os.environ.get(_URL):
         return
     folder = Path(tempfile.mkdtemp(prefix="tthc-tests-"))
     folder.chmod(0o755)
