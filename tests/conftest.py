@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
@@ -64,6 +65,12 @@ def pytest_configure(config: pytest.Config) -> None:
     engine = database.make_engine(server.url(_TEMPLATE))
     migrate.upgrade(engine)
     engine.dispose()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What was imported and collected is never garbage: looking it through again and again takes a tenth of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -22,7 +22,7 @@ ENOUGH = 120
 """Seconds in which any command must end."""
 
 _forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(["tthc_monitor.cli"])
+_forks.set_forkserver_preload(["tthc_monitor.cli", "tests.end_to_end.preloaded"])
 
 
 @dataclass(frozen=True)
