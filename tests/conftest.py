@@ -97,6 +97,12 @@ def empty_database(server_url: str) -> Iterator[str]:
     yield from _database(server_url, "template0")
 
 
+@pytest.fixture(scope="module")
+def empty_database_of_module() -> Iterator[str]:
+    """Address of a database of the module's own that has never been migrated."""
+    yield from _database(os.environ[_URL], "template0")
+
+
 @pytest.fixture
 def database_address(server_url: str) -> Iterator[str]:
     """Address of a database at the newest migration, with no rows."""
@@ -105,7 +111,7 @@ def database_address(server_url: str) -> Iterator[str]:
 
 def _database(server_url: str, template: str) -> Iterator[str]:
     name = f"t_{uuid4().hex}"
-    _admin(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    _admin(server_url, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     url = database.database_url(server_url).set(database=name)
     yield url.render_as_string(hide_password=False)
     _admin(server_url, f"DROP DATABASE {name} WITH (FORCE)")
