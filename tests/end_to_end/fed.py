@@ -178,7 +178,7 @@ class _OverHttp:
     def strike(self, fault: str, *, lasting: bool = False) -> None:
         ids = [one.script.dossier_id for one in self._dossiers(self.clock() - A_SHIFT)]
         faults = self._faults
-        faults.retry_after_seconds, faults.slow_seconds, faults.drip_seconds = 0, 1.0, 0.001
+        faults.retry_after_seconds, faults.slow_seconds, faults.drip_seconds, faults.drip_bytes = 0, 1.0, 0.001, 20
         self._was_slow = self._was_slow or fault == "slow"
         if fault == "hit_limit":
             faults.hit_limit = 25
