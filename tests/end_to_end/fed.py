@@ -178,7 +178,7 @@ class _OverHttp:
     def strike(self, fault: str, *, lasting: bool = False) -> None:
         ids = [one.script.dossier_id for one in self._dossiers(self.clock() - A_SHIFT)]
         faults = self._faults
-        faults.retry_after_seconds, faults.slow_seconds, faults.drip_seconds = 0, 1.0, 0.001
+        faults.retry_after_seconds, faults.slow_seconds, faults.drip_seconds, faults.drip_bytes = 0, 1.0, 0.001, 20
         self._was_slow = self._was_slow or fault == "slow"
         if fault == "hit_limit":
             faults.hit_limit = 25
@@ -203,6 +203,11 @@ class _OverHttp:
             time.sleep(1.2)
         self._was_slow = False
         self._faults.clear()
+
+    @property
+    def _patience(self) -> float:
+        """Seconds that a client waits for an answer: few only where the server lets it wait, lest a busy machine does."""
+        return 0.5 if self._was_slow else 30
 
     def advance(self, source: str) -> None:
         """The server tells the present by itself."""
@@ -241,7 +246,7 @@ class OpencpsFed(_OverHttp):
         server = self._server
         options = OpencpsOptions(
             url=server.url, group_id=server.group_id, username=server.username, password=server.password,
-            page_size=15, timeout_seconds=0.5, attempts=3,
+            page_size=15, timeout_seconds=self._patience, attempts=3,
         )  # fmt: skip
         return OpencpsConnector(source, options, self._around())
 
@@ -274,7 +279,7 @@ class IgateFed(_OverHttp):
                 "client_secret": server.secret,
             },
             "statuses": {str(STATUS_NUMBERS[status]): national for status, national in NATIONAL.items()},
-            "page_size": 15, "timeout_seconds": 0.5, "attempts": 3,
+            "page_size": 15, "timeout_seconds": self._patience, "attempts": 3,
         }  # fmt: skip
         return IgateConnector(source, IgateOptions.model_validate(options), self._around())
 
@@ -322,7 +327,7 @@ class RestFed(_OverHttp):
             "total": "tong",
             "changes": {"from_param": "tu", "format": "%Y-%m-%dT%H:%M:%S%z", "sweep_every": "1d"},
             "lists_all_open": True,
-            "timeout_seconds": 0.5,
+            "timeout_seconds": self._patience,
             "attempts": 3,
             **MAPPING,
         }
@@ -421,7 +426,7 @@ class SqlFed:
         self._written: States = {}
         self._gone: set[str] = set()
         self._held: Any = None
-        self._late: set[str] = set()
+        self._renamed = False
         self._servers_clock = postgresql._CLOCK
         columns = ", ".join(f"{name} text" for name in FIELDS)
         self._run("CREATE SCHEMA nguon")
@@ -448,18 +453,16 @@ class SqlFed:
         return _Cut(made, self) if self._fault == "disconnected" else made
 
     def advance(self, source: str) -> None:
+        # The system itself can always write; what is wrong is so for those who ask.
+        self._mend()
         now = {
             row["so"]: row for row in map(row_of, self._world.dossiers_at(self.clock())) if row["so"] not in self._gone
         }
         changed = [row for key, row in now.items() if self._written.get(key) != row]
-        if self._fault == "locked" or not self._late.isdisjoint(row["so"] for row in changed):
-            # What another transaction of the source holds, the source itself does not write beside it.
-            self._let_go()
-        late = changed[:2] if self._fault == "late_commit" and self._held is None else []
-        columns = [self._column(name) for name in FIELDS]
-        names = ", ".join(columns)
+        late = changed[:2] if self._fault == "late_commit" else []
+        names = ", ".join(FIELDS)
         values = ", ".join(f":{name}" for name in FIELDS)
-        updates = ", ".join(f"{name} = excluded.{name}" for name in (*columns, "sua"))
+        updates = ", ".join(f"{name} = excluded.{name}" for name in (*FIELDS, "sua"))
         statement = text(
             f"INSERT INTO nguon.ho_so ({names}, sua) VALUES ({values}, CASE WHEN :unknown THEN NULL ELSE :now END) "
             f"ON CONFLICT (so) DO UPDATE SET {updates}"
@@ -471,40 +474,44 @@ class SqlFed:
         if late:
             self._held = self._engine.connect()
             self._held.execute(statement, given(late))
-            self._late = {row["so"] for row in late}
         rest = [row for row in changed if row not in late]
         if rest:
             with transaction(self._engine) as connection:
                 connection.execute(statement, given(rest))
         self._written = now
         self._run("DELETE FROM nguon.ho_so WHERE so <> ALL(:here)", here=sorted(now))
-        if self._fault == "locked":
+        self._spoil()
+
+    def strike(self, fault: str, *, lasting: bool = False) -> None:
+        self._mend()
+        self._fault = fault
+        if fault == "vanished":
+            self._gone = {str(one.script.dossier_id) for one in self._world.dossiers_at(self.clock() - A_SHIFT)[-3:]}
+        self._spoil()
+
+    def heal(self) -> None:
+        self._mend()
+        self._gone = set()
+        self._fault = None
+
+    def _spoil(self) -> None:
+        """Bring about what is wrong with the table, if anything."""
+        if self._fault == "column_gone":
+            self._run("ALTER TABLE nguon.ho_so RENAME trang_thai TO tinh_trang")
+            self._renamed = True
+        elif self._fault == "locked":
             self._held = self._engine.connect()
             self._held.execute(text("LOCK TABLE nguon.ho_so IN ACCESS EXCLUSIVE MODE"))
 
-    def _column(self, field: str) -> str:
-        return "tinh_trang" if field == "trang_thai" and self._fault == "column_gone" else field
-
-    def _let_go(self) -> None:
+    def _mend(self) -> None:
+        """Undo what is wrong with the table, and end the transaction that is open."""
         if self._held is not None:
             self._held.commit()
             self._held.close()
-        self._held, self._late = None, set()
-
-    def strike(self, fault: str, *, lasting: bool = False) -> None:
-        self.heal()
-        self._fault = fault
-        if fault == "column_gone":
-            self._run("ALTER TABLE nguon.ho_so RENAME trang_thai TO tinh_trang")
-        elif fault == "vanished":
-            self._gone = {str(one.script.dossier_id) for one in self._world.dossiers_at(self.clock() - A_SHIFT)[-3:]}
-
-    def heal(self) -> None:
-        if self._fault == "column_gone":
+            self._held = None
+        if self._renamed:
             self._run("ALTER TABLE nguon.ho_so RENAME tinh_trang TO trang_thai")
-        self._let_go()
-        self._gone = set()
-        self._fault = None
+            self._renamed = False
 
     def truth(self) -> States:
         self.advance("truth")

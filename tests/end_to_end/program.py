@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pty
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +26,7 @@ ENOUGH = 120
 """Seconds in which any command must end."""
 
 _forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(["tthc_monitor.cli"])
+_forks.set_forkserver_preload(["tthc_monitor.cli", "tests.end_to_end.preloaded"])
 
 
 @dataclass(frozen=True)
@@ -62,22 +66,51 @@ def run(*arguments: object, cwd: Path, **variables: str) -> Ran:
     """Run a command to its end, in a process that has the program imported."""
     with tempfile.TemporaryDirectory(prefix="tthc-ran-") as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
-        words = [str(PROGRAM), *map(str, arguments)]
-        process = _forks.Process(target=_command, args=(words, cwd, environment(**variables), out, err))
-        process.start()
-        process.join(ENOUGH)
-        if process.exitcode is None:
-            process.kill()
-            process.join()
-            raise AssertionError(f"{words} did not end: {err.read_text('utf-8')}")
-        return Ran(process.exitcode, out.read_bytes().decode(), err.read_bytes().decode())
+        code = _forked(arguments, cwd, environment(**variables), out, err)
+        return Ran(code, out.read_bytes().decode(), err.read_bytes().decode())
+
+
+def run_in_terminal(*arguments: object, cwd: Path, columns: int) -> Ran:
+    """Run a command like :func:`run`, with what it says going to a terminal so wide."""
+    ours, theirs = pty.openpty()
+    with tempfile.TemporaryDirectory(prefix="tthc-ran-") as folder, ThreadPoolExecutor(1) as pool:
+        told, err = pool.submit(_read_to_the_end, ours), Path(folder, "err")
+        try:
+            variables = environment(COLUMNS=str(columns), TERM="xterm")
+            code = _forked(arguments, cwd, variables, Path(os.ttyname(theirs)), err)
+        finally:
+            os.close(theirs)
+        said = told.result(ENOUGH)
+        os.close(ours)
+        return Ran(code, said.decode(), err.read_bytes().decode())
+
+
+def _read_to_the_end(terminal: int) -> bytes:
+    said = b""
+    with suppress(OSError):  # so a terminal tells that its other side was closed
+        while more := os.read(terminal, 4096):
+            said += more
+    return said
+
+
+def _forked(arguments: Sequence[object], cwd: Path, variables: dict[str, str], out: Path, err: Path) -> int:
+    """Run a command in a fork to its end; its exit code."""
+    words = [str(PROGRAM), *map(str, arguments)]
+    process = _forks.Process(target=_command, args=(words, cwd, variables, out, err))
+    process.start()
+    process.join(ENOUGH)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+        raise AssertionError(f"{words} did not end: {err.read_text('utf-8')}")
+    return process.exitcode
 
 
 def _command(words: list[str], cwd: Path, variables: dict[str, str], out: Path, err: Path) -> None:
     """Make this process what a shell would have started, and enter the program."""
     for number, path, flags in (
         (0, Path(os.devnull), os.O_RDONLY),
-        (1, out, os.O_WRONLY | os.O_CREAT),
+        (1, out, os.O_WRONLY | os.O_CREAT | os.O_NOCTTY),
         (2, err, os.O_WRONLY | os.O_CREAT),
     ):
         opened = os.open(path, flags, 0o600)

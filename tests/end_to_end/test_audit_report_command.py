@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import subprocess
-from contextlib import suppress
 from pathlib import Path
 
 import openpyxl
 import pytest
 
-from tests.end_to_end.program import PROGRAM, environment
+from tests.end_to_end.program import run_in_terminal
 from tests.end_to_end.test_cli import CSV_SOURCE, assert_one_message, configure, folder, run
 
 __all__ = ["folder"]
@@ -54,19 +50,7 @@ def test_a_month_of_which_nothing_is_known_is_not_passed_off_as_one_without_sign
 
 def test_a_narrow_terminal_gets_lines_and_a_wide_one_the_table(office: Path) -> None:
     def seen(columns: int) -> str:
-        ours, theirs = pty.openpty()
-        with subprocess.Popen(
-            [PROGRAM, "audit", "report", "--period", "2026-01"],
-            cwd=office, env=environment(COLUMNS=str(columns), TERM="xterm"), stdout=theirs, stderr=subprocess.DEVNULL,
-        ) as running:  # fmt: skip
-            os.close(theirs)
-            told = b""
-            with suppress(OSError):  # so a terminal tells that its other side was closed
-                while more := os.read(ours, 4096):
-                    told += more
-        os.close(ours)
-        assert running.returncode == 0
-        return told.decode()
+        return run_in_terminal("audit", "report", "--period", "2026-01", cwd=office, columns=columns).good().out
 
     assert "H99.05: Kết thúc hàng loạt cuối kỳ: 30" in seen(100) and "┃" not in seen(100)
     assert "┃" in seen(200)

@@ -239,7 +239,7 @@ def test_a_database_that_waits_for_its_upgrade_is_code_6(folder: Path, empty_dat
 def test_the_upgrade_that_was_asked_for_mends_it(folder: Path, empty_database: str) -> None:
     configure(folder, f"database: {{url: '{empty_database}'}}")
     assert "none" in run("db", "status", cwd=folder).good().out
-    upgraded = run_afresh("db", "upgrade", cwd=folder).good().out
+    upgraded = run("db", "upgrade", cwd=folder).good().out
     assert run("db", "upgrade", cwd=folder).good().out == upgraded
     assert "source,source_key" in run("flags", "export", cwd=folder).good().out
 
@@ -250,7 +250,7 @@ def test_a_port_in_use_is_said_by_the_service(folder: Path, database_address: st
 
 
 def test_a_port_in_use_is_said_by_the_demo_which_leaves_nothing(folder: Path, taken_port: int) -> None:
-    ran = run_afresh("demo", "--port", taken_port, cwd=folder, TMPDIR=str(folder))
+    ran = run("demo", "--port", taken_port, cwd=folder, TMPDIR=str(folder))
     assert_one_message(ran, 2, f"cannot listen on 127.0.0.1:{taken_port}", "choose another|stop what uses it")
     assert list(folder.iterdir()) == []
     assert postgres_of(folder) == []
@@ -435,7 +435,7 @@ def test_a_digest_is_rendered_even_when_nobody_is_to_get_it(folder: Path, databa
 
 def test_a_demo_that_cannot_write_its_files_is_said(folder: Path) -> None:
     (folder / "file").write_text("in the way", encoding="utf-8")
-    ran = run_afresh("demo", "--once", "--out", "file/x", cwd=folder, TMPDIR=str(folder))
+    ran = run("demo", "--once", "--out", "file/x", cwd=folder, TMPDIR=str(folder))
     assert_one_message(ran, 2, "--out file/x cannot be made")
     assert [path.name for path in folder.iterdir()] == ["file"]
     assert postgres_of(folder) == []
@@ -446,7 +446,7 @@ def test_a_demo_that_cannot_write_its_files_is_said(folder: Path) -> None:
 
 def test_one_round_of_the_demo_leaves_three_files_and_nothing_else(folder: Path) -> None:
     out = folder / "ra"
-    ran = run_afresh("demo", "--once", "--out", out, "--port", "0", cwd=folder, TMPDIR=str(folder)).good()
+    ran = run("demo", "--once", "--out", out, "--port", "0", cwd=folder, TMPDIR=str(folder)).good()
     assert sorted(path.name for path in out.iterdir()) == ["digest.html", "metrics.txt", "report.xlsx"]
     assert all(path.stat().st_size > 1_000 for path in out.iterdir())
     assert all(path.name in ran.err for path in out.iterdir())
@@ -589,8 +589,7 @@ def test_the_service_leaves_a_job_that_does_not_end(
 
 
 def test_no_command_and_a_wrong_option_show_the_usage(folder: Path) -> None:
-    for arguments in ((), ("flags", "export", "--format", "xml")):
-        ran = run_afresh(*arguments, cwd=folder)
+    for ran in (run_afresh(cwd=folder), run("flags", "export", "--format", "xml", cwd=folder)):
         assert ran.code == 2
         assert "Usage" in ran.out + ran.err
         assert "Traceback" not in ran.err

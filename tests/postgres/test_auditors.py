@@ -25,10 +25,13 @@ from tthc_monitor.store.grounds import register_calendar
 Session = psycopg2.extensions.connection
 
 
-@pytest.fixture
-def owner(empty_database: str) -> Iterator[Engine]:
-    """A database migrated by the program itself; a copy of a template would not have its rights."""
-    engine = make_engine(empty_database)
+@pytest.fixture(scope="module")
+def owner(empty_database_of_module: str) -> Iterator[Engine]:
+    """A database migrated by the program itself; a copy of a template would not have its rights.
+
+    One for all: each test has an auditor of its own, who leaves nothing in it.
+    """
+    engine = make_engine(empty_database_of_module)
     migrate.upgrade(engine)
     take(engine, record("a", unit_code="H99.01", unit_name="Sở Xây dựng"))
     yield engine

@@ -24,7 +24,8 @@ BODY = b'{"page":"1","text":"' + b"x" * 500 + b'"}'
 
 
 async def page(request: Request) -> JSONResponse:
-    return JSONResponse({"page": request.query_params["page"], "text": "x" * 500})
+    known = request.headers.get("Authorization") != "nobody"
+    return JSONResponse({"page": request.query_params["page"], "text": "x" * 500}, 200 if known else 203)
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +99,14 @@ def test_a_page_is_given_twice(client: http_library.Client, faults: Faults) -> N
     other = client.get("/list", params={"page": 5, "status": "new"})
     assert other.json()["page"] == "5", "that is another question"
     assert [ask(client, number).json()["page"] for number in (2, 3)] == ["1", "3"]
+
+
+def test_a_refusal_is_no_page_that_is_given_twice(client: http_library.Client, faults: Faults) -> None:
+    ask(client, 1)
+    assert ask(client, 2, Authorization="nobody").status_code == 203
+    faults.repeat_pages = 1
+    again = ask(client, 3)
+    assert (again.status_code, again.json()["page"]) == (200, "1")
 
 
 def test_all_switches_can_be_cleared() -> None:

@@ -155,7 +155,9 @@ class FaultyWay:
         before = self._answered.get(question)
         if before is not None and self._faults.take("repeat_pages"):
             start = before
-        self._answered[question] = start
+        if start["status"] == 200:
+            # A refusal is no page, and would tell a later caller who is known that he is not.
+            self._answered[question] = start
         return start, start["body"]
 
     async def _pass_on(self, start: Message, body: bytes, send: Send) -> None:
