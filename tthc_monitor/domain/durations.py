@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, WithJsonSchema
+
+WORKDAY_SECONDS: Final = 8 * 3600
+"""Working time of the day of 8 hours in which working time is told where no office's own hours are meant."""
 
 PATTERN = r"^[0-9]+\s*(s|m|h|d)$"
 """What a period looks like, for the JSON Schema."""
