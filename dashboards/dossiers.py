@@ -68,12 +68,12 @@ LIMIT {LIMIT}
 
 
 def with_finding(rule_code: str, *conditions: str) -> str:
-    """Dossiers of which a finding of a rule stands, since when, the latest first."""
+    """Open dossiers of which a finding of a rule stands, since when, the latest first."""
     return f"""
 SELECT coalesce(d.code, d.source_key) AS code, coalesce(d.procedure_name, d.procedure_code) AS procedure,
        d.received_at, d.due_current AS due_at, f.starts_at AS since, d.apology_at
 FROM dossiers d JOIN flags_in_force f USING (dossier_id)
-WHERE f.rule_code = '{rule_code}' AND f.starts_at <= now() AND f.ends_at > now()
+WHERE f.rule_code = '{rule_code}' AND f.starts_at <= now() AND f.ends_at > now() AND d.ended_at IS NULL
   AND d.kind = 'dossier' AND {" AND ".join(conditions)}
 ORDER BY f.starts_at DESC, 1
 LIMIT {LIMIT}

@@ -53,14 +53,14 @@ def stat(
     decimals: int | None = None,
     none: str = "Không có",
     mappings: Sequence[dict[str, Any]] = (),
-    field: str = "",
+    by_name: bool = False,
     background: bool = False,
 ) -> Panel:
     """One number.
 
     Args:
         none: what stands there while there is no series.
-        field: the name of the label or column that is shown in place of the value.
+        by_name: the legend is what is to be read, not the value.
     """
     defaults: dict[str, Any] = {
         "color": {"mode": "thresholds"},
@@ -76,8 +76,8 @@ def stat(
         "graphMode": "none",
         "justifyMode": "auto",
         "orientation": "auto",
-        "reduceOptions": {"calcs": ["lastNotNull"], "fields": field and f"/^{field}$/", "values": False},
-        "textMode": "value",
+        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+        "textMode": "name" if by_name else "value",
         "wideLayout": True,
     }
     panel = _panel("stat", title, description, [target], size)

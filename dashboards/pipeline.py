@@ -147,9 +147,9 @@ _NOW: Final = (
     stat(
         "Phiên bản",
         "Phiên bản của chương trình đang chạy.",
-        {**prom_now(newest("version", "tthc_monitor_build_info"), "{{version}}"), "format": "table"},
+        prom_now(newest("version", "tthc_monitor_build_info"), "{{version}}"),
         "string",
-        field="version",
+        by_name=True,
     ),
 )
 
@@ -203,8 +203,8 @@ _PULLING: Final = (
         size=(8, 8),
     ),
     table(
-        "Nguồn dữ liệu",
-        "Tình trạng từng nguồn lúc này. “Im lặng”: quá thời điểm phải có dữ liệu.",
+        "Tình trạng các nguồn",
+        "Từng nguồn lúc này. “Im lặng”: quá thời điểm phải có dữ liệu.",
         prom_table(
             f"{newest('source', 'tthc_source_expected_by_timestamp_seconds')} < bool time()",
             f"{newest('source', 'tthc_source_last_success_timestamp_seconds')} * 1000",

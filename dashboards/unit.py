@@ -57,10 +57,10 @@ ORDER BY late DESC, pending_overdue DESC, name
 """.replace("$OF_UNIT", OF_UNIT).replace("$OF_SECTOR", OF_SECTOR)
 
 _FINDINGS: Final = """
-SELECT r.title, d.severity, count(DISTINCT d.dossier_id) AS dossiers, min(d.starts_at) AS since, r.legal_basis
-FROM flags_in_force d JOIN rules r USING (rule_version_id)
-WHERE d.starts_at <= now() AND d.ends_at > now() AND $OF_UNIT
-GROUP BY r.title, d.severity, r.legal_basis
+SELECT r.title, f.severity, count(DISTINCT f.dossier_id) AS dossiers, min(f.starts_at) AS since, r.legal_basis
+FROM dossiers d JOIN flags_in_force f USING (dossier_id) JOIN rules r USING (rule_version_id)
+WHERE f.starts_at <= now() AND f.ends_at > now() AND d.ended_at IS NULL AND $OF_UNIT
+GROUP BY r.title, f.severity, r.legal_basis
 ORDER BY dossiers DESC, r.title
 """.replace("$OF_UNIT", OF_UNIT)
 _SEVERITIES: Final = texts(
@@ -193,8 +193,8 @@ _TRENDS: Final = (
     ),
     table(
         "Các dấu hiệu đang đứng",
-        "Số hồ sơ của đơn vị có dấu hiệu của từng quy tắc. Dấu hiệu không phải vi phạm: là chỗ cần mở hồ sơ ra xem."
-        + _WHOLE_UNIT,
+        "Số hồ sơ chưa kết thúc của đơn vị có dấu hiệu của từng quy tắc. Dấu hiệu không phải vi phạm: là chỗ cần mở hồ sơ ra "
+        "xem." + _WHOLE_UNIT,
         [sql(_FINDINGS)],
         "locale",
         {
