@@ -22,7 +22,7 @@ from rules.loader import load_packs, parse_pack
 from tthc_monitor import jobs, judging, outbox
 from tthc_monitor.commands import audit, calendar, context, procedures, report, rules, sources, units
 from tthc_monitor.demo import run_demo
-from tthc_monitor.domain.calendar_decreed import decreed_until, warnings
+from tthc_monitor.domain.calendar_decreed import warnings
 from tthc_monitor.domain.calendars import CalendarSpec
 from tthc_monitor.domain.errors import ConfigError, Problem, TthcError
 from tthc_monitor.domain.yaml_text import validate
@@ -48,7 +48,7 @@ from tthc_monitor.store.auditors import create_auditor, not_logged
 from tthc_monitor.store.database import transaction
 from tthc_monitor.store.logins import create_service
 from tthc_monitor.terminal import console, set_up_logging, steps
-from tthc_monitor.web import make_app, make_doors, require_doors
+from tthc_monitor.web import make_app, make_doors, require_doors, scrape_settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 db = typer.Typer(no_args_is_help=True, help="The database: migrations, logins for the service and for auditors.")
@@ -99,9 +99,7 @@ def serve() -> None:
         part = installation.settings.serve
         pages = make_app(
             installation.engine,
-            zone=installation.settings.zone,
-            max_series=part.max_series,
-            decreed_until=decreed_until(installation.settings.calendar),
+            scrape_settings(installation),
             doors=make_doors(installation),
         )
         with WebServer(pages, part.host, part.port) as web:

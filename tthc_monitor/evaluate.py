@@ -23,9 +23,11 @@ from rules.registry import KINDS
 from tthc_monitor.domain.facts import DERIVED_FROM, facts_frame
 from tthc_monitor.findings import DESCRIBED, flags_of
 from tthc_monitor.store import grounds as versions
-from tthc_monitor.store import groups, judgements, lawful_dues, selection
+from tthc_monitor.store import groups, judgements, lawful_dues, runs, selection
 from tthc_monitor.store.database import transaction
 from tthc_monitor.store.flags import EVALUATION_LOCK, replace_flags
+from tthc_monitor.store.procedures import sectors_of_procedures
+from tthc_monitor.tally import READ, Noted, Tally
 from tthc_monitor.workload import Pass, Workload, anything_due, register, workload
 
 log = structlog.get_logger(__name__)
@@ -34,6 +36,10 @@ _DOSSIERS_OF: Final[Mapping[str, Literal["judged", "all"]]] = {"touched": "judge
 
 _WORKERS = 2
 """Chunks judged at once: while one waits for the database, another computes."""
+
+_OPEN_BY: Final = ("ended_at", "end_seen_at")
+_STILL_OPEN: Final = pl.col("end_seen_at").is_null() | (pl.col("ended_at") > pl.col("end_seen_at"))
+"""As :data:`tthc_monitor.store.open_findings.STILL_OPEN`."""
 
 _MEMBERS = 5 * selection.CHUNK
 """Members of groups judged at once: few of their facts are read."""
@@ -95,8 +101,9 @@ def evaluate(
         with transaction(engine) as connection:
             work = workload(connection, grounds, by, everything=everything)
             reason = f"{order.reason} ({work.reason})" if order else work.reason
+            tally = Tally(sectors_of_procedures(connection))
             evaluation_id = versions.open_evaluation(connection, now(), reason, order.person if order else None, by)
-        total = _Judge(engine, grounds, ids, evaluation_id, now, progress).run(work)
+        total = _Judge(engine, grounds, ids, evaluation_id, now, progress, tally).run(work)
         with transaction(engine) as connection:
             versions.close_evaluation(connection, evaluation_id, now(), total.dossiers, total.opened, total.closed)
     log.info("evaluated", evaluation_id=evaluation_id, reason=reason, **asdict(total))
@@ -111,6 +118,7 @@ class _Judge:
     evaluation_id: int
     now: Callable[[], datetime]
     progress: Callable[[int], None] | None
+    tally: Tally
 
     def run(self, work: Workload) -> Evaluated:
         total = Evaluated(everything=work.everything)
@@ -128,6 +136,8 @@ class _Judge:
                 with transaction(self.engine) as connection:
                     for batch in one.finished:
                         selection.done(connection, batch)
+                    if one.finished:
+                        self.tally.write(connection, runs.source_names(connection))
         return total
 
     def chunk(self, query: str, one: Pass) -> Evaluated:
@@ -135,20 +145,29 @@ class _Judge:
         with transaction(self.engine) as connection:
             # A pass of some rules only leaves limits and waits as they were.
             settles_dues = one.rules == self.grounds.single_rules
-            needed = {*DESCRIBED, *facts_needed(one.rules), *(DERIVED_FROM if settles_dues else ())}
-            facts = judgements.load_facts(connection, query, needed, settled=one.settled)
+            needed = {*DESCRIBED, *facts_needed(one.rules), *(DERIVED_FROM if settles_dues else ()), *_OPEN_BY}
+            counted = [batch.batch_id for batch in one.counted]
+            facts = judgements.load_facts(
+                connection, query, needed | (READ if counted else set()), settled=one.settled, seen_to_end_in=counted
+            )
             dossiers = facts.height
             dues = lawful_dues.none()
+            frame = facts_frame(facts)
+            noted = Noted()
             if settles_dues and self.grounds.limits.limits:
-                frame = derived(facts_frame(facts), self.grounds)
+                frame = derived(frame, self.grounds)
                 findings = judge_derived(frame, self.grounds, one.rules)
                 dues = lawful_dues.known(frame)
-                del frame
             else:
-                findings = judge_all(facts_frame(facts), self.grounds, one.rules)
-            flags = flags_of(findings, facts, self.ids)
-            del facts, findings  # what is held while the database works, every worker holds
-            opened, closed = replace_flags(connection, flags, one.codes, self.evaluation_id, self.now())
+                findings = judge_all(frame, self.grounds, one.rules)
+            flags = flags_of(noted.passing(findings), facts, self.ids)
+            if counted:
+                self.tally.count(frame, facts["ended_in"].fill_null(0).to_numpy(), noted, self.grounds)
+            still_open = facts.filter(_STILL_OPEN)["dossier_id"].to_list()
+            del facts, findings, frame  # what is held while the database works, every worker holds
+            opened, closed = replace_flags(
+                connection, flags, one.codes, self.evaluation_id, self.now(), open_dossiers=still_open
+            )
             if settles_dues:
                 lawful_dues.replace(connection, dues, self.evaluation_id)
         return Evaluated(dossiers, opened, closed)

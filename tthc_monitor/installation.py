@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,7 @@ from rules.loader import load_packs
 from rules.model import Rule
 from tthc_monitor.configuration import author, configuration, program_version
 from tthc_monitor.domain.applicant_keys import ApplicantKey
+from tthc_monitor.domain.calendars import Calendars
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.domain.lawful_due import Limits
 from tthc_monitor.privacy_settings import key_in_force
@@ -70,6 +72,11 @@ class Installation:
         with transaction(self.engine) as connection:
             record_configuration(connection, found, author(person), program_version())
         self._recorded.set()
+
+    @cached_property
+    def calendars(self) -> Calendars:
+        """The calendar of the office at large and those of its units, compiled once."""
+        return self.settings.calendar.compile_all()
 
     def connector(self, source: SourceSettings) -> Connector:
         """A connector for one of its sources, with its inbox; see :func:`make_connector`."""

@@ -19,4 +19,4 @@ def refresh(installation: Installation) -> None:
 def snapshot(installation: Installation) -> None:
     """Renew the small table that the metrics are read from; time alone moves dossiers from due soon to overdue."""
     with transaction(installation.engine) as connection:
-        take_snapshot(connection, installation.now())
+        take_snapshot(connection, installation.now(), installation.calendars)

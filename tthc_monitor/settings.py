@@ -25,6 +25,7 @@ __all__ = [
     "DEFAULT_FILE",
     "DatabaseSettings",
     "DigestSettings",
+    "MonitoringSettings",
     "ReceiveSettings",
     "Recipient",
     "ReportSettings",
@@ -86,11 +87,23 @@ class TimeLimitSettings(Part):
 
 
 class ServeSettings(Part):
-    """Address of the metrics and health pages."""
+    """Address of the metrics and health pages; ``public_url`` is the one under which people reach them."""
 
     host: str = "127.0.0.1"
     port: Port = 9766
     max_series: Annotated[int, Field(ge=100)] = 20_000
+    public_url: Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")] = "http://127.0.0.1:9766"
+
+
+class MonitoringSettings(Part):
+    """What alerts and dashboards hold the figures against: they read it from the metrics.
+
+    ``on_time_objective`` is the share of finished dossiers that are to end on time; ``overdue_limit_days`` the working
+    days (of 8 hours) from which a dossier is overdue for long.
+    """
+
+    on_time_objective: Annotated[float, Field(gt=0, lt=1)] = 0.98
+    overdue_limit_days: Annotated[int, Field(ge=1)] = 10
 
 
 class SmtpSettings(Part):
@@ -155,6 +168,7 @@ class Settings(Part):
     time_limits: TimeLimitSettings = TimeLimitSettings()
     sources: tuple[SourceSettings, ...] = ()
     serve: ServeSettings = ServeSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
     smtp: SmtpSettings | None = None
     digest: DigestSettings = DigestSettings()
     report: ReportSettings = ReportSettings()

@@ -39,6 +39,7 @@ class Pass:
         codes: whose flags the pass replaces: the rules applied, and those no longer in force.
         group_rules: to apply to groups.
         groups: which groups: those of the selected dossiers, or all.
+        counted: batches whose dossiers it judges; those of them that were seen to end there are counted.
         finished: batches that are done with this pass.
         settled: whether dossiers judged in it wait no more.
     """
@@ -48,6 +49,7 @@ class Pass:
     codes: AbstractSet[str]
     group_rules: tuple[Rule, ...]
     groups: Literal["touched", "all"]
+    counted: Sequence[selection.PendingBatch] = ()
     finished: Sequence[selection.PendingBatch] = ()
     settled: bool = False
 
@@ -124,7 +126,7 @@ def workload(connection: Connection, grounds: Grounds, by: versions.JudgedBy, *,
             # Groups go by the calendar of the office at large, whatever calendar their members' units have.
             passes.append(Pass([], (), frozenset(), grouped, "all"))
     if everything:
-        every = Pass(list(selection.of_all(connection)), single, codes, grouped, "all", batches, settled=True)
+        every = Pass(list(selection.of_all(connection)), single, codes, grouped, "all", batches, batches, settled=True)
         return Workload(
             "everything: " + (", ".join(reasons) or "asked for, or a new engine"),
             [every],
@@ -138,9 +140,9 @@ def workload(connection: Connection, grounds: Grounds, by: versions.JudgedBy, *,
         # All groups are judged once, with the last large batch; until then none of them is done.
         last = batch is large[-1]
         queries = list(selection.of_batch(batch))
-        passes.append(Pass(queries, single, codes, grouped if last else (), "all", large if last else ()))
+        passes.append(Pass(queries, single, codes, grouped if last else (), "all", [batch], large if last else ()))
     passes += [
-        Pass([selection.of_batches(several)], single, codes, grouped, "touched", several)
+        Pass([selection.of_batches(several)], single, codes, grouped, "touched", several, several)
         for several in _together([batch for batch in batches if batch not in large])
     ]
     return Workload(", ".join(reasons) or "changed dossiers", passes, changed=bool(others))

@@ -74,6 +74,8 @@ ALTER TABLE tthc.metric_snapshot_taken ADD COLUMN snapshot_id bigint NOT NULL DE
 COMMENT ON COLUMN tthc.metric_snapshot_taken.snapshot_id IS 'another one for every snapshot';
 
 CREATE INDEX job_runs_ok ON tthc.job_runs (job, finished_at) WHERE outcome = 'ok';
+CREATE INDEX pull_runs_ok ON tthc.pull_runs (source_id, run_id) WHERE outcome = 'ok';
+CREATE INDEX pull_runs_full ON tthc.pull_runs (source_id, run_id) WHERE outcome = 'ok' AND was_full;
 """
 
 # Dossiers of a batch that waits are counted when it is judged. Verdicts are those that stand.

@@ -18,7 +18,7 @@ from tthc_monitor.installation import Installation
 from tthc_monitor.serving import WebServer
 from tthc_monitor.settings import load_settings
 from tthc_monitor.simulator.catalogue import UNITS
-from tthc_monitor.web import make_app, make_doors
+from tthc_monitor.web import make_app, make_doors, scrape_settings
 from tthc_monitor.web.access import Patience
 
 TOKEN = "ma-thong-bao-cua-nen-tang-0123456789"
@@ -60,7 +60,7 @@ def installed(engine: Engine, config: Path, clock: Clock) -> Installation:
 def served(installation: Installation) -> Iterator[WebServer]:
     """The service's port; whoever shows a wrong token waits a hundredth of what he else would."""
     doors = make_doors(installation, Patience(0.01))
-    with WebServer(make_app(installation.engine, doors=doors), "127.0.0.1", 0) as web:
+    with WebServer(make_app(installation.engine, scrape_settings(installation), doors=doors), "127.0.0.1", 0) as web:
         yield web
 
 

@@ -32,7 +32,7 @@ from tthc_monitor.simulator.server import SimulatedServer
 from tthc_monitor.simulator.world import World
 from tthc_monitor.store.database import transaction
 from tthc_monitor.verification import verify
-from tthc_monitor.web import make_app
+from tthc_monitor.web import make_app, scrape_settings
 
 EXAMPLE = Path(__file__).parents[2] / "examples/boston311/tthc-monitor.yaml"
 Counts = Counter[str]
@@ -76,7 +76,7 @@ def from_auditors_view(installation: Installation) -> Told:
 
 def from_metrics(installation: Installation) -> Told:
     """Scraped from the page and parsed as Prometheus does."""
-    with WebServer(make_app(installation.engine), "127.0.0.1", 0) as web:
+    with WebServer(make_app(installation.engine, scrape_settings(installation)), "127.0.0.1", 0) as web:
         answer = httpx.get(f"{web.url}/metrics", timeout=20, trust_env=False)
     found: dict[str, Counts] = {}
     for family in text_string_to_metric_families(answer.text):

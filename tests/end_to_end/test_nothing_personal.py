@@ -142,7 +142,7 @@ def test_names_numbers_and_addresses_are_nowhere_when_all_is_done(
     mails = outbox.render_digests(installation, DirectoryTransport(tmp_path / "thu"), ())
     book = outbox.monthly_report(installation, calendar_month("2026-11", "Asia/Ho_Chi_Minh"), tmp_path / "bao-cao")
     given = {
-        "metrics": exposition(engine),
+        "metrics": exposition(engine, scrape_settings(installation)),
         "export": flags_export.render(verdicts, "csv"),
         "report": unpacked(book.read_bytes()),
         "logs": "\n".join([caplog.text, repr(logged), *capfd.readouterr()]).encode(),

@@ -13,15 +13,14 @@ import pytest
 import uvicorn
 from sqlalchemy import Engine, text
 
-from tests.postgres.seed import NOW, seed
-from tthc_monitor.outputs.snapshot import take_snapshot
+from tests.postgres.seed import SCRAPED, seed, snapshot_at
 from tthc_monitor.store import database
 from tthc_monitor.web import make_app
 
 
 @contextmanager
 def served(engine: Engine) -> Iterator[httpx.Client]:
-    config = uvicorn.Config(make_app(engine), host="127.0.0.1", port=0, log_level="warning", lifespan="off")
+    config = uvicorn.Config(make_app(engine, SCRAPED), host="127.0.0.1", port=0, log_level="warning", lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -47,7 +46,7 @@ def gone(server_url: str) -> Iterator[Engine]:
 def test_the_landing_page_shows_what_is_late_and_links_the_rest(engine: Engine) -> None:
     with engine.begin() as connection:
         seed(connection)
-        take_snapshot(connection, NOW)
+        snapshot_at(connection)
         connection.execute(text("UPDATE tthc.units SET name = '<b>Sở Y tế</b>' WHERE unit_code = 'H99.02'"))
     with served(engine) as client:
         answer = client.get("/")
@@ -81,7 +80,7 @@ def test_answers_may_not_be_framed_cached_or_scripted(engine: Engine) -> None:
 def test_metrics_are_prometheus_text(engine: Engine) -> None:
     with engine.begin() as connection:
         seed(connection)
-        take_snapshot(connection, NOW)
+        snapshot_at(connection)
     with served(engine) as client:
         answer = client.get("/metrics")
         assert client.post("/metrics").status_code == 405

@@ -12,12 +12,18 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, text
 
+from tthc_monitor.domain.calendars import Calendars
 from tthc_monitor.domain.worktime import WorkCalendar
+from tthc_monitor.outputs.metrics import ScrapeSettings
+from tthc_monitor.outputs.snapshot import take_snapshot
+from tthc_monitor.store import open_findings
 
 ZONE = "Asia/Ho_Chi_Minh"
 CALENDAR = WorkCalendar(
     ZONE, {day: [("07:30", "11:30"), ("13:00", "17:00")] for day in ("mon", "tue", "wed", "thu", "fri")}
 )
+CALENDARS = Calendars(CALENDAR)
+SCRAPED = ScrapeSettings(CALENDARS)
 NOW = datetime(2026, 11, 3, 3, 0, tzinfo=UTC)
 """Tuesday, 3 November 2026, 10:00 in Viet Nam."""
 
@@ -161,6 +167,12 @@ def seed(connection: Connection, dossiers: Iterable[Dossier] = WORLD) -> None:
                     "seen": NOW - timedelta(hours=1),
                 },
             )
+    open_findings.renew(connection, list(versions.values()), of="all")
+
+
+def snapshot_at(connection: Connection, now: datetime = NOW) -> None:
+    """Take the snapshot by the calendar of this world."""
+    take_snapshot(connection, now, CALENDARS)
 
 
 def findings(dossier: Dossier) -> Sequence[tuple[str, datetime, datetime | None]]:

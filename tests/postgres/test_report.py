@@ -14,7 +14,7 @@ import pytest
 from openpyxl.worksheet.worksheet import Worksheet
 from sqlalchemy import Engine, text
 
-from tests.postgres.seed import CALENDAR, EXPECTED, NOW, WORLD, ZONE, Dossier, at, seed
+from tests.postgres.seed import CALENDAR, EXPECTED, NOW, SCRAPED, WORLD, ZONE, Dossier, at, seed, snapshot_at
 from tests.postgres.test_metrics import by_unit
 from tthc_monitor.domain.errors import ConfigError, DeliveryError
 from tthc_monitor.domain.periods import Period, calendar_month, nd09_month
@@ -23,7 +23,6 @@ from tthc_monitor.outputs.digest_facts import read_digest_facts
 from tthc_monitor.outputs.metrics import exposition
 from tthc_monitor.outputs.report import COUNTS, MonthlyReport, build_report, form_checks, form_columns
 from tthc_monitor.outputs.report_xlsx import write_report
-from tthc_monitor.outputs.snapshot import take_snapshot
 
 OCTOBER = calendar_month("2026-10", ZONE)
 NOVEMBER = calendar_month("2026-11", ZONE)
@@ -162,14 +161,14 @@ def test_wrong_questions_are_refused(world: Engine) -> None:
 
 def test_metrics_digest_report_and_the_auditors_query_give_the_same_overdue_number(world: Engine) -> None:
     with world.begin() as connection:
-        take_snapshot(connection, NOW)
+        snapshot_at(connection)
         facts = read_digest_facts(connection, NOW, ZONE, CALENDAR)
         query = text(
             "SELECT coalesce(unit_code, ''), count(*) FROM audit.verdicts_as_of(:now)"
             " WHERE verdict = 'open_overdue' AND kind = 'dossier' GROUP BY 1"
         )
         audited = dict(connection.execute(query, {"now": NOW}).all())
-    scraped = {u.replace("unknown", ""): int(n) for u, n in by_unit(exposition(world), "tthc_dossiers_overdue").items()}
+    scraped = {u.replace("unknown", ""): int(n) for u, n in by_unit(exposition(world, SCRAPED), "tthc_dossiers_overdue").items()}
     digests = {unit: build_digest(facts, [unit]).counts["overdue"] for unit in EXPECTED}
     report = report_of(world, NOVEMBER)
     reported = {unit: counts_of(report, unit)["pending_overdue"] for unit in EXPECTED}

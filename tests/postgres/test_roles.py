@@ -35,9 +35,9 @@ EXPECTED: Final = {
     **dict.fromkeys(("time_limits", "procedure_catalogue", "unit_versions", "unit_successions"), KEEP),
     **dict.fromkeys(("flags", "evaluations"), KEEP),
     **dict.fromkeys(("dossiers", "sources", "units", "sectors", "procedures", "pull_runs"), KEEP),
-    "metric_snapshot_taken": KEEP,
+    **dict.fromkeys(("metric_snapshot_taken", "metric_totals", "procedure_totals"), KEEP),
     **dict.fromkeys(("pending_dossiers", "pending_evaluations", "unit_successions_now"), QUEUE),
-    **dict.fromkeys(("rejects", "unknown_codes", "inbox"), QUEUE),
+    **dict.fromkeys(("rejects", "unknown_codes", "inbox", "open_findings"), QUEUE),
     **dict.fromkeys(("lawful_dues", "missing", "job_runs", "metric_snapshot", "deliveries"), ALL),
     "auditor_units": "",
 }

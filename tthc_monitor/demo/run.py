@@ -20,7 +20,6 @@ from sqlalchemy import text
 
 from tthc_monitor import jobs, outbox
 from tthc_monitor.demo import staging
-from tthc_monitor.domain.calendar_decreed import decreed_until
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.domain.periods import calendar_month
 from tthc_monitor.installation import Installation, open_installation, system_clock
@@ -33,7 +32,7 @@ from tthc_monitor.simulator.world import World
 from tthc_monitor.store.auditors import create_auditor
 from tthc_monitor.store.database import as_login, transaction
 from tthc_monitor.terminal import Steps, console, steps
-from tthc_monitor.web import make_app
+from tthc_monitor.web import make_app, scrape_settings
 
 _SEED = 2026
 _SECONDS_BETWEEN_EVENTS = 4.0
@@ -113,9 +112,7 @@ def _first_round(installation: Installation, shown: Steps, out: Path) -> Outputs
 
 
 def _write_outputs(installation: Installation, outputs: Outputs) -> None:
-    outputs.metrics.write_bytes(
-        exposition(installation.engine, decreed_until=decreed_until(installation.settings.calendar))
-    )
+    outputs.metrics.write_bytes(exposition(installation.engine, scrape_settings(installation)))
     mail = outbox.digest_mail(outbox.digest_facts(installation), ())
     outputs.digest.write_text(mail.html, encoding="utf-8")
     local = installation.now().astimezone(ZoneInfo(installation.settings.zone))
@@ -141,12 +138,7 @@ def _go_on(installation: Installation, outputs: Outputs, stop: threading.Event) 
     with as_login(installation.engine) as connection:
         auditor = create_auditor(connection, installation.engine.url, _AUDITOR)
     serve = installation.settings.serve
-    app = make_app(
-        installation.engine,
-        zone=installation.settings.zone,
-        max_series=serve.max_series,
-        decreed_until=decreed_until(installation.settings.calendar),
-    )
+    app = make_app(installation.engine, scrape_settings(installation))
     with WebServer(app, serve.host, serve.port) as web:
         scheduler = start_scheduler(installation)
         try:

@@ -12,8 +12,6 @@ from typing import Final, Literal
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
-from tthc_monitor.domain.durations import WORKDAY_SECONDS
-
 MetricType = Literal["gauge", "counter", "histogram"]
 Family = GaugeMetricFamily | CounterMetricFamily | HistogramMetricFamily
 
@@ -28,12 +26,6 @@ AGE_BOUNDS: Final = (3, 10, 30)
 
 CAUSES: Final = ("payment", "consultation")
 OUTCOMES: Final = ("ok", "failed")
-
-PROCESSING_BOUNDS: Final = tuple(days * WORKDAY_SECONDS for days in (1, 3, 5, 7, 10, 15, 20, 30, 60))
-"""Bounds of the buckets of processing times, in working seconds: those that limits are given in, of 8 hours a day."""
-
-USED_BOUNDS: Final = (0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0)
-"""Bounds of the buckets of used ÷ allowed working time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
 import polars as pl
 from sqlalchemy import Connection, text
 
+from tthc_monitor.store import open_findings, totals
 from tthc_monitor.store.copy import copy_in
 from tthc_monitor.store.judgements import SPARSE, judged_range
 
@@ -36,6 +37,35 @@ _SAME = (
     "AND coalesce(h.procedure_code, '') = coalesce(n.procedure_code, '')"
 )
 
+# Of a dossier that ended in a batch which waits to be judged this is no change: until then it had no verdict.
+_VERDICTS_CHANGED = """
+    WITH opened AS (
+        SELECT f.dossier_id, r.verdict FROM fresh f JOIN tthc.rule_versions r USING (rule_version_id)
+        WHERE f.number IN (SELECT number FROM differing) AND r.verdict IN ('late', 'cannot_tell')
+          AND f.ends_at = 'infinity'
+    ), touched AS (
+        SELECT dossier_id FROM opened UNION SELECT dossier_id FROM differing WHERE flag_id IS NOT NULL
+    ), held AS (
+        SELECT h.dossier_id, r.verdict, EXISTS (SELECT FROM differing x WHERE x.flag_id = h.flag_id) AS closing
+        FROM touched t JOIN tthc.flags h USING (dossier_id) JOIN tthc.rule_versions r USING (rule_version_id)
+        WHERE h.believed_to IS NULL AND h.ends_at = 'infinity' AND r.verdict IN ('late', 'cannot_tell')
+    ), verdict AS (
+        SELECT dossier_id, min(verdict) FILTER (WHERE before) AS before, min(verdict) FILTER (WHERE after) AS after
+        FROM (
+            -- late comes behind cannot_tell in the alphabet, and beats it
+            SELECT dossier_id, CASE verdict WHEN 'late' THEN 'a' ELSE 'b' END AS verdict, true AS before,
+                   NOT closing AS after FROM held
+            UNION ALL
+            SELECT dossier_id, CASE verdict WHEN 'late' THEN 'a' ELSE 'b' END, false, true FROM opened
+        ) every GROUP BY 1
+    )
+    SELECT coalesce(d.unit_code, ''), count(*) FROM verdict v JOIN tthc.dossiers d USING (dossier_id)
+    WHERE v.before IS DISTINCT FROM v.after AND d.kind = 'dossier' AND (d.end_seen_at IS NOT NULL OR v.before = 'a')
+      AND NOT EXISTS (SELECT FROM tthc.pending_evaluations p JOIN tthc.observation_batches b USING (batch_id)
+                      WHERE b.source_id = d.source_id AND b.seen_at = d.end_seen_at)
+    GROUP BY 1
+"""
+
 
 def replace_flags(
     connection: Connection,
@@ -45,6 +75,7 @@ def replace_flags(
     at: datetime,
     *,
     of: Literal["judged", "all"] = "judged",
+    open_dossiers: Sequence[int] | None = None,
 ) -> tuple[int, int]:
     """Make these the flags that the rules of ``codes`` have found: equal ones stay, others close, new ones open.
 
@@ -52,6 +83,7 @@ def replace_flags(
         flags: columns of :data:`FLAG_SCHEMA`, found by rules of ``codes``.
         codes: rules that were applied, and those that are no longer in force.
         of: the dossiers concerned: those in the temporary table ``judged``, or all but those in ``spared``.
+        open_dossiers: those of ``judged`` that are open, when the caller knows.
 
     Returns:
         how many flags opened and how many closed.
@@ -70,6 +102,7 @@ def replace_flags(
         held += " AND NOT EXISTS (SELECT FROM spared s WHERE s.dossier_id = h.dossier_id)"
     if not connection.scalar(text(f"SELECT EXISTS (SELECT {held})"), {"owned": owned}):
         copy_in(connection, "tthc.flags", flags, detour=True)
+        open_findings.renew(connection, owned, of=of, open_dossiers=open_dossiers)
         return flags.height, 0
     columns = ", ".join(flags.columns)
     connection.execute(text("DROP TABLE IF EXISTS fresh, differing"))
@@ -85,6 +118,7 @@ def replace_flags(
         {"owned": owned},
     )
     connection.execute(text("ANALYZE differing"))
+    _count_changed_verdicts(connection, owned)
     closed = connection.execute(
         text(
             "UPDATE tthc.flags h SET believed_to = greatest(:at, h.believed_from) FROM differing d "
@@ -98,7 +132,17 @@ def replace_flags(
             "WHERE number IN (SELECT number FROM differing)"
         )
     ).rowcount
+    open_findings.renew(connection, owned, of=of, open_dossiers=open_dossiers)
     return opened, closed
+
+
+def _count_changed_verdicts(connection: Connection, owned: list[int]) -> None:
+    """Count the ended dossiers whose verdict is another by what is about to change, told by ``differing``."""
+    decides = "SELECT EXISTS (SELECT FROM tthc.rule_versions WHERE rule_version_id = ANY(:owned) AND verdict IS NOT NULL)"
+    if not connection.scalar(text(decides), {"owned": owned}):
+        return
+    changed = connection.execute(text(_VERDICTS_CHANGED)).all()
+    totals.add_all(connection, [("tthc_verdict_changes_total", [unit], count) for unit, count in changed])
 
 
 def _held_of_judged(connection: Connection, held: str) -> str:

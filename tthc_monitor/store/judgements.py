@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import polars as pl
 from sqlalchemy import Connection, text
@@ -80,6 +80,7 @@ def load_facts(
     settled: bool = False,
     of: Tables = LIVE,
     erased: bool = False,
+    seen_to_end_in: Sequence[int] = (),
 ) -> pl.DataFrame:
     """Facts of the dossiers that a query names, which are remembered as ``judged``.
 
@@ -89,6 +90,8 @@ def load_facts(
             after that waits for us and is judged next time.
         of: the projection that tells them.
         erased: of those too whose details are erased; see :func:`remember`.
+        seen_to_end_in: batches; where any are given there is one more column, ``ended_in``: the number of the source of
+            each dossier that was first seen ended in one of them, else null.
     """
     remember(connection, dossiers, erased=erased)
     if settled:
@@ -98,7 +101,14 @@ def load_facts(
     low, high, _ = judged_range(connection)
     # The range keeps the server from walking an index from its beginning.
     judged = f"{_FROM.format(dossiers=of.dossiers)} JOIN judged USING (dossier_id) WHERE d.dossier_id BETWEEN {low} AND {high}"
-    return _load(connection, judged, facts, {})
+    if not seen_to_end_in:
+        return _load(connection, judged, facts, {})
+    batches = ", ".join(str(int(batch)) for batch in seen_to_end_in)
+    ended = (
+        "CASE WHEN (d.source_id, d.end_seen_at) IN (SELECT b.source_id, b.seen_at FROM tthc.observation_batches b "
+        f"WHERE b.batch_id = ANY(ARRAY[{batches}])) THEN d.source_id END"
+    )
+    return _load(connection, judged, facts, {"ended_in": ended})
 
 
 def load_members(

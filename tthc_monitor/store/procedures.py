@@ -18,6 +18,14 @@ _FIELDS: Final = tuple(field.name for field in fields(ProcedureEntry))
 _LIKE: Final = str.maketrans({"\\": r"\\", "%": r"\%", "_": r"\_"})
 
 
+def sectors_of_procedures(connection: Connection) -> dict[str, str]:
+    """The sector of each procedure of which one is known, as sources tell them."""
+    rows = connection.execute(
+        text("SELECT procedure_code, sector_code FROM tthc.procedures WHERE sector_code IS NOT NULL")
+    )
+    return {code: sector for code, sector in rows}
+
+
 def record_procedures(connection: Connection, entries: Sequence[ProcedureEntry], at: datetime, by: str) -> Changes:
     """Keep what a file says about procedures; what it does not tell stays as known, and other procedures stay.
 

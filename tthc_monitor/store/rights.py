@@ -113,8 +113,11 @@ TABLES: Final[Mapping[str, Rights]] = {
     # The service's own work.
     "job_runs": Rights(_SCRATCH),
     "deliveries": Rights(_SCRATCH, Rows.NONE),
-    "metric_snapshot": Rights(_SCRATCH, Rows.UNIT),
+    "open_findings": Rights(_QUEUE, Rows.NONE),
+    "metric_snapshot": Rights(_SCRATCH, Rows.NONE),
     "metric_snapshot_taken": Rights(_STATE),
+    "metric_totals": Rights(_STATE, Rows.NONE),
+    "procedure_totals": Rights(_STATE, Rows.NONE),
     # What only migrations and administrators write.
     "statuses": Rights("SELECT"),
     "alembic_version": Rights("SELECT"),

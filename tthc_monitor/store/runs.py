@@ -74,6 +74,11 @@ def find_source(connection: Connection, name: str) -> Source:
     return Source(0, name, None) if row is None else Source(row.source_id, name, row.cursor, row.scope)
 
 
+def source_names(connection: Connection) -> dict[int, str]:
+    """The name of each source by its number."""
+    return {number: name for number, name in connection.execute(text("SELECT source_id, name FROM tthc.sources"))}
+
+
 def keep_scope(connection: Connection, source_id: int, scope: str) -> None:
     """Record what a source was asked for when it listed all it has open."""
     connection.execute(

@@ -6,19 +6,34 @@ anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 import polars as pl
 from sqlalchemy import Connection, text
 
+from tthc_monitor.domain.durations import WORKDAY_SECONDS
 from tthc_monitor.store.copy import copy_in
+
+PROCESSING: Final = "tthc_dossier_processing_working_seconds"
+USED: Final = "tthc_dossier_used_ratio"
+BOUNDS: Final[Mapping[str, Sequence[float]]] = {
+    PROCESSING: tuple(float(days * WORKDAY_SECONDS) for days in (1, 3, 5, 7, 10, 15, 20, 30, 60)),
+    USED: (0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0),
+}
+"""Upper bounds of the buckets of histograms, in working seconds those that limits are given in, of 8 hours a day.
+
+Of a histogram each bucket is a total by itself, not with those below it; its last label is the bound, +Inf, or SUM.
+"""
+SUM: Final = "sum"
+"""In place of a bound: the sum of all values."""
 
 Added = tuple[str, Sequence[str], float]
 """A metric, the values of its labels in their order, and by how much it grows."""
 
 _ADD = """
     INSERT INTO tthc.metric_totals AS held (metric, labels, value)
-    SELECT metric, string_to_array(labels, E'\\x1f'), value
+    SELECT metric, CASE WHEN labels = '' THEN ARRAY[''] ELSE string_to_array(labels, E'\\x1f') END, value
     FROM unnest(CAST(:metrics AS text[]), CAST(:labels AS text[]), CAST(:values AS float8[])) u (metric, labels, value)
     ORDER BY 1, 2
     ON CONFLICT (metric, labels) DO UPDATE SET value = held.value + excluded.value

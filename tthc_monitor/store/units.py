@@ -220,3 +220,12 @@ def _store_answers(connection: Connection, register: UnitRegister) -> None:
 
 def _day(day: date) -> str:
     return "-infinity" if day == date.min else "infinity" if day == date.max else day.isoformat()
+
+
+def dissolved_units(connection: Connection, day: date) -> list[str]:
+    """Units that the register knows, none of whose versions holds on that day: they are no more, or not yet."""
+    query = text(
+        "SELECT unit_code FROM tthc.unit_versions WHERE known_to IS NULL GROUP BY 1 "
+        "HAVING NOT bool_or((valid_from IS NULL OR valid_from <= :day) AND (valid_to IS NULL OR valid_to > :day))"
+    )
+    return list(connection.execute(query, {"day": day}).scalars())

@@ -2,5 +2,6 @@
 
 from tthc_monitor.web.doors import make_doors, require_doors
 from tthc_monitor.web.pages import make_app
+from tthc_monitor.web.scrapes import scrape_settings
 
-__all__ = ["make_app", "make_doors", "require_doors"]
+__all__ = ["make_app", "make_doors", "require_doors", "scrape_settings"]

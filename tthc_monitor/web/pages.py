@@ -24,9 +24,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tthc_monitor.domain.errors import DatabaseError
 from tthc_monitor.outputs import wording
-from tthc_monitor.outputs.metrics import CONTENT_TYPE, MAX_SERIES, VERSION, exposition
+from tthc_monitor.outputs.metrics import VERSION, Exposition, ScrapeSettings
 from tthc_monitor.store.database import first_line, transaction
 from tthc_monitor.store.migrate import require_head
+from tthc_monitor.web.scrapes import Scrapes
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -46,12 +47,16 @@ _PAGES_AT_ONCE: Final = 4
 """Anybody may ask for pages, so that they may not take the threads and connections of those who send to us."""
 
 _UNITS: Final = """
-SELECT s.unit_code, u.name,
-       coalesce(sum(s.value) FILTER (WHERE s.metric = 'tthc_dossiers_overdue'), 0)::bigint,
-       coalesce(sum(s.value) FILTER (WHERE s.metric = 'tthc_dossiers_due_soon'), 0)::bigint,
-       coalesce(sum(s.value) FILTER (WHERE s.metric = 'tthc_dossiers_open'), 0)::bigint,
-       coalesce(sum(s.value) FILTER (WHERE s.metric = 'tthc_dossiers_cannot_tell'), 0)::bigint
-FROM tthc.metric_snapshot s LEFT JOIN audit.units u USING (unit_code)
+SELECT f.unit_code, u.name,
+       coalesce(sum(f.value) FILTER (WHERE f.metric = 'tthc_dossiers_overdue'), 0)::bigint,
+       coalesce(sum(f.value) FILTER (WHERE f.metric = 'tthc_dossiers_due_soon'), 0)::bigint,
+       coalesce(sum(f.value) FILTER (WHERE f.metric = 'tthc_dossiers_open'), 0)::bigint,
+       coalesce(sum(f.value) FILTER (WHERE f.metric = 'tthc_dossiers_cannot_tell'), 0)::bigint
+FROM (
+    SELECT s.metric, p.unit_code, p.value FROM tthc.metric_snapshot s
+    CROSS JOIN LATERAL unnest(s.label_1, s.figures) p (unit_code, value)
+    WHERE s.metric IN ('tthc_dossiers_overdue', 'tthc_dossiers_due_soon', 'tthc_dossiers_open', 'tthc_dossiers_cannot_tell')
+) f LEFT JOIN audit.units u USING (unit_code)
 GROUP BY 1, 2 ORDER BY 3 DESC, 4 DESC, 5 DESC, 1
 """
 
@@ -69,19 +74,15 @@ class UnitLine:
 
 def make_app(
     engine: Engine,
+    scraped: ScrapeSettings,
     *,
-    zone: str = "Asia/Ho_Chi_Minh",
-    max_series: int = MAX_SERIES,
-    decreed_until: datetime | None = None,
     doors: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """The application.
 
     Args:
         engine: where the figures are.
-        zone: IANA name of the zone in which the page tells times.
-        max_series: cap on series about dossiers per scrape.
-        decreed_until: end of what the configured calendar knows, for a metric.
+        scraped: what a scrape is told beside the figures; its calendars name the zone in which the page tells times.
         doors: where something may be sent to; see :func:`~tthc_monitor.web.doors.make_doors`.
     """
     environment = Environment(
@@ -93,10 +94,6 @@ def make_app(
     )
     environment.filters |= {"number": wording.number}
     template = environment.get_template("landing.html")
-
-    def metrics() -> Response:
-        content = exposition(engine, max_series=max_series, decreed_until=decreed_until)
-        return Response(content, media_type=CONTENT_TYPE)
 
     async def healthy(_: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -120,7 +117,7 @@ def make_app(
             _log.warning("landing_without_figures", error=first_line(error))
             page = template.render(version=VERSION, up=False, taken_at=None, units=[])
             return HTMLResponse(page, status_code=503)
-        when = wording.instant(taken_at, zone) if taken_at else None
+        when = wording.instant(taken_at, scraped.calendars.zone) if taken_at else None
         return HTMLResponse(template.render(version=VERSION, up=True, taken_at=when, units=units))
 
     threads = asyncio.Semaphore(_PAGES_AT_ONCE)
@@ -134,7 +131,7 @@ def make_app(
 
     routes = [
         Route("/", page(landing)),
-        Route("/metrics", page(metrics)),
+        Route("/metrics", Scrapes(Exposition(engine, scraped)).answer),
         Route("/-/healthy", healthy),
         Route("/-/ready", page(ready)),
         *doors,

@@ -1,0 +1,71 @@
+"""Answers scrapes: those that come at once share one reading, which began after all of them had come.
+
+Readings have a thread of their own, so that neither pages keep scrapes waiting nor scrapes those who send to us.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tthc_monitor.domain.calendar_decreed import decreed_until
+from tthc_monitor.installation import Installation
+from tthc_monitor.outputs.metrics import CONTENT_TYPE, Exposition, Rendered, ScrapeSettings
+
+
+def scrape_settings(installation: Installation) -> ScrapeSettings:
+    """What the settings of an installation have to tell to a scrape."""
+    settings = installation.settings
+    return ScrapeSettings(
+        calendars=installation.calendars,
+        max_series=settings.serve.max_series,
+        decreed_until=decreed_until(settings.calendar),
+        objective=settings.monitoring.on_time_objective,
+        overdue_limit_days=settings.monitoring.overdue_limit_days,
+        public_url=settings.serve.public_url,
+        now=installation.now,
+    )
+
+
+class Scrapes:
+    """Answers requests for the metrics, all of one event loop."""
+
+    def __init__(self, exposition: Exposition) -> None:
+        self._exposition = exposition
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="metrics")
+        self._running: asyncio.Task[Rendered] | None = None
+        self._next: asyncio.Task[Rendered] | None = None
+
+    async def answer(self, request: Request) -> Response:
+        """The metrics as of a reading that begins now, or when the one under way is over; compressed for who takes it."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._read(self._running))
+        # Whoever goes away leaves the reading to the others.
+        rendered = await asyncio.shield(self._next)
+        headers = {"Vary": "Accept-Encoding"}
+        if takes_gzip(request.headers.get("accept-encoding", "")):
+            return Response(rendered.packed, media_type=CONTENT_TYPE, headers=headers | {"Content-Encoding": "gzip"})
+        return Response(rendered.plain, media_type=CONTENT_TYPE, headers=headers)
+
+    async def _read(self, before: asyncio.Task[Rendered] | None) -> Rendered:
+        if before is not None and not before.done():
+            await asyncio.wait([before])
+        # Who comes from here on waits for the next one.
+        self._running, self._next = self._next, None
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._exposition.read)
+
+
+def takes_gzip(accepted: str) -> bool:
+    """Whether an ``Accept-Encoding`` takes gzip: named, or by ``*``, and not with a weight of 0."""
+    weights = {}
+    for part in accepted.lower().split(","):
+        name, *parameters = (one.strip() for one in part.split(";"))
+        weight = next((one.removeprefix("q=") for one in parameters if one.startswith("q=")), "1")
+        try:
+            weights[name] = float(weight)
+        except ValueError:
+            weights[name] = 0.0
+    return weights.get("gzip", weights.get("*", 0.0)) > 0
