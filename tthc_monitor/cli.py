@@ -20,7 +20,7 @@ from rich.table import Table
 from rules.examples import check_example
 from rules.loader import load_packs, parse_pack
 from tthc_monitor import jobs, judging, outbox
-from tthc_monitor.commands import audit, calendar, context, procedures, report, rules, sources, units
+from tthc_monitor.commands import audit, calendar, context, metrics, procedures, report, rules, sources, units
 from tthc_monitor.demo import run_demo
 from tthc_monitor.domain.calendar_decreed import warnings
 from tthc_monitor.domain.calendars import CalendarSpec
@@ -58,7 +58,7 @@ jobs_app = typer.Typer(no_args_is_help=True, help="What the service does by itse
 for name, part in (
     ("db", db), ("sources", sources.app), ("rules", rules.app), ("flags", flags),
     ("digest", digest), ("report", report.app), ("jobs", jobs_app),
-    ("audit", audit.app), ("calendar", calendar.app), ("procedures", procedures.app), ("units", units.app),
+    ("metrics", metrics.app), ("audit", audit.app), ("calendar", calendar.app), ("procedures", procedures.app), ("units", units.app),
 ):  # fmt: skip
     app.add_typer(part, name=name)
 

@@ -28,7 +28,7 @@ from tthc_monitor.store.database import transaction
 from tthc_monitor.store.flags import EVALUATION_LOCK, replace_flags
 from tthc_monitor.store.procedures import sectors_of_procedures
 from tthc_monitor.tally import READ, Noted, Tally
-from tthc_monitor.workload import Pass, Workload, anything_due, register, workload
+from tthc_monitor.workload import Pass, Workload, anything_due, known, register, workload
 
 log = structlog.get_logger(__name__)
 
@@ -89,11 +89,14 @@ def evaluate(
         order: of a recompute; it is recorded even when nothing had to be judged.
         progress: told how many dossiers were judged with each chunk.
     """
+    asked = everything or order is not None
     with transaction(engine) as connection:
+        held = None if asked else known(connection, grounds)
+        if held is not None and not anything_due(connection, held):
+            return Evaluated()
         by, ids = register(connection, grounds, now())
-        due = everything or order is not None or anything_due(connection, by)
-    if not due:
-        return Evaluated()
+        if not asked and not anything_due(connection, by):
+            return Evaluated()
     with transaction(engine) as lock:
         # Waiting for another evaluation is no fault, however long it takes.
         lock.execute(text("SET LOCAL lock_timeout = 0"))

@@ -33,7 +33,7 @@ from tthc_monitor.store.configuration import record_configuration
 from tthc_monitor.store.database import make_engine, transaction
 from tthc_monitor.store.inbox import StoredInbox
 from tthc_monitor.store.rights import SERVICE
-from tthc_monitor.store.time_limits import load_limits
+from tthc_monitor.store.time_limits import limits_edition, load_limits
 
 Clock = Callable[[], datetime]
 
@@ -56,6 +56,7 @@ class Installation:
     now: Clock
     data_dir: Path
     _recorded: threading.Event = field(default_factory=threading.Event, init=False, repr=False, compare=False)
+    _limits: tuple[tuple[int, int], object, Limits] | None = field(default=None, init=False, repr=False, compare=False)
 
     def record_configuration(self, person: str | None = None) -> None:
         """Put on record, before the first work by it, a configuration that is not the one recorded last.
@@ -89,10 +90,15 @@ class Installation:
             ConfigError: limits that clash, or clock starts that cannot be read.
         """
         settings = self.settings
-        with transaction(self.engine) as connection:
-            limits = load_limits(connection)
         starts = load_clock_starts(settings.time_limits.clock_starts, settings.base_dir)
-        return Grounds(tuple(self.rules), settings.calendar, Limits(limits, settings.time_limits.policy, starts))
+        with transaction(self.engine) as connection:
+            edition = limits_edition(connection)
+            # The service asks every half minute, and a province has thousands of limits that seldom change.
+            if self._limits is None or self._limits[:2] != (edition, starts):
+                limits = Limits(load_limits(connection), settings.time_limits.policy, starts)
+                object.__setattr__(self, "_limits", (edition, starts, limits))
+                return Grounds(tuple(self.rules), settings.calendar, limits)
+        return Grounds(tuple(self.rules), settings.calendar, self._limits[2])
 
     def folder(self, name: str) -> Path:
         """A folder of the settings: relative ones lie in the data folder."""

@@ -65,6 +65,18 @@ class Workload:
     """The grounds differ from the last evaluation's, though no dossier may be touched by that."""
 
 
+def known(connection: Connection, grounds: Grounds) -> versions.JudgedBy | None:
+    """The versions of these grounds, in one statement; None when one of them has none yet."""
+    return versions.known_versions(
+        connection,
+        ruleset_fingerprint(grounds.rules),
+        [rule.fingerprint() for rule in grounds.rules],
+        _fingerprint(grounds.calendar),
+        grounds.limits.fingerprint,
+        ENGINE_VERSION,
+    )
+
+
 def register(connection: Connection, grounds: Grounds, at: datetime) -> tuple[versions.JudgedBy, dict[str, int]]:
     """The versions of these grounds, given on first use; and the version number of each rule by its code."""
     ids = {

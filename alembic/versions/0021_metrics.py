@@ -70,6 +70,8 @@ CREATE TABLE tthc.metric_snapshot (
 );
 COMMENT ON TABLE tthc.metric_snapshot IS
     'figures about dossiers at one instant: of each metric the values of its labels, in order, and its figures; an empty code is none';
+ALTER TABLE tthc.metric_snapshot ALTER label_1 SET STORAGE EXTERNAL, ALTER label_2 SET STORAGE EXTERNAL,
+    ALTER label_3 SET STORAGE EXTERNAL, ALTER figures SET STORAGE EXTERNAL;
 ALTER TABLE tthc.metric_snapshot_taken ADD COLUMN snapshot_id bigint NOT NULL DEFAULT 0;
 COMMENT ON COLUMN tthc.metric_snapshot_taken.snapshot_id IS 'another one for every snapshot';
 

@@ -98,6 +98,9 @@ def snapshot_families(connection: Connection, cap: int, today: date) -> Snapshot
     }
     units = [labels[0] for labels, _ in found.get("tthc_dossiers_open", [])]
     counted = rows(connection, _TOTALS, {"names": [*_UNIT_COUNTERS, *BOUNDS]})
+    # Dossiers without a unit may all have ended.
+    if "" not in units and any(labels == [""] for metric, labels, _ in counted if metric in _UNIT_COUNTERS):
+        units.append("")
     found |= _unit_counters(counted, units)
     room = max(0, cap - sum(map(len, found.values())))
     pairs, dropped = _pairs(connection, room, units)

@@ -46,13 +46,19 @@ _OPEN: Final = f"""
 def _ages() -> str:
     """SQL: columns with the number of overdue dossiers of each age."""
     bounds = [f"coalesce(b.bound_{number}, %(bound_{number})s)" for number in range(len(AGE_BOUNDS))]
-    since = "coalesce(s.due_at, s.starts_at)"
+    since = "s.late_since"
     younger = [f"{since} > {bound}" for bound in bounds] + ["true"]
     older = ["true"] + [f"{since} <= {bound}" for bound in bounds]
     return ", ".join(
         f"count(*) FILTER (WHERE s.overdue AND s.is_dossier AND {low} AND {high}) AS age_{number}"
         for number, (low, high) in enumerate(zip(older, younger, strict=True))
     )
+
+
+_SUMMED: Final = (
+    *("open", "due_soon", "supplement", "payment", "consultation", "cannot_tell", "newly_overdue", "petitions_overdue"),
+    *(f"age_{number}" for number in range(len(AGES))),
+)
 
 
 def _of_unit(metric: str, column: str, label: str | None = None) -> str:
@@ -73,12 +79,19 @@ _UNIT_FIGURES: Final = ", ".join(
         f"('{_OLDEST}', NULL, extract(epoch FROM u.oldest)::float8)",
     ]
 )
-_PAIR_FIGURES: Final = ", ".join(
-    f"('tthc_procedure_dossiers_{column}', p.{name})"
-    for column, name in (
-        ("open", "open"), ("overdue", "overdue"), ("due_soon", "due_soon"), ("supplement_requested", "supplement")
-    )
-)  # fmt: skip
+_PAIR_COLUMNS: Final = {
+    "tthc_procedure_dossiers_open": "open",
+    "tthc_procedure_dossiers_overdue": "overdue",
+    "tthc_procedure_dossiers_due_soon": "due_soon",
+    "tthc_procedure_dossiers_supplement_requested": "supplement",
+}
+# There are many pairs, so each metric's arrays are made in one go.
+_PAIRS: Final = " UNION ALL ".join(
+    f"SELECT '{metric}', array_agg(unit_code), array_agg(procedure_code), NULL, array_agg({column}::float8) "
+    f"FROM pair WHERE {column} > 0 HAVING count(*) > 0"
+    for metric, column in _PAIR_COLUMNS.items()
+)
+_STANDING: Final = "f.starts_at <= %(now)s AND f.ends_at > %(now)s"
 
 # A dossier stands in the unit that has it now, for the verdicts and the flags alike.
 _INSERT: Final = f"""
@@ -89,25 +102,26 @@ WITH open AS MATERIALIZED (
     -- Ended, by a source that tells an end which has not come yet.
     {_OPEN} WHERE coalesce(d.finished_at, d.delivered_at) > d.end_seen_at
         AND coalesce(d.finished_at, d.delivered_at) > %(now)s
-), standing AS MATERIALIZED (
-    SELECT f.dossier_id, f.rule_version_id, f.flag_id, f.starts_at, f.due_at, r.rule_code, r.verdict
-    FROM tthc.open_findings f JOIN tthc.rule_versions r USING (rule_version_id)
-    WHERE f.starts_at <= %(now)s AND f.ends_at > %(now)s
-), verdict AS (
-    SELECT DISTINCT ON (dossier_id) dossier_id, verdict, starts_at, due_at FROM standing WHERE verdict IS NOT NULL
-    ORDER BY dossier_id, verdict = 'cannot_tell', flag_id
-), warned AS (
-    SELECT dossier_id, bool_or(rule_code = 'due_soon') AS due_soon,
-           bool_or(rule_code = 'supplement_requested') AS supplement
-    FROM standing WHERE rule_code IN ('due_soon', 'supplement_requested') GROUP BY 1
+), standing AS (
+    -- Lateness that is proved beats a doubt, as in audit.verdicts_as_of.
+    SELECT f.dossier_id, bool_or(r.late) AS late, bool_or(r.unclear) AS unclear, bool_or(r.due_soon) AS due_soon,
+           bool_or(r.supplement) AS supplement, min(f.starts_at) FILTER (WHERE r.late) AS starts_at,
+           min(f.due_at) FILTER (WHERE r.late) AS due_at
+    FROM tthc.open_findings f JOIN (
+        SELECT rule_version_id, verdict IS NOT NULL AND verdict <> 'cannot_tell' AS late,
+               verdict IS NOT DISTINCT FROM 'cannot_tell' AS unclear, rule_code = 'due_soon' AS due_soon,
+               rule_code = 'supplement_requested' AS supplement
+        FROM tthc.rule_versions WHERE verdict IS NOT NULL OR rule_code IN ('due_soon', 'supplement_requested')
+    ) r USING (rule_version_id)
+    WHERE {_STANDING} GROUP BY 1
 ), state AS MATERIALIZED (
-    SELECT o.unit_code, o.procedure_code, o.is_dossier, o.received, o.pays, o.consults,
-           o.received AND NOT o.unjudged AND v.verdict IS NOT DISTINCT FROM 'open_overdue' AS overdue,
-           o.received AND (o.unjudged OR v.verdict IS NOT DISTINCT FROM 'cannot_tell') AS cannot_tell,
-           v.starts_at, v.due_at, w.due_soon, w.supplement
-    FROM open o LEFT JOIN verdict v USING (dossier_id) LEFT JOIN warned w USING (dossier_id)
-), unit AS (
-    SELECT s.unit_code,
+    SELECT o.unit_code, o.source_id, o.procedure_code, o.is_dossier, o.received, o.pays, o.consults,
+           o.received AND NOT o.unjudged AND coalesce(f.late, false) AS overdue,
+           o.received AND (o.unjudged OR (f.unclear AND NOT f.late) IS TRUE) AS cannot_tell,
+           f.starts_at, coalesce(f.due_at, f.starts_at) AS late_since, f.due_soon, f.supplement
+    FROM open o LEFT JOIN standing f USING (dossier_id)
+), part AS MATERIALIZED (
+    SELECT s.unit_code, s.source_id,
            count(*) FILTER (WHERE is_dossier AND received) AS open,
            count(*) FILTER (WHERE is_dossier AND due_soon) AS due_soon,
            count(*) FILTER (WHERE is_dossier AND supplement) AS supplement,
@@ -116,28 +130,31 @@ WITH open AS MATERIALIZED (
            count(*) FILTER (WHERE is_dossier AND cannot_tell) AS cannot_tell,
            count(*) FILTER (WHERE is_dossier AND overdue AND starts_at >= %(midnight)s) AS newly_overdue,
            count(*) FILTER (WHERE NOT is_dossier AND overdue) AS petitions_overdue,
-           min(coalesce(due_at, starts_at)) FILTER (WHERE is_dossier AND overdue) AS oldest,
+           min(late_since) FILTER (WHERE is_dossier AND overdue) AS oldest,
            {_ages()}
     FROM state s
     LEFT JOIN unnest(%(units)s::text[], %(units_0)s::timestamptz[], %(units_1)s::timestamptz[], %(units_2)s::timestamptz[])
         b (unit_code, bound_0, bound_1, bound_2) ON s.overdue AND b.unit_code = s.unit_code
-    GROUP BY 1
-), every_unit AS (
+    GROUP BY 1, 2
+), unit AS (
+    SELECT unit_code, {", ".join(f"sum({column})::bigint AS {column}" for column in _SUMMED)}, min(oldest) AS oldest
+    FROM part GROUP BY 1
+), every_unit AS MATERIALIZED (
     SELECT coalesce(k.unit_code, u.unit_code) AS name, u.*
     FROM (SELECT unit_code FROM tthc.units WHERE unit_code <> ALL (%(dissolved)s::text[])) k
     FULL JOIN unit u USING (unit_code)
-), pair AS (
+), pair AS MATERIALIZED (
     SELECT unit_code, procedure_code, count(*) FILTER (WHERE received) AS open, count(*) FILTER (WHERE overdue) AS overdue,
            count(*) FILTER (WHERE due_soon) AS due_soon, count(*) FILTER (WHERE supplement) AS supplement
     FROM state WHERE is_dossier GROUP BY 1, 2
 ), finding AS (
-    SELECT o.unit_code, f.rule_version_id, count(DISTINCT f.dossier_id) AS dossiers
-    FROM standing f JOIN open o USING (dossier_id) GROUP BY 1, 2
+    -- Of one rule no two findings of a dossier stand at once.
+    SELECT o.unit_code, f.rule_version_id, count(*) AS dossiers
+    FROM tthc.open_findings f JOIN open o USING (dossier_id) WHERE {_STANDING} GROUP BY 1, 2
 ), returned AS (
-    SELECT coalesce(d.unit_code, '') AS unit_code, count(DISTINCT d.dossier_id) AS dossiers
-    FROM tthc.flags f JOIN tthc.rule_versions r USING (rule_version_id) JOIN tthc.dossiers d USING (dossier_id)
-    WHERE r.rule_code = 'returned' AND f.believed_to IS NULL AND f.ends_at = 'infinity' AND d.kind = 'dossier'
-      AND f.starts_at >= %(month)s AND f.starts_at <= %(now)s
+    SELECT coalesce(d.unit_code, '') AS unit_code, count(*) AS dossiers
+    FROM tthc.rule_versions r JOIN tthc.flags f USING (rule_version_id) JOIN tthc.dossiers d USING (dossier_id)
+    WHERE r.rule_code = 'returned' AND f.believed_to IS NULL AND f.ends_at = 'infinity' AND d.kind = 'dossier' AND f.starts_at >= %(month)s AND f.starts_at <= %(now)s
     GROUP BY 1
 ), figure (metric, label_1, label_2, label_3, value) AS (
     SELECT m.metric, u.name, m.label, NULL, m.value
@@ -146,18 +163,16 @@ WITH open AS MATERIALIZED (
     SELECT 'tthc_dossiers_returned_this_month', coalesce(u.name, r.unit_code), NULL, NULL, coalesce(r.dossiers, 0)
     FROM every_unit u FULL JOIN returned r ON r.unit_code = u.name
     UNION ALL
-    SELECT m.metric, p.unit_code, p.procedure_code, NULL, m.value
-    FROM pair p CROSS JOIN LATERAL (VALUES {_PAIR_FIGURES}) m (metric, value) WHERE m.value > 0
-    UNION ALL
     SELECT 'tthc_findings', f.unit_code, r.rule_code, r.severity, sum(f.dossiers)
     FROM finding f JOIN tthc.rule_versions r USING (rule_version_id) GROUP BY 2, 3, 4
     UNION ALL
-    SELECT 'tthc_unit_source_info', o.unit_code, s.name, NULL, 1
-    FROM (SELECT DISTINCT unit_code, source_id FROM open) o JOIN tthc.sources s USING (source_id)
+    SELECT 'tthc_unit_source_info', p.unit_code, s.name, NULL, 1 FROM part p JOIN tthc.sources s USING (source_id)
 )
 SELECT metric, array_agg(label_1), CASE WHEN min(label_2) IS NOT NULL THEN array_agg(label_2) END,
        CASE WHEN min(label_3) IS NOT NULL THEN array_agg(label_3) END, array_agg(value)
 FROM figure GROUP BY 1
+UNION ALL
+{_PAIRS}
 """
 _RECORD: Final = """
 INSERT INTO tthc.metric_snapshot_taken AS held (taken_at, duration_seconds, snapshot_id) VALUES (%(now)s, %(duration)s, 1)
@@ -180,7 +195,8 @@ def take_snapshot(connection: Connection, now: datetime, calendars: Calendars) -
     connection.exec_driver_sql(_DELETE)
     waiting = connection.exec_driver_sql(_WAITING).scalar()
     insert = _INSERT.replace("{unjudged}", _UNJUDGED if waiting else "false")
-    connection.exec_driver_sql(insert, {**_instants(connection, now, calendars), **_bounds(now, calendars)})
+    values = {**_instants(connection, now, calendars), **_bounds(now, calendars)}
+    connection.exec_driver_sql(insert, values)
     _add_oldest(connection, now, calendars)
     connection.exec_driver_sql(_RECORD, {"now": now, "duration": perf_counter() - started})
 

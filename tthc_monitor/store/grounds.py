@@ -64,6 +64,24 @@ def _register(connection: Connection, what: str, values: Mapping[str, Any], at: 
     return version
 
 
+def known_versions(
+    connection: Connection, ruleset: str, rules: Sequence[str], calendar: str, limits: str, engine: str
+) -> JudgedBy | None:
+    """The versions with these fingerprints; None when one of them is not known, or the calendar is not kept compiled."""
+    row = connection.execute(
+        text(
+            "SELECT array(SELECT rule_version_id FROM tthc.rule_versions WHERE fingerprint = ANY(:rules) ORDER BY 1), "
+            "(SELECT calendar_version_id FROM tthc.calendar_versions c WHERE fingerprint = :calendar AND EXISTS "
+            "(SELECT FROM tthc.calendar_variants v WHERE v.calendar_version_id = c.calendar_version_id)), "
+            "(SELECT limit_version_id FROM tthc.limit_versions WHERE fingerprint = :limits)"
+        ),
+        {"rules": list(rules), "calendar": calendar, "limits": limits},
+    ).one()
+    if len(row[0]) < len(set(rules)) or row[1] is None or row[2] is None:
+        return None
+    return JudgedBy(ruleset, tuple(row[0]), row[1], row[2], engine)
+
+
 def judged_by_since(connection: Connection) -> set[JudgedBy]:
     """By what the flags held may have been judged: the last completed evaluation, and those begun after it."""
     rows = connection.execute(

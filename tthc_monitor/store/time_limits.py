@@ -43,6 +43,12 @@ def load_limits(connection: Connection, as_of: datetime | None = None) -> list[T
     return [limit for _, limit in _in_force(_held(connection, as_of, "true", {}))]
 
 
+def limits_edition(connection: Connection) -> tuple[int, int]:
+    """Another one after every change of the catalogue: limits are added, and closed once, and that is all."""
+    counted = connection.execute(text("SELECT count(*), count(known_to) FROM tthc.time_limits")).one()
+    return counted[0], counted[1]
+
+
 def limits_of_procedure(connection: Connection, code: str) -> list[tuple[Origin, TimeLimit]]:
     """What :func:`load_limits` gives for one procedure, each with where it comes from."""
     return _in_force(_held(connection, None, "procedure_code = :code", {"code": code}))
