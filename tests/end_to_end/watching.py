@@ -94,16 +94,20 @@ def prometheus(folder: Path, targets: Sequence[str], rule_files: Sequence[Path] 
         process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
     started = Prometheus(f"http://{address}")
 
-    def scraped_twice() -> bool:
+    def ready() -> bool:
         assert process.poll() is None, output.read_text(encoding="utf-8")
         try:
-            # Growth is between two scrapes.
-            found = started.now(f'min(count_over_time(up{{job="{JOB}"}}[1m])) >= 2')
+            with urllib.request.urlopen(f"{started.url}/-/ready", timeout=5) as answer:
+                return bool(answer.status == 200)
         except OSError:
             return False
-        return bool(found)
+
+    def scraped_twice() -> bool:
+        # Growth is between two scrapes.
+        return bool(started.now(f'min(count_over_time(up{{job="{JOB}"}}[1m])) >= 2'))
 
     try:
+        wait_for(ready, 60)
         wait_for(scraped_twice, 60)
         yield started
     finally:
