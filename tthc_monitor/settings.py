@@ -18,6 +18,7 @@ from tthc_monitor.domain.calendars import CalendarSpec
 from tthc_monitor.domain.errors import ConfigError, Problem
 from tthc_monitor.domain.time_limits import ClockPolicy
 from tthc_monitor.domain.yaml_text import Document, parse_yaml, validate
+from tthc_monitor.monitoring_settings import MonitoringSettings
 from tthc_monitor.privacy_settings import ApplicantKeySettings, RetentionSettings, check_keys
 from tthc_monitor.source_settings import Part, ReceiveSettings, SourceSettings
 
@@ -93,17 +94,6 @@ class ServeSettings(Part):
     port: Port = 9766
     max_series: Annotated[int, Field(ge=100)] = 20_000
     public_url: Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")] = "http://127.0.0.1:9766"
-
-
-class MonitoringSettings(Part):
-    """What alerts and dashboards hold the figures against: they read it from the metrics.
-
-    ``on_time_objective`` is the share of finished dossiers that are to end on time; ``overdue_limit_days`` the working
-    days (of 8 hours) from which a dossier is overdue for long.
-    """
-
-    on_time_objective: Annotated[float, Field(gt=0, lt=1)] = 0.98
-    overdue_limit_days: Annotated[int, Field(ge=1)] = 10
 
 
 class SmtpSettings(Part):

@@ -25,7 +25,15 @@ from tthc_monitor.domain.worktime import PauseColumns, WorkCalendar
 from tthc_monitor.store import totals
 from tthc_monitor.store.totals import BOUNDS, PROCESSING, SUM, USED
 
-READ: Final = PROMISE | {"kind", "unit_code", "procedure_code", "sector_code", "received_at", "ended_at", "source_verdict"}
+READ: Final = PROMISE | {
+    "kind",
+    "unit_code",
+    "procedure_code",
+    "sector_code",
+    "received_at",
+    "ended_at",
+    "source_verdict",
+}
 """Facts that :meth:`Tally.count` reads."""
 
 _COUNTS = ("finished", "finished_late", "finished_cannot_tell", "returned")
@@ -119,12 +127,16 @@ class Tally:
             )
         if self._times:
             times = pl.concat(self._times).group_by("metric", "sector", "bound").sum()
-            totals.add_all(connection, ((metric, [sector, bound], by) for metric, sector, bound, by in times.iter_rows()))
+            totals.add_all(
+                connection, ((metric, [sector, bound], by) for metric, sector, bound, by in times.iter_rows())
+            )
         self._pairs, self._mismatches, self._times = [], [], []
 
     def _histograms(self, facts: pd.DataFrame, calendar: WorkCalendar, grounds: Grounds) -> Iterator[pl.DataFrame]:
         sectors = _texts(facts["sector_code"])
-        own = pl.Series(_texts(facts["procedure_code"])).replace_strict(self.sectors, default="", return_dtype=pl.String())
+        own = pl.Series(_texts(facts["procedure_code"])).replace_strict(
+            self.sectors, default="", return_dtype=pl.String()
+        )
         sectors = pl.select(pl.when(sectors == "").then(own).otherwise(sectors)).to_series()
         used, allowed = _times(facts, calendar, grounds)
         ratios = np.divide(used, allowed, out=np.full(len(used), np.nan), where=allowed > 0)
@@ -156,7 +168,9 @@ def _times(facts: pd.DataFrame, calendar: WorkCalendar, grounds: Grounds) -> tup
     starts, ends, dues = utc(some["received_at"]), utc(some["ended_at"]), utc(due)
     pauses = _pauses(some, dues) if clock == "stopped" else ()
     used[known] = calendar.elapsed(starts, ends, pauses)
-    allowed[np.flatnonzero(known)[promised]] = calendar.elapsed(starts, np.where(promised, dues, starts), pauses)[promised]
+    allowed[np.flatnonzero(known)[promised]] = calendar.elapsed(starts, np.where(promised, dues, starts), pauses)[
+        promised
+    ]
     return used, allowed
 
 

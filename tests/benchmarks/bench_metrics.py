@@ -7,36 +7,6 @@ as a program.
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
-import socket
-import statistics
-import subprocess
-import sys
-import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import Any
-
-from sqlalchemy import Engine, event, text
-
-from tests.benchmarks.bench_rules import judge, store
-from tests.benchmarks.bench_store import ROWS, clock, quiet
-from tests.benchmarks.harness import Measurement, Run, Skip, at_most, at_most_times, benchmark
-from tests.benchmarks.plausible import grounds
-from tthc_monitor.outputs.metrics import Exposition, ScrapeSettings
-from tthc_monitor.outputs.snapshot import take_snapshot
-from tthc_monitor.serving import WebServer
-from tthc_monitor.store.database import make_engine, transaction
-from tthc_monitor.web import make_app
-
 SMALL = 10_000
 SERIES = 20_000
 SCRAPERS = 20

@@ -32,6 +32,7 @@ from tthc_monitor.simulator.opencps_api import FAKE_MARKS
 from tthc_monitor.simulator.server import SimulatedServer
 from tthc_monitor.simulator.world import World
 from tthc_monitor.store.database import transaction
+from tthc_monitor.web import scrape_settings
 
 NOW = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
 OF_FILES = ("Trần Thị Mẫu Thử", "079188888001", "0977777001", "mau.thu@gia-dinh.example.vn", "12 phố Không Có Thật")

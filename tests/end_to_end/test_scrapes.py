@@ -37,9 +37,10 @@ def world(engine: Engine) -> Engine:
 @contextmanager
 def served(engine: Engine, settings: ScrapeSettings = SCRAPED) -> Iterator[httpx.Client]:
     limits = httpx.Limits(max_connections=2 * AT_ONCE)
-    with WebServer(make_app(engine, settings), "127.0.0.1", 0) as web, httpx.Client(
-        base_url=web.url, timeout=30, trust_env=False, limits=limits
-    ) as client:
+    with (
+        WebServer(make_app(engine, settings), "127.0.0.1", 0) as web,
+        httpx.Client(base_url=web.url, timeout=30, trust_env=False, limits=limits) as client,
+    ):
         yield client
 
 
@@ -104,7 +105,9 @@ def test_scrapes_that_come_while_one_is_read_share_the_next_reading(world: Engin
             while client.get("/-/healthy").status_code != 200 or not all(one.running() for one in rest):
                 time.sleep(0.01)
             # What changes before their reading begins they are told; the first one began before.
-            other.exec_driver_sql("UPDATE tthc.metric_snapshot_taken SET taken_at = taken_at + interval '1 hour', snapshot_id = 77")
+            other.exec_driver_sql(
+                "UPDATE tthc.metric_snapshot_taken SET taken_at = taken_at + interval '1 hour', snapshot_id = 77"
+            )
             time.sleep(0.3)
             assert len(seen) == 1, "they wait for the reading under way"
             other.commit()
@@ -148,7 +151,9 @@ def test_a_database_that_goes_and_comes_back_is_told_as_it_is(server_url: str, w
         admin = database.make_engine(server_url).connect().execution_options(isolation_level="AUTOCOMMIT")
         try:
             admin.execute(text(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false"))
-            admin.execute(text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"), {"name": name})
+            admin.execute(
+                text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"), {"name": name}
+            )
             for _ in range(3):
                 answer = client.get("/metrics")
                 assert answer.status_code == 200 and "tthc_database_up 0.0" in answer.text

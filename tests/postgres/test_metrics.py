@@ -141,13 +141,19 @@ def test_returns_count_until_the_month_is_over(world: Engine) -> None:
 
 def test_what_waits_for_a_payment_or_another_agency_is_told_while_it_does(world: Engine) -> None:
     with world.begin() as connection:
-        connection.execute(text("UPDATE tthc.dossiers SET status = 6 WHERE code IN ('H99.03-261102-0001', 'H99.01-261001-0007')"))
         connection.execute(
-            text("UPDATE tthc.dossiers SET consulted_at = :at, obligation_requested_at = :at WHERE unit_code = 'H99.02'"),
+            text("UPDATE tthc.dossiers SET status = 6 WHERE code IN ('H99.03-261102-0001', 'H99.01-261001-0007')")
+        )
+        connection.execute(
+            text(
+                "UPDATE tthc.dossiers SET consulted_at = :at, obligation_requested_at = :at WHERE unit_code = 'H99.02'"
+            ),
             {"at": NOW - timedelta(days=1)},
         )
         connection.execute(
-            text("UPDATE tthc.dossiers SET consulted_answered_at = :at, obligation_completed_at = :at WHERE code LIKE 'H99.02-2610%'"),
+            text(
+                "UPDATE tthc.dossiers SET consulted_answered_at = :at, obligation_completed_at = :at WHERE code LIKE 'H99.02-2610%'"
+            ),
             {"at": NOW + timedelta(hours=1)},
         )
     found = samples(snapshot(world), "tthc_dossiers_waiting", "unit", "cause")
@@ -281,7 +287,9 @@ def test_what_vanishes_vanishes(world: Engine) -> None:
         gone = ("H99.03", "H99.04")
         for code in gone:
             connection.execute(
-                text("INSERT INTO tthc.unit_versions (unit_code, name, kind, valid_to, known_from) VALUES (:c, 'x', 'commune', '2026-11-03', now())"),
+                text(
+                    "INSERT INTO tthc.unit_versions (unit_code, name, kind, valid_to, known_from) VALUES (:c, 'x', 'commune', '2026-11-03', now())"
+                ),
                 {"c": code},
             )
     after = snapshot(world)
@@ -309,7 +317,7 @@ def test_counters_are_those_that_were_added_up(world: Engine) -> None:
     assert told['tthc_dossier_used_ratio_sum{sector="Hoạt động xây dựng"}'] == 6.5
     assert told['tthc_dossier_used_ratio_count{sector="unknown"}'] == 1
     assert told['tthc_procedure_dossiers_finished_late_total{procedure="1.000001",unit="H99.01"}'] == 2
-    assert 'tthc_procedure_dossiers_returned_total{' not in scrape.decode()
+    assert "tthc_procedure_dossiers_returned_total{" not in scrape.decode()
 
 
 def test_the_cap_keeps_units_and_what_is_now_and_says_what_it_dropped(world: Engine) -> None:
@@ -397,7 +405,10 @@ def test_every_exported_family_stands_in_the_table_of_metrics_and_promtool_finds
         connection.execute(text("UPDATE tthc.pull_runs SET was_full = true"))
         connection.execute(text("INSERT INTO tthc.pending_evaluations VALUES (1)"))
         connection.execute(text("UPDATE tthc.evaluations SET finished_at = :at"), at_)
-        connection.execute(text("INSERT INTO tthc.ledger_checks (checked_at, intact, observations, seconds) VALUES (:at, true, 1, 1)"), at_)
+        connection.execute(
+            text("INSERT INTO tthc.ledger_checks (checked_at, intact, observations, seconds) VALUES (:at, true, 1, 1)"),
+            at_,
+        )
         connection.execute(text("INSERT INTO tthc.procedure_totals VALUES ('H99.01', '1.000001', 6, 2, 1)"))
         for name in ("tthc_dossier_used_ratio", "tthc_dossier_processing_working_seconds"):
             totals.add_all(connection, [(name, ["", "sum"], 1), (name, ["", "+Inf"], 1)])

@@ -168,7 +168,10 @@ def test_metrics_digest_report_and_the_auditors_query_give_the_same_overdue_numb
             " WHERE verdict = 'open_overdue' AND kind = 'dossier' GROUP BY 1"
         )
         audited = dict(connection.execute(query, {"now": NOW}).all())
-    scraped = {u.replace("unknown", ""): int(n) for u, n in by_unit(exposition(world, SCRAPED), "tthc_dossiers_overdue").items()}
+    scraped = {
+        u.replace("unknown", ""): int(n)
+        for u, n in by_unit(exposition(world, SCRAPED), "tthc_dossiers_overdue").items()
+    }
     digests = {unit: build_digest(facts, [unit]).counts["overdue"] for unit in EXPECTED}
     report = report_of(world, NOVEMBER)
     reported = {unit: counts_of(report, unit)["pending_overdue"] for unit in EXPECTED}

@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from rules.grounds import Grounds
 from rules.loader import load_packs
 from tests.house.files import ROOT
-from tests.postgres.test_evaluate import CALENDAR, DUE, RECEIVED, SEEN_EARLY, SEEN_LATE, judge
+from tests.postgres.test_evaluate import CALENDAR, CORE, DUE, NO_LIMITS, RECEIVED, SEEN_EARLY, SEEN_LATE, judge
 from tests.postgres.test_ledger import DAY, query, record, take
 from tthc_monitor.domain.calendars import CalendarSpec
 from tthc_monitor.rebuild import rebuild
 from tthc_monitor.store import selection
-from tthc_monitor.store.database import transaction
+from tthc_monitor.store.database import make_engine, transaction
 from tthc_monitor.tally import Tally
 
 
@@ -101,9 +102,10 @@ def test_an_evaluation_that_is_killed_counts_nothing_and_the_next_one_all(
         raise KeyboardInterrupt
 
     for victim, name in ((Tally, "write"), (selection, "done")):
-        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        with monkeypatch.context() as patched:
             patched.setattr(victim, name, killed)
-            judge(engine)
+            with pytest.raises(KeyboardInterrupt):
+                judge(engine)
         assert finished(engine) == {}
     assert selection.done is done
     judge(engine)
@@ -146,13 +148,12 @@ def test_ending_late_is_no_change_of_a_verdict_and_a_changed_calendar_may_be(eng
     judge(engine)
     assert finished(engine) == {"A": (1, 0, 0, 0)}
     assert counted(engine, "tthc_verdict_changes_total") == {}
-    # Half of that last hour is no working time any more... so what was left at the request ends later, or earlier.
-    shorter = CalendarSpec.model_validate(
-        {**CALENDAR.model_dump(by_alias=True), "week": {day: [["08:00", "12:00"], ["13:00", "16:00"]] for day in ("mon", "tue", "wed", "thu", "fri")}}
-    )
+    # Where no work is done after four, nothing was left at the request.
+    days = {day: [["08:00", "12:00"], ["13:00", "16:00"]] for day in ("mon", "tue", "wed", "thu", "fri")}
+    shorter = CalendarSpec.model_validate({**CALENDAR.model_dump(by_alias=True), "week": days})
     judge(engine, SEEN_LATE + DAY, calendar=shorter)
-    before, after = (query(engine, "SELECT verdict FROM audit.verdicts_as_of(:at)", at=SEEN_LATE + DAY), counted(engine, "tthc_verdict_changes_total"))
-    assert (before, after) == (["late"], {"A": 1})
+    assert query(engine, "SELECT verdict FROM audit.verdicts_as_of(:at)", at=SEEN_LATE + DAY) == ["late"]
+    assert counted(engine, "tthc_verdict_changes_total") == {"A": 1}
 
 
 def test_times_are_working_time_without_the_waits_for_the_applicant(engine: Engine) -> None:
@@ -219,20 +220,20 @@ def test_totals_begin_with_what_is_held_at_the_upgrade_and_what_waits_comes_late
 
 
 def test_rebuilding_leaves_what_was_counted(engine: Engine, database_address: str) -> None:
-    from rules.grounds import Grounds
-    from tests.postgres.test_evaluate import CORE, NO_LIMITS
-    from tthc_monitor.store.database import make_engine
-
     take(engine, *WORLD, at=SEEN_LATE)
     judge(engine)
     owner = make_engine(database_address)
     with owner.begin() as connection:
-        connection.exec_driver_sql("UPDATE tthc.dossiers SET finished_at = finished_at + interval '1 day', end_seen_at = end_seen_at")
+        connection.exec_driver_sql(
+            "UPDATE tthc.dossiers SET finished_at = finished_at + interval '1 day', end_seen_at = end_seen_at"
+        )
     done = rebuild(owner, Grounds(CORE, CALENDAR, NO_LIMITS), now=lambda: SEEN_LATE + DAY)
     owner.dispose()
     assert done.projection
     assert finished(engine) == COUNTED
-    standing = "SELECT count(*) FROM tthc.open_findings f JOIN tthc.dossiers d USING (dossier_id) WHERE d.source_key = 'open'"
+    standing = (
+        "SELECT count(*) FROM tthc.open_findings f JOIN tthc.dossiers d USING (dossier_id) WHERE d.source_key = 'open'"
+    )
     assert query(engine, standing) == query(
         engine,
         "SELECT count(*) FROM tthc.flags f JOIN tthc.dossiers d USING (dossier_id) WHERE d.source_key = 'open' AND believed_to IS NULL",

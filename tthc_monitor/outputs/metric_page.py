@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tthc_monitor.outputs.metric_table import AGES, CAUSES, OUTCOMES, SECTIONS, MetricSpec
+from tthc_monitor.outputs.metric_spec import MetricSpec
+from tthc_monitor.outputs.metric_table import AGES, CAUSES, OUTCOMES, SECTIONS
 
 _HEAD = f"""# Metrics
 
@@ -18,7 +19,7 @@ a breaking change and stands in the CHANGELOG.
   (`tthc_snapshot_timestamp_seconds`). They are the figures of the audit views at that instant.
 - When the database does not answer, a scrape has `tthc_database_up 0` and no figure of the data.
 - Prometheus is for trends and alarms. A figure that names a unit in a report comes from the audit views.
-- Age is one of {", ".join(f'`{age}`' for age in AGES)}; cause of waiting {" or ".join(f"`{cause}`" for cause in CAUSES)}; outcome
+- Age is one of {", ".join(f"`{age}`" for age in AGES)}; cause of waiting {" or ".join(f"`{cause}`" for cause in CAUSES)}; outcome
   {" or ".join(f"`{outcome}`" for outcome in OUTCOMES)}. `unknown` stands for no unit, procedure or sector. A unit that the register says is
   no more, and that has no open dossier, has no series.
 - Counters go on from what was held when the database was upgraded to them; histograms begin there.

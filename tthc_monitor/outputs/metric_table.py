@@ -7,13 +7,9 @@ Names and labels are public: a rename is a breaking change.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
-
-MetricType = Literal["gauge", "counter", "histogram"]
-Family = GaugeMetricFamily | CounterMetricFamily | HistogramMetricFamily
+from tthc_monitor.outputs.metric_spec import MetricSpec, counter, gauge, histogram
 
 UNKNOWN: Final = "unknown"
 """Label value of a dossier that names no unit, procedure or sector; an empty label would be no label to Prometheus."""
@@ -28,23 +24,6 @@ CAUSES: Final = ("payment", "consultation")
 OUTCOMES: Final = ("ok", "failed")
 
 
-@dataclass(frozen=True, slots=True)
-class MetricSpec:
-    """One exported metric: its name as scraped, type, help text, labels, and an example in PromQL."""
-
-    name: str
-    type: MetricType
-    help: str
-    labels: tuple[str, ...]
-    query: str
-
-    def family(self) -> Family:
-        """An empty family of this metric; samples are added to it."""
-        make = {"gauge": GaugeMetricFamily, "counter": CounterMetricFamily, "histogram": HistogramMetricFamily}
-        family: Family = make[self.type](self.name, self.help, labels=self.labels)
-        return family
-
-
 _UNIT = ("unit",)
 _PAIR = ("unit", "procedure")
 _ZEROS = " Zero for a known unit that has none."
@@ -52,98 +31,84 @@ _PAIRS = " Only pairs above 0, and under serve.max_series."
 _NEVER_FALLS = " Never falls: later corrections show in the audit views, and in tthc_verdict_changes_total."
 
 
-def _gauge(name: str, help_: str, labels: tuple[str, ...] = (), query: str = "") -> MetricSpec:
-    by = f" by ({', '.join(labels)})" if labels else ""
-    return MetricSpec(name, "gauge", help_, labels, query or f"max{by} ({name})")
-
-
-def _counter(name: str, help_: str, labels: tuple[str, ...], window: str = "1d") -> MetricSpec:
-    return MetricSpec(name, "counter", help_, labels, f"max by ({', '.join(labels)}) (increase({name}[{window}]))")
-
-
-def _histogram(name: str, help_: str, labels: tuple[str, ...]) -> MetricSpec:
-    buckets = f"max by ({', '.join((*labels, 'le'))}) (increase({name}_bucket[30d]))"
-    return MetricSpec(name, "histogram", help_, labels, f"histogram_quantile(0.9, {buckets})")
-
-
 def _of_units() -> tuple[MetricSpec, ...]:
     return (
-        _gauge(
+        gauge(
             "tthc_dossiers_open",
             "Dossiers received and not ended, at the last snapshot." + _ZEROS,
             _UNIT,
             "sum(max by (unit) (tthc_dossiers_open))",
         ),
-        _gauge("tthc_dossiers_due_soon", "Open dossiers that the rule due_soon warns of." + _ZEROS, _UNIT),
-        _gauge(
+        gauge("tthc_dossiers_due_soon", "Open dossiers that the rule due_soon warns of." + _ZEROS, _UNIT),
+        gauge(
             "tthc_dossiers_overdue",
             "Open dossiers past their due instant, by whole working days (8 working hours of the unit's calendar) since. "
             "The ages do not overlap: their sum is all that are overdue." + _ZEROS,
             ("unit", "age"),
             "sum by (unit) (max by (unit, age) (tthc_dossiers_overdue))",
         ),
-        _gauge(
+        gauge(
             "tthc_dossiers_newly_overdue",
             "Open dossiers that became overdue since midnight, local time, and still are." + _ZEROS,
             _UNIT,
         ),
-        _gauge(
+        gauge(
             "tthc_dossiers_cannot_tell",
             "Open dossiers of which nobody can tell whether they are late, mostly for want of a due date, or because they "
             "changed and were not judged yet." + _ZEROS,
             _UNIT,
         ),
-        _gauge(
+        gauge(
             "tthc_dossiers_supplement_requested",
             "Open dossiers that wait for the applicant to complete them." + _ZEROS,
             _UNIT,
         ),
-        _gauge(
+        gauge(
             "tthc_dossiers_waiting",
             "Open dossiers that wait for a payment of the applicant (payment) or for an answer of another agency "
             "(consultation)." + _ZEROS,
             ("unit", "cause"),
         ),
-        _gauge(
+        gauge(
             "tthc_dossiers_returned_this_month",
             "Dossiers refused or stopped (rule returned) since the first of the month, local time." + _ZEROS,
             _UNIT,
         ),
-        _gauge(
+        gauge(
             "tthc_findings",
             "Open dossiers and petitions of which the rule's finding stands now, received or not. Only those above 0.",
             ("unit", "rule", "severity"),
             'sum by (rule) (max by (unit, rule, severity) (tthc_findings{severity!="info"}))',
         ),
-        _gauge(
+        gauge(
             "tthc_oldest_overdue_due_timestamp_seconds",
             "Due instant of the open dossier that has been overdue longest; absent while the unit has none.",
             _UNIT,
         ),
-        _gauge(
+        gauge(
             "tthc_oldest_overdue_working_seconds",
             "Working time since that instant, by the unit's own calendar; absent while the unit has none.",
             _UNIT,
             "max by (unit) (tthc_oldest_overdue_working_seconds) > scalar(max(tthc_overdue_limit_working_seconds))",
         ),
-        _gauge("tthc_petitions_overdue", "Open petitions past their due instant." + _ZEROS, _UNIT),
-        _gauge("tthc_unit_working", "1 during the unit's own working hours, else 0, at the scrape.", _UNIT),
-        _counter(
+        gauge("tthc_petitions_overdue", "Open petitions past their due instant." + _ZEROS, _UNIT),
+        gauge("tthc_unit_working", "1 during the unit's own working hours, else 0, at the scrape.", _UNIT),
+        counter(
             "tthc_dossiers_finished_total",
             "Dossiers received that were seen to end. One that is opened again counts again when it ends."
             + _NEVER_FALLS,
             _UNIT,
         ),
-        _counter(
+        counter(
             "tthc_dossiers_finished_late_total", "Of these, those that ended after their due instant.", _UNIT, "30d"
         ),
-        _counter(
+        counter(
             "tthc_dossiers_finished_cannot_tell_total",
             "Of these, those of which nobody could tell whether they were late.",
             _UNIT,
         ),
-        _counter("tthc_dossiers_returned_total", "Dossiers seen to be refused or stopped (rule returned).", _UNIT),
-        _counter(
+        counter("tthc_dossiers_returned_total", "Dossiers seen to be refused or stopped (rule returned).", _UNIT),
+        counter(
             "tthc_verdict_changes_total",
             "Ended dossiers whose verdict (late, on time, cannot tell) a later judgement changed: facts were corrected, or "
             "rules, calendar or limits.",
@@ -154,29 +119,29 @@ def _of_units() -> tuple[MetricSpec, ...]:
 
 def _of_procedures() -> tuple[MetricSpec, ...]:
     return (
-        _gauge("tthc_procedure_dossiers_open", "Open dossiers of the procedure in the unit." + _PAIRS, _PAIR),
-        _gauge("tthc_procedure_dossiers_overdue", "Of these, those past their due instant." + _PAIRS, _PAIR),
-        _gauge("tthc_procedure_dossiers_due_soon", "Of these, those that the rule due_soon warns of." + _PAIRS, _PAIR),
-        _gauge(
+        gauge("tthc_procedure_dossiers_open", "Open dossiers of the procedure in the unit." + _PAIRS, _PAIR),
+        gauge("tthc_procedure_dossiers_overdue", "Of these, those past their due instant." + _PAIRS, _PAIR),
+        gauge("tthc_procedure_dossiers_due_soon", "Of these, those that the rule due_soon warns of." + _PAIRS, _PAIR),
+        gauge(
             "tthc_procedure_dossiers_supplement_requested",
             "Of these, those that wait for the applicant to complete them." + _PAIRS,
             _PAIR,
         ),
-        _counter("tthc_procedure_dossiers_finished_total", "Dossiers received that were seen to end." + _PAIRS, _PAIR),
-        _counter("tthc_procedure_dossiers_finished_late_total", "Of these, those that ended late." + _PAIRS, _PAIR),
-        _counter("tthc_procedure_dossiers_returned_total", "Dossiers seen to be refused or stopped." + _PAIRS, _PAIR),
+        counter("tthc_procedure_dossiers_finished_total", "Dossiers received that were seen to end." + _PAIRS, _PAIR),
+        counter("tthc_procedure_dossiers_finished_late_total", "Of these, those that ended late." + _PAIRS, _PAIR),
+        counter("tthc_procedure_dossiers_returned_total", "Dossiers seen to be refused or stopped." + _PAIRS, _PAIR),
     )
 
 
 def _of_sectors() -> tuple[MetricSpec, ...]:
     return (
-        _histogram(
+        histogram(
             "tthc_dossier_processing_working_seconds",
             "Working time of the unit's calendar from the reception of a dossier to its end, less the waits for the "
             "applicant; of dossiers that were seen to end. Buckets at 1, 3, 5, 7, 10, 15, 20, 30 and 60 days of 8 hours.",
             ("sector",),
         ),
-        _histogram(
+        histogram(
             "tthc_dossier_used_ratio",
             "That time divided by the working time that was promised; above 1 is late.",
             ("sector",),
@@ -186,53 +151,49 @@ def _of_sectors() -> tuple[MetricSpec, ...]:
 
 def _names() -> tuple[MetricSpec, ...]:
     return (
-        _gauge(
+        gauge(
             "tthc_unit_info",
             "Name of a unit and code of the one above it (empty: none known); always 1.",
             ("unit", "name", "parent"),
             "sum by (unit) (max by (unit, age) (tthc_dossiers_overdue))"
             " * on (unit) group_left (name) max by (unit, name) (tthc_unit_info)",
         ),
-        _gauge(
+        gauge(
             "tthc_procedure_info",
             "Name and sector of a procedure that has a series; always 1.",
             ("procedure", "name", "sector"),
         ),
-        _gauge(
-            "tthc_unit_source_info", "Sources that tell of open dossiers of the unit; always 1.", ("unit", "source")
-        ),
+        gauge("tthc_unit_source_info", "Sources that tell of open dossiers of the unit; always 1.", ("unit", "source")),
     )
 
 
 def _of_sources() -> tuple[MetricSpec, ...]:
     label = ("source",)
     return (
-        _gauge(
+        gauge(
             "tthc_source_last_success_timestamp_seconds",
             "End of the source's last pull that went well.",
             label,
             "time() - max by (source) (tthc_source_last_success_timestamp_seconds)",
         ),
-        _gauge(
-            "tthc_source_last_run_timestamp_seconds", "End of the source's last pull, whatever came of it.", label
-        ),
-        _gauge("tthc_source_last_run_duration_seconds", "How long that pull took.", label),
-        _gauge("tthc_source_last_run_rows", "Rows that the source's last pull read.", label),
-        _gauge("tthc_source_last_run_rejected", "Rows of the last pull that could not be read.", label),
-        _gauge(
+        gauge("tthc_source_last_run_timestamp_seconds", "End of the source's last pull, whatever came of it.", label),
+        gauge("tthc_source_last_run_duration_seconds", "How long that pull took.", label),
+        gauge("tthc_source_last_run_rows", "Rows that the source's last pull read.", label),
+        gauge("tthc_source_last_run_rejected", "Rows of the last pull that could not be read.", label),
+        gauge(
             "tthc_source_last_full_run_rows",
             "Rows, each counted once, of the source's last good pull that gave everything it has.",
             label,
         ),
-        _gauge(
+        gauge(
             "tthc_source_expected_by_timestamp_seconds",
             "When no pull has gone well by then, the source is silent; knows how often it is asked and its quiet hours.",
             label,
             "time() > max by (source) (tthc_source_expected_by_timestamp_seconds)",
         ),
-        _counter("tthc_source_runs_total", "Pulls of the source that ended.", ("source", "outcome")),
-        _counter("tthc_source_rows_rejected_total", "Rows that could not be read.", label),
-        _counter(
+        counter("tthc_source_runs_total", "Pulls of the source that ended.", ("source", "outcome")),
+        counter("tthc_source_rows_rejected_total", "Rows that could not be read.", label),
+        counter(
             "tthc_source_verdict_mismatches_total",
             "Dossiers seen to end that the source calls on time and we late, or the other way round.",
             label,
@@ -243,72 +204,72 @@ def _of_sources() -> tuple[MetricSpec, ...]:
 def _of_jobs() -> tuple[MetricSpec, ...]:
     label = ("job_name",)
     return (
-        _gauge(
+        gauge(
             "tthc_job_last_success_timestamp_seconds",
             "End of the job's last run that went well.",
             label,
             "time() - max by (job_name) (tthc_job_last_success_timestamp_seconds)",
         ),
-        _gauge("tthc_job_last_run_timestamp_seconds", "End of the job's last run, whatever came of it.", label),
-        _gauge("tthc_job_last_run_duration_seconds", "How long that run took.", label),
-        _gauge(
+        gauge("tthc_job_last_run_timestamp_seconds", "End of the job's last run, whatever came of it.", label),
+        gauge("tthc_job_last_run_duration_seconds", "How long that run took.", label),
+        gauge(
             "tthc_job_expected_by_timestamp_seconds",
             "When no run of the job has gone well by then, one is missing.",
             label,
             "time() > max by (job_name) (tthc_job_expected_by_timestamp_seconds)",
         ),
-        _counter("tthc_job_runs_total", "Runs of the job that ended.", ("job_name", "outcome")),
+        counter("tthc_job_runs_total", "Runs of the job that ended.", ("job_name", "outcome")),
     )
 
 
 def _of_the_monitor() -> tuple[MetricSpec, ...]:
     return (
-        _gauge("tthc_evaluations_pending", "Batches of changed dossiers that have not been judged yet."),
-        _gauge(
+        gauge("tthc_evaluations_pending", "Batches of changed dossiers that have not been judged yet."),
+        gauge(
             "tthc_evaluation_oldest_pending_timestamp_seconds",
             "When the oldest of these batches was seen; absent when there is none.",
             query="time() - max(tthc_evaluation_oldest_pending_timestamp_seconds)",
         ),
-        _gauge("tthc_evaluation_last_timestamp_seconds", "End of the last evaluation that had anything to judge."),
-        _gauge(
+        gauge("tthc_evaluation_last_timestamp_seconds", "End of the last evaluation that had anything to judge."),
+        gauge(
             "tthc_snapshot_timestamp_seconds",
             "Instant that the figures about dossiers describe.",
             query="time() - max(tthc_snapshot_timestamp_seconds)",
         ),
-        _gauge("tthc_snapshot_duration_seconds", "How long the last snapshot took."),
-        _gauge(
+        gauge("tthc_snapshot_duration_seconds", "How long the last snapshot took."),
+        gauge(
             "tthc_series_dropped", "Series of units and procedures left out by serve.max_series, the smallest first."
         ),
-        _gauge(
+        gauge(
             "tthc_calendar_decreed_until_timestamp_seconds",
             "End of the last day for which the configured calendar has the decided days off.",
             query="max(tthc_calendar_decreed_until_timestamp_seconds) - time()",
         ),
-        _gauge(
+        gauge(
             "tthc_ledger_intact",
             "1 when the last check of the ledger found it intact, else 0; absent before the first check.",
         ),
-        _gauge(
+        gauge(
             "tthc_ledger_checked_timestamp_seconds",
             "When that check began.",
             query="time() - max(tthc_ledger_checked_timestamp_seconds)",
         ),
-        _gauge(
+        gauge(
             "tthc_on_time_objective_ratio",
             "Share of finished dossiers that are to end on time: setting monitoring.on_time_objective.",
         ),
-        _gauge(
+        gauge(
             "tthc_overdue_limit_working_seconds",
             "Working time overdue from which a dossier is overdue for long: setting monitoring.overdue_limit_days, of 8 hours.",
         ),
-        _gauge(
+        gauge(
             "tthc_database_up",
             "1 when the database answered this scrape, else 0; then no figures of it are told.",
             query="min by (instance) (tthc_database_up)",
         ),
-        _gauge("tthc_collect_duration_seconds", "How long this scrape's reading of the database took."),
-        _gauge("tthc_monitor_build_info", "Version of the running program; always 1.", ("version",)),
-        _gauge(
+        gauge("tthc_collect_duration_seconds", "How long this scrape's reading of the database took."),
+        gauge("tthc_monitor_build_info", "Version of the running program; always 1.", ("version",)),
+        gauge(
             "tthc_monitor_address_info", "Address under which people reach it (serve.public_url); always 1.", ("url",)
         ),
     )

@@ -36,7 +36,16 @@ from tthc_monitor.store.database import first_line, transaction
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-__all__ = ["CONTENT_TYPE", "METRICS", "UNKNOWN", "VERSION", "Expectations", "Exposition", "ScrapeSettings", "exposition"]
+__all__ = [
+    "CONTENT_TYPE",
+    "METRICS",
+    "UNKNOWN",
+    "VERSION",
+    "Expectations",
+    "Exposition",
+    "ScrapeSettings",
+    "exposition",
+]
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 """Media type of an exposition."""

@@ -92,10 +92,15 @@ def operation_families(connection: Connection, expectations: Expectations, now: 
     runs, jobs = rows(connection, _RUNS), rows(connection, _JOBS)
     yield from _columns("tthc_source_", _RUN_COLUMNS, runs)
     sources_by = expectations.sources({row[0]: row[1] for row in runs}, now)
-    yield family("tthc_source_expected_by_timestamp_seconds", [((name,), by.timestamp()) for name, by in sorted(sources_by.items())])
+    yield family(
+        "tthc_source_expected_by_timestamp_seconds",
+        [((name,), by.timestamp()) for name, by in sorted(sources_by.items())],
+    )
     yield from _columns("tthc_job_", _JOB_COLUMNS, jobs)
     jobs_by = expectations.jobs({row[0]: row[1] for row in jobs if row[1] is not None}, now)
-    yield family("tthc_job_expected_by_timestamp_seconds", [((name,), by.timestamp()) for name, by in sorted(jobs_by.items())])
+    yield family(
+        "tthc_job_expected_by_timestamp_seconds", [((name,), by.timestamp()) for name, by in sorted(jobs_by.items())]
+    )
     yield from _counters(connection, {row[0] for row in runs} | {*sources_by}, {row[0] for row in jobs} | {*jobs_by})
     [(pending, oldest, last)] = rows(connection, _EVALUATION)
     yield family("tthc_evaluations_pending", [((), pending)])
@@ -107,9 +112,7 @@ def operation_families(connection: Connection, expectations: Expectations, now: 
 
 def _columns(prefix: str, columns: Sequence[str], told: Sequence[tuple[Any, ...]]) -> Iterator[Metric]:
     for place, column in enumerate(columns, start=1):
-        yield family(
-            f"{prefix}{column}", [((row[0],), _number(row[place])) for row in told if row[place] is not None]
-        )
+        yield family(f"{prefix}{column}", [((row[0],), _number(row[place])) for row in told if row[place] is not None])
 
 
 def _number(value: Any) -> float:

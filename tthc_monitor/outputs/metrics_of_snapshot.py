@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from prometheus_client.core import HistogramMetricFamily, Metric
 
-from tthc_monitor.outputs.metric_table import SECTIONS, SPECS, UNKNOWN, Family
+from tthc_monitor.outputs.metric_spec import Family
+from tthc_monitor.outputs.metric_table import SECTIONS, SPECS, UNKNOWN
 from tthc_monitor.store.totals import BOUNDS, SUM
 
 if TYPE_CHECKING:
@@ -73,8 +74,9 @@ class SnapshotFamilies:
 
 
 def family(name: str, samples: Samples) -> Family:
-    """A family of that name with these samples."""
+    """A gauge or counter of that name with these samples."""
     made = SPECS[name].family()
+    assert not isinstance(made, HistogramMetricFamily)
     for labels, value in samples:
         made.add_metric(list(labels), float(value))
     return made
@@ -124,9 +126,7 @@ def _unit_counters(counted: Iterable[tuple[Any, ...]], units: Sequence[str]) -> 
     return {name: [((unit,), held.get((name, unit), 0)) for unit in units] for name in _UNIT_COUNTERS if units}
 
 
-def _pairs(
-    connection: Connection, room: int, units: Sequence[str]
-) -> tuple[dict[str, list[tuple[Any, float]]], int]:
+def _pairs(connection: Connection, room: int, units: Sequence[str]) -> tuple[dict[str, list[tuple[Any, float]]], int]:
     """Series of units and procedures, what is now before what was counted, and how many had no room."""
     found: dict[str, list[tuple[Any, float]]] = {}
     dropped = 0
@@ -162,9 +162,7 @@ def _histograms(counted: Iterable[tuple[Any, ...]], names: Mapping[str, str]) ->
             yield made
 
 
-def _names(
-    connection: Connection, units: Sequence[str], pairs: Mapping[str, Samples], today: date
-) -> Iterator[Metric]:
+def _names(connection: Connection, units: Sequence[str], pairs: Mapping[str, Samples], today: date) -> Iterator[Metric]:
     named = rows(connection, _UNITS, {"codes": list(units), "today": today})
     # A dossier may name a unit that nobody told of.
     told = {code for code, *_ in named}

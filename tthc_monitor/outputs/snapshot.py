@@ -214,9 +214,7 @@ def _bounds(now: datetime, calendars: Calendars) -> dict[str, Any]:
         worked = days * WORKDAY_SECONDS
         bounds[f"bound_{number}"] = calendars.default.subtract(now, worked)
         bounds[f"units_{number}"] = [
-            instant
-            for one in calendars.variants
-            for instant in [one.calendar.subtract(now, worked)] * len(one.codes)
+            instant for one in calendars.variants for instant in [one.calendar.subtract(now, worked)] * len(one.codes)
         ]
     return bounds
 
@@ -231,7 +229,9 @@ def _add_oldest(connection: Connection, now: datetime, calendars: Calendars) -> 
     for unit, seconds in zip(*found, strict=True):
         calendar = calendars.of_unit(unit or None)
         # A source may claim a promise of the year 1970; no calendar reaches as far.
-        since = max(np.datetime64(round(seconds * 1_000_000), "us"), np.datetime64(calendar.bounds[0].replace(tzinfo=None)))
+        since = max(
+            np.datetime64(round(seconds * 1_000_000), "us"), np.datetime64(calendar.bounds[0].replace(tzinfo=None))
+        )
         worked.append(calendar.elapsed(np.array([since]), now)[0])
     connection.exec_driver_sql(
         "INSERT INTO tthc.metric_snapshot (metric, label_1, figures) VALUES (%(metric)s, %(units)s, %(worked)s)",

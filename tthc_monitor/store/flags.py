@@ -138,7 +138,9 @@ def replace_flags(
 
 def _count_changed_verdicts(connection: Connection, owned: list[int]) -> None:
     """Count the ended dossiers whose verdict is another by what is about to change, told by ``differing``."""
-    decides = "SELECT EXISTS (SELECT FROM tthc.rule_versions WHERE rule_version_id = ANY(:owned) AND verdict IS NOT NULL)"
+    decides = (
+        "SELECT EXISTS (SELECT FROM tthc.rule_versions WHERE rule_version_id = ANY(:owned) AND verdict IS NOT NULL)"
+    )
     if not connection.scalar(text(decides), {"owned": owned}):
         return
     changed = connection.execute(text(_VERDICTS_CHANGED)).all()
