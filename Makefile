@@ -25,10 +25,10 @@ ifneq ($(shell $(HAS_VENV) && echo good),good)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint format wheel lock clean
+.PHONY: help demo test bench lint format dashboards wheel lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 # Whoever has the tools for tests has what the demo needs.
 demo: $(if $(wildcard $(DEV)),$(DEV),$(RUN)) ## a small one-stop system, watched: metrics, mail, report (Ctrl-C ends it)
@@ -49,6 +49,9 @@ lint: $(DEV) ## style, types, layers
 format: $(DEV) ## mend what the formatter and the linter can mend by themselves
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+dashboards: $(DEV) ## the JSON of the Grafana dashboards, from dashboards/*.py
+	@$(BIN)/python -m dashboards
 
 wheel: $(DEV) ## the wheel, into dist/
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .

@@ -81,6 +81,8 @@ def test_the_wheel_has_everything_and_nothing_else(wheel: Path) -> None:
         "rules/packs/",
         "rules/calendars/",
         "tthc_monitor/outputs/templates/",
+        "tthc_monitor/monitoring/grafana/dashboards/",
+        "tthc_monitor/monitoring/grafana/provisioning/datasources/",
         "tthc_monitor/_alembic/versions/",
     ):
         assert any(name.startswith(kind) for name in names), kind
