@@ -73,6 +73,7 @@ class Intake:
         self._work, self._spool, self._connector = work, spool, connector
         self._source_id, self._watched = source_id, tuple(watched)
         self._staged = 0
+        self._keys: list[pl.Series] = []
         self._undated = False
         self._in_rounds = False
 
@@ -83,7 +84,7 @@ class Intake:
         for page, batch, records in one_ahead(self._prepared(self._connector.fetch(cursor))):
             if page.new_round and self._staged:
                 yield
-                self._staged, self.round_as_of, self.round_undated = 0, None, False
+                self._staged, self._keys, self.round_as_of, self.round_undated = 0, [], None, False
             self._stage(page, batch, records)
             self.cursor = page.cursor if page.cursor is not None else self.cursor
             self.listed_all = page.listed_all and not self._undated
@@ -97,7 +98,7 @@ class Intake:
         Repeated ones that differed are told among the rejects. Dossiers whose details are erased are left out before.
         """
         self.erased += staging.drop_erased(self._work, self._source_id)
-        repeated, differing = staging.drop_repeated(self._work)
+        repeated, differing = staging.drop_repeated(self._work, possible=staging.may_repeat(self._keys))
         reason = "given more than once with different content in one pull; the last was kept"
         self.totals.rows_repeated += repeated
         self.totals.rows_rejected += len(differing)
@@ -204,6 +205,7 @@ class Intake:
         comparable = not self._in_rounds and not batch.patch
         staging.stage(self._work, self._spool, records, page.as_of if comparable else None)
         self._staged += records.height
+        self._keys.append(records["source_key"].hash())
         # Short transactions: a source may take hours, and an open transaction keeps the server from cleaning up.
         self._work.commit()
         if page.undated:

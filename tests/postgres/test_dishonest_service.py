@@ -49,6 +49,7 @@ def test_nothing_temporary_of_the_callers_runs_with_the_owners_rights(held: Engi
             "tthc.renew_statistics('dossiers')",
             "tthc.lock_for_import('time_limits')",
             "tthc.make_group_lookup('filing')",
+            "tthc.make_number_lookup()",
         ):
             connection.execute(text(f"SELECT {call}"))
         connection.rollback()

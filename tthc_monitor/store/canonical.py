@@ -9,6 +9,7 @@ their hash stays, and everything that is left can still be proved.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha256
 from io import BytesIO
 from typing import Final
@@ -56,12 +57,12 @@ def content_hashes(records: pl.DataFrame, version: int = VERSION) -> pl.Series:
     return kept_hashes(records, details_hashes(records))
 
 
-def details_hashes(records: pl.DataFrame) -> pl.Series:
+def details_hashes(records: pl.DataFrame) -> list[bytes]:
     """SHA-256 of each record's :data:`DETAILS`, separated by U+001F, null as nothing."""
-    return _series([sha256(line).digest() for line in _lines(records, DETAILS, ())])
+    return [sha256(line).digest() for line in _lines(records, DETAILS, ())]
 
 
-def kept_hashes(records: pl.DataFrame, details: pl.Series) -> pl.Series:
+def kept_hashes(records: pl.DataFrame, details: Sequence[bytes]) -> pl.Series:
     """The content hashes of version 2, from the hashes of details that may be gone."""
     kept = _lines(records, _KEPT_FIRST, _KEPT_LATER)
     return _series([sha256(detail + line).digest() for detail, line in zip(details, kept, strict=True)])

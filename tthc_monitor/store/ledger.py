@@ -131,6 +131,7 @@ def append(
             # The evaluation that follows needs plans for the tables as they are now, not as they were.
             connection.execute(text("SELECT tthc.observations_loaded(:seen)"), {"seen": seen.at})
         projection.fold(connection, part, asked, new=new, changed=news.height - new)
+        projection.make_number_lookup(connection)
         if news.height > ANALYZE_FROM:
             connection.execute(text("SELECT tthc.renew_statistics('dossiers')"))
         batch_id = _link(connection, seen, rows_hash, news.height, first, asked)

@@ -123,6 +123,12 @@ _BEGIN = f"""
 """
 
 
+def make_number_lookup(connection: Connection) -> None:
+    """Make the index that finds a dossier by its number, where it is not there yet: after a first load, in bulk."""
+    if connection.scalar(text("SELECT to_regclass('tthc.dossiers_code')")) is None:
+        connection.execute(text("SELECT tthc.make_number_lookup()"))
+
+
 @dataclass(frozen=True)
 class Asked:
     """When the source was asked for what is folded.

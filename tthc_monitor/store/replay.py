@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from tthc_monitor.store.content import renew_content_hashes
 from tthc_monitor.store.database import raw_cursor
-from tthc_monitor.store.projection import Asked, Part, Tables, fold
+from tthc_monitor.store.projection import Asked, Part, Tables, fold, make_number_lookup
 
 REPLAYED: Final = Tables("pg_temp.replayed_dossiers", "pg_temp.replayed_missing")
 
@@ -195,6 +195,7 @@ def adopt(connection: Connection) -> int:
     highest: int = connection.execute(text("SELECT coalesce(max(dossier_id), 0) FROM tthc.dossiers")).scalar_one()
     if highest:
         connection.execute(text("SELECT setval('tthc.dossier_ids', :highest)"), {"highest": highest})
+    make_number_lookup(connection)
     connection.execute(text("ANALYZE tthc.dossiers"))
     dossiers: int = connection.execute(text("SELECT count(*) FROM tthc.dossiers")).scalar_one()
     return dossiers

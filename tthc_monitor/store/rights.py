@@ -138,7 +138,7 @@ SEQUENCES: Final[Mapping[str, str]] = {
 FUNCTIONS: Final = frozenset(
     {
         *("make_group_lookup", "renew_statistics", "lock_for_import", "make_observations_month", "observations_loaded"),
-        *("erase_details", "may_be_erased"),
+        *("make_number_lookup", "erase_details", "may_be_erased"),
         *("link_hash", "microseconds"),  # the chain's trigger calls them for whoever adds a link
     }
 )

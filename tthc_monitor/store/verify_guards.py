@@ -38,7 +38,7 @@ _FUNCTIONS: Final = {
 
 _AS_OWNER: Final = (
     *("make_group_lookup", "make_observations_month", "observations_loaded", "renew_statistics", "lock_for_import"),
-    "erase_details",
+    *("make_number_lookup", "erase_details"),
 )
 """Functions that run with the owner's rights; no other does."""
 
