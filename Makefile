@@ -35,7 +35,7 @@ demo: $(if $(wildcard $(DEV)),$(DEV),$(RUN)) ## a small one-stop system, watched
 	@exec $(BIN)/tthc-monitor demo $(ARGS)
 
 test: $(DEV) ## the whole suite, on all cores
-	@exec $(BIN)/python -m pytest -n auto $(ARGS)
+	@exec $(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 bench: $(DEV) ## the benchmarks; figures also in out/bench.json
 	@exec $(BIN)/python -m tests.benchmarks --json out/bench.json $(ARGS)
