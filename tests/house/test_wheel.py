@@ -83,6 +83,9 @@ def test_the_wheel_has_everything_and_nothing_else(wheel: Path) -> None:
         "tthc_monitor/outputs/templates/",
         "tthc_monitor/monitoring/grafana/dashboards/",
         "tthc_monitor/monitoring/grafana/provisioning/datasources/",
+        "tthc_monitor/monitoring/runbooks.md",
+        "tthc_monitor/monitoring/prometheus/alerts.yml",
+        "tthc_monitor/monitoring/alertmanager/templates/tthc.tmpl",
         "tthc_monitor/_alembic/versions/",
     ):
         assert any(name.startswith(kind) for name in names), kind
