@@ -23,7 +23,7 @@ def sectors_of_procedures(connection: Connection) -> dict[str, str]:
     rows = connection.execute(
         text("SELECT procedure_code, sector_code FROM tthc.procedures WHERE sector_code IS NOT NULL")
     )
-    return dict(rows)
+    return dict(rows.all())
 
 
 def record_procedures(connection: Connection, entries: Sequence[ProcedureEntry], at: datetime, by: str) -> Changes:

@@ -76,7 +76,7 @@ def find_source(connection: Connection, name: str) -> Source:
 
 def source_names(connection: Connection) -> dict[int, str]:
     """The name of each source by its number."""
-    return dict(connection.execute(text("SELECT source_id, name FROM tthc.sources")))
+    return dict(connection.execute(text("SELECT source_id, name FROM tthc.sources")).all())
 
 
 def keep_scope(connection: Connection, source_id: int, scope: str) -> None:
