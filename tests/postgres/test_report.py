@@ -171,6 +171,7 @@ def test_metrics_digest_report_and_the_auditors_query_give_the_same_overdue_numb
     scraped = {
         u.replace("unknown", ""): int(n)
         for u, n in by_unit(exposition(world, SCRAPED), "tthc_dossiers_overdue").items()
+        if n
     }
     digests = {unit: build_digest(facts, [unit]).counts["overdue"] for unit in EXPECTED}
     report = report_of(world, NOVEMBER)
