@@ -94,3 +94,10 @@ def test_a_second_process_that_ends_leaves_its_part_to_the_first(
     verdict.require()
     assert verdict.observations == 40
     assert elsewhere in ([5, 13], [5]), "once it has ended it is asked no more"
+
+
+@pytest.mark.parametrize("written", ["''", "content_hash || '\\x00'", "substr(content_hash, 1, 31)"])
+def test_a_hash_of_another_length_is_a_change(ledger: Engine, written: str) -> None:
+    with ledger.begin() as connection:
+        behind(connection, f"UPDATE tthc.observations SET content_hash = {written} WHERE observation_id = 6")
+    assert "observation 6 (dossier 5) was changed" in str(verify(ledger).broken[0])

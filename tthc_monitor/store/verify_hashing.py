@@ -178,7 +178,7 @@ def _heads(heads: Sequence[bytes]) -> pl.DataFrame:
 
 def _digests(written: pl.Series) -> tuple[Bytes, Flags]:
     """Digests written as hexadecimal digits; see :func:`_rows_of`."""
-    return _rows_of([unhexlify(one) for one in written])
+    return _rows_of([unhexlify(one) for one in written.fill_null("")])
 
 
 def _rows_of(digests: Sequence[bytes]) -> tuple[Bytes, Flags]:
