@@ -19,6 +19,7 @@ from tthc_monitor.store.verify_flags import flags_that_do_not_add_up
 from tthc_monitor.store.verify_found import Found
 from tthc_monitor.store.verify_guards import weak_guards
 from tthc_monitor.store.verify_links import recompute
+from tthc_monitor.store.verify_readers import Read, two_readers
 
 _SHOWN: Final = 10
 _ZONE: Final = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -139,8 +140,8 @@ def verify(
         DatabaseError: see :func:`tthc_monitor.store.chain.snapshot`.
     """
     digits = None if head is None else ledger_heads.digits(head)
-    with snapshot(engine) as connection:
-        return examine(connection, digits=digits, at=at, progress=progress)
+    with snapshot(engine) as connection, two_readers(engine, connection) as read:
+        return examine(connection, digits=digits, at=at, progress=progress, read=read)
 
 
 def examine(
@@ -149,9 +150,10 @@ def examine(
     digits: str | None = None,
     at: datetime | None = None,
     progress: Callable[[int, int], None] | None = None,
+    read: Read | None = None,
 ) -> Verdict:
     """:func:`verify` within a transaction of the caller's, who has made it fit for that."""
-    found = recompute(connection, progress)
+    found = recompute(connection, progress, read)
     place = 0 if found.last is None else found.last.number
     broken = [Finding(number, what, link) for number, (link, what) in found.broken.items()]
     broken += [Finding(after, what) for after, what in found.loose]

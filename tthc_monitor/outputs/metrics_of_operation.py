@@ -55,7 +55,8 @@ WITH RECURSIVE names AS (
     SELECT (SELECT r.job FROM tthc.job_runs r WHERE r.job > n.job ORDER BY r.job LIMIT 1) FROM names n WHERE n.job IS NOT NULL
 )
 SELECT n.job, (SELECT max(r.finished_at) FROM tthc.job_runs r WHERE r.job = n.job AND r.outcome = 'ok'),
-       last.finished_at, extract(epoch FROM last.finished_at - last.started_at)::float8
+       last.finished_at, extract(epoch FROM last.finished_at - last.started_at)::float8,
+       (SELECT max(r.scheduled_for) FROM tthc.job_runs r WHERE r.job = n.job AND r.outcome = 'ok')
 FROM names n LEFT JOIN LATERAL (
     SELECT r.started_at, r.finished_at FROM tthc.job_runs r
     WHERE r.job = n.job AND r.finished_at IS NOT NULL ORDER BY r.scheduled_for DESC LIMIT 1
@@ -76,7 +77,7 @@ class Expectations:
     """By when a success is expected of each job and source of the settings, given their last successes and the present.
 
     Attributes:
-        jobs: by name; a job that is not told has no expectation.
+        jobs: by name, given the newest slot of each that was done well; a job that is not told has no expectation.
         sources: by name, likewise.
     """
 
@@ -97,7 +98,7 @@ def operation_families(connection: Connection, expectations: Expectations, now: 
         [((name,), by.timestamp()) for name, by in sorted(sources_by.items())],
     )
     yield from _columns("tthc_job_", _JOB_COLUMNS, jobs)
-    jobs_by = expectations.jobs({row[0]: row[1] for row in jobs if row[1] is not None}, now)
+    jobs_by = expectations.jobs({row[0]: row[4] for row in jobs if row[4] is not None}, now)
     yield family(
         "tthc_job_expected_by_timestamp_seconds", [((name,), by.timestamp()) for name, by in sorted(jobs_by.items())]
     )

@@ -9,6 +9,8 @@ from typing import Final
 import polars as pl
 from sqlalchemy import Connection, text
 
+from tthc_monitor.store.verify_hashing import Numbers
+
 _SHOWN: Final = 20
 _SCHEMA: Final = {"dossier": pl.Int64(), "key": pl.Int64()}
 
@@ -21,7 +23,7 @@ class Identities:
         self._fresh: list[pl.DataFrame] = []
         self._waiting = 0
 
-    def add(self, dossiers: list[int], keys: list[int]) -> None:
+    def add(self, dossiers: Numbers, keys: Numbers) -> None:
         """Note pairs; a key is a number that stands for a source and its key."""
         pairs = pl.DataFrame({"dossier": dossiers, "key": keys}, schema=_SCHEMA).unique()
         self._fresh.append(pairs)

@@ -6,22 +6,22 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from hashlib import sha256
 from itertools import groupby
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import numpy as np
 from sqlalchemy import Connection
 
 from tthc_monitor.store.chain import GENESIS, Link, chain_hash, links
 from tthc_monitor.store.verify_found import Found
+from tthc_monitor.store.verify_hashing import Numbers, Rows
 from tthc_monitor.store.verify_identity import Identities
+from tthc_monitor.store.verify_readers import Read, one_reader
 from tthc_monitor.store.verify_rows import (
     CHUNK,
-    Rows,
     count_observations,
     erased_by,
     events_between,
     label,
-    read_rows,
     strays,
 )
 
@@ -32,16 +32,18 @@ _TOO_MANY: Final = 10_000_000
 """Observations that are looked for although there are not so many; a link may claim any number."""
 
 _LAST: Final = 2**63 - 1
-_Numbers: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
 
-def recompute(connection: Connection, progress: Callable[[int, int], None] | None = None) -> Found:
+def recompute(
+    connection: Connection, progress: Callable[[int, int], None] | None = None, read: Read | None = None
+) -> Found:
     """Compute every hash of the ledger from its rows; to be called within :func:`tthc_monitor.store.chain.snapshot`.
 
     Args:
         progress: told how many observations are through, and of how many.
+        read: reads observations; None: through the connection alone.
     """
-    walk = _Walk(connection, progress or (lambda _done, _all: None))
+    walk = _Walk(connection, progress or (lambda _done, _all: None), read or one_reader(connection))
     for page in links(connection):
         walk.page(page)
     walk.end()
@@ -49,8 +51,8 @@ def recompute(connection: Connection, progress: Callable[[int, int], None] | Non
 
 
 class _Walk:
-    def __init__(self, connection: Connection, progress: Callable[[int, int], None]) -> None:
-        self.connection, self.progress = connection, progress
+    def __init__(self, connection: Connection, progress: Callable[[int, int], None], read: Read) -> None:
+        self.connection, self.progress, self.read = connection, progress, read
         self.found, self.identities = Found(), Identities()
         self.total = count_observations(connection)
         self.covered = -(2**63)
@@ -110,9 +112,7 @@ class _Walk:
     def _observations(self, part: Sequence[Link]) -> None:
         """Check the observations under links whose numbers follow each other closely; a link may take several reads."""
         hashed, lasts = sha256(), np.array([link.last for link in part])
-        for first, last in _reads(part):
-            rows = read_rows(self.connection, first, last, part[0].version)
-            numbers, order = _sorted(rows)
+        for (first, last), rows in self.read(list(_reads(part)), part[0].version):
             self._contents(rows, part, lasts)
             for link in part[int(np.searchsorted(lasts, first)) :]:
                 assert link.first is not None
@@ -120,12 +120,12 @@ class _Walk:
                 if link.first > last:
                     break
                 low, high = max(link.first, first), min(link.last, last)
-                begin, end = np.searchsorted(numbers, low), np.searchsorted(numbers, high, side="right")
+                begin, end = np.searchsorted(rows.numbers, low), np.searchsorted(rows.numbers, high, side="right")
                 mine = slice(int(begin), int(end))
-                self._places(link, numbers[mine], low, high, _in_order(rows.whence, order, mine))
+                self._places(link, rows, mine, low, high)
                 if low == link.first:
                     hashed = sha256()
-                hashed.update(b"".join(_in_order(rows.prints, order, mine)))
+                hashed.update(rows.prints[mine].tobytes())
                 if high == link.last and hashed.digest() != link.rows_hash:
                     self._wrong(
                         link,
@@ -135,7 +135,7 @@ class _Walk:
             self.found.observations += len(rows.numbers)
             self.progress(self.found.observations, self.total)
 
-    def _contents(self, rows: Rows, part: Sequence[Link], lasts: _Numbers) -> None:
+    def _contents(self, rows: Rows, part: Sequence[Link], lasts: Numbers) -> None:
         """Judge what was found wrong with single observations, and whether it was told that details were erased."""
         self.identities.add(rows.dossiers, rows.keys)
         wrong = dict(rows.changed)
@@ -155,8 +155,9 @@ class _Walk:
             if link is not None:
                 self._wrong(link, wrong[number])
 
-    def _places(self, link: Link, numbers: _Numbers, low: int, high: int, whence: Sequence[bytes]) -> None:
+    def _places(self, link: Link, rows: Rows, mine: slice, low: int, high: int) -> None:
         """Check that all numbers of a link are there, once, and from where and when it says."""
+        numbers = rows.numbers[mine]
         if len(numbers) != high - low + 1 or np.any(np.diff(numbers) != 1):
             twice = numbers[1:][np.diff(numbers) == 0]
             missing = np.setdiff1d(np.arange(low, high + 1), numbers)
@@ -165,9 +166,9 @@ class _Walk:
             else:
                 more = f", the first of {len(missing)} such" if len(missing) > 1 else ""
                 self._wrong(link, f"observation {missing[0]} is missing{more}")
-        expected = f"{link.source_id}\x1f{link.seen}".encode()
-        if whence.count(expected) != len(whence):
-            other = next(number for number, one in zip(numbers, whence, strict=True) if one != expected)
+        elsewhere = (rows.sources[mine] != link.source_id) | (rows.seen[mine] != link.seen)
+        if np.any(elsewhere):
+            other = numbers[np.argmax(elsewhere)]
             self._wrong(
                 link,
                 f"{label(self.connection, int(other))} is of another source, or seen at another instant, than its link",
@@ -247,24 +248,11 @@ def _reads(part: Sequence[Link]) -> Iterator[tuple[int, int]]:
         yield low, min(low + CHUNK - 1, last)
 
 
-def _link_of(part: Sequence[Link], lasts: _Numbers, number: int) -> Link | None:
+def _link_of(part: Sequence[Link], lasts: Numbers, number: int) -> Link | None:
     """The link that covers an observation."""
     place = int(np.searchsorted(lasts, number))
     link = part[place] if place < len(part) else None
     return link if link is not None and (link.first or 0) <= number else None
-
-
-def _sorted(rows: Rows) -> tuple[_Numbers, _Numbers | None]:
-    """Numbers of observations in order, and the places of their rows; None when they came in order."""
-    numbers = np.array(rows.numbers, dtype=np.int64)
-    if len(numbers) < 2 or bool(np.all(numbers[1:] >= numbers[:-1])):
-        return numbers, None
-    order = np.argsort(numbers, kind="stable")
-    return numbers[order], order
-
-
-def _in_order(values: list[bytes], order: _Numbers | None, part: slice) -> list[bytes]:
-    return values[part] if order is None else [values[place] for place in order[part]]
 
 
 def _count(number: int, what: str) -> str:
