@@ -32,12 +32,25 @@ SELECT metric, label_1, label_2, label_3, figures FROM tthc.metric_snapshot
 WHERE metric = ANY (%(names)s) ORDER BY metric
 """
 _PAIR_ROWS: Final = """
-SELECT s.metric, p.unit_code, p.procedure_code, p.value, count(*) OVER () FROM tthc.metric_snapshot s
+FROM tthc.metric_snapshot s
 CROSS JOIN LATERAL unnest(s.label_1, s.label_2, s.figures) p (unit_code, procedure_code, value)
-WHERE s.metric = ANY (%(names)s) ORDER BY p.value DESC, s.metric, p.unit_code, p.procedure_code LIMIT %(room)s
+WHERE s.metric = ANY (%(names)s)
 """
 # A unit that is no more takes its series with it.
 _PAIR_TOTALS: Final = f"""
+FROM tthc.procedure_totals p
+CROSS JOIN LATERAL (VALUES {", ".join(f"('{metric}', p.{column})" for metric, column in _PAIR_COUNTERS.items())})
+    s (metric, value)
+WHERE s.value > 0 AND p.unit_code = ANY (%(units)s)
+"""
+_COUNT_ROWS: Final = (
+    "SELECT coalesce(sum(cardinality(figures)), 0) FROM tthc.metric_snapshot WHERE metric = ANY (%(names)s)"
+)
+_COUNT_TOTALS: Final = f"""
+SELECT {" + ".join(f"count(*) FILTER (WHERE {column} > 0)" for column in _PAIR_COUNTERS.values())}
+FROM tthc.procedure_totals WHERE unit_code = ANY (%(units)s)
+"""
+_TOTALS: Final = f"""
 SELECT c.metric, t.unit_code, t.procedure_code, c.value, count(*) OVER () FROM tthc.procedure_totals t
 CROSS JOIN LATERAL (VALUES {", ".join(f"('{metric}', t.{column})" for metric, column in _PAIR_COUNTERS.items())})
     c (metric, value)
@@ -130,12 +143,16 @@ def _pairs(connection: Connection, room: int, units: Sequence[str]) -> tuple[dic
     """Series of units and procedures, what is now before what was counted, and how many had no room."""
     found: dict[str, list[tuple[Any, float]]] = {}
     dropped = 0
-    for query, values in ((_PAIR_ROWS, {"names": _OF_PAIRS}), (_PAIR_TOTALS, {"units": list(units)})):
-        # One more than there is room for, to learn how many there are.
-        told = rows(connection, query, {**values, "room": room + 1})
-        every = told[0][4] if told else 0
-        for metric, unit, procedure, value, _ in told[:room]:
-            found.setdefault(metric, []).append(((unit, procedure), value))
+    kinds = (
+        (_COUNT_ROWS, f"SELECT s.metric, p.unit_code, p.procedure_code, p.value {_PAIR_ROWS}", {"names": _OF_PAIRS}),
+        (_COUNT_TOTALS, f"SELECT s.metric, p.unit_code, p.procedure_code, s.value {_PAIR_TOTALS}", {"units": [*units]}),
+    )
+    for count, query, values in kinds:
+        every = int(rows(connection, count, values)[0][0])
+        if every and room:
+            largest = f"{query} ORDER BY 4 DESC, 1, 2, 3 LIMIT {room}"
+            for metric, unit, procedure, value in rows(connection, largest, values):
+                found.setdefault(metric, []).append(((unit, procedure), value))
         dropped += max(0, every - room)
         room = max(0, room - every)
     return found, dropped
