@@ -50,13 +50,6 @@ _COUNT_TOTALS: Final = f"""
 SELECT {" + ".join(f"count(*) FILTER (WHERE {column} > 0)" for column in _PAIR_COUNTERS.values())}
 FROM tthc.procedure_totals WHERE unit_code = ANY (%(units)s)
 """
-_TOTALS: Final = f"""
-SELECT c.metric, t.unit_code, t.procedure_code, c.value, count(*) OVER () FROM tthc.procedure_totals t
-CROSS JOIN LATERAL (VALUES {", ".join(f"('{metric}', t.{column})" for metric, column in _PAIR_COUNTERS.items())})
-    c (metric, value)
-WHERE c.value > 0 AND t.unit_code = ANY (%(units)s)
-ORDER BY c.value DESC, c.metric, t.unit_code, t.procedure_code LIMIT %(room)s
-"""
 _TOTALS: Final = "SELECT metric, labels, value FROM tthc.metric_totals WHERE metric = ANY (%(names)s) ORDER BY 1, 2"
 _UNITS: Final = """
 SELECT u.unit_code, coalesce(u.name, u.unit_code), coalesce(v.parent_code, '')
