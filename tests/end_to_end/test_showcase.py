@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from tests.unit.test_rule_examples import RULES
 from tthc_monitor.demo import run_demo, staging
 from tthc_monitor.demo.run import MADE_UP_PAST
 from tthc_monitor.domain.facts import facts_frame
+from tthc_monitor.domain.stopping import Stop
 from tthc_monitor.domain.unit_successors import unit_as_now
 from tthc_monitor.installation import Installation, open_installation
 from tthc_monitor.settings import load_settings
@@ -198,7 +198,7 @@ def folder() -> Iterator[Path]:
 def test_the_demo_shows_a_dossier_for_every_rule_whose_story_is_over(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_demo(once=True, out=folder / "out", data_dir=folder, port=0, stop=threading.Event())
+    run_demo(once=True, out=folder / "out", data_dir=folder, port=0, stop=Stop())
     assert MADE_UP_PAST in capsys.readouterr().err
     with open_installation(load_settings(folder / "tthc-monitor.yaml")) as installation:
         verdict = verify(installation.engine)

@@ -19,6 +19,7 @@ from tests.postgres.test_ledger import Sheet, query, record
 from tests.postgres.test_ledger import told as sheets
 from tthc_monitor import ingest, judging, ledger_check, retention, running, scheduler, verification
 from tthc_monitor.domain.errors import BusyError, PermanentSourceError, StoppedError, TransientSourceError
+from tthc_monitor.domain.records import Reject
 from tthc_monitor.domain.schedules import Every
 from tthc_monitor.domain.stopping import Stop
 from tthc_monitor.installation import Installation
@@ -222,11 +223,13 @@ def test_a_stopped_pull_keeps_its_rounds_and_is_no_failure(installation: Install
 def test_pulls_and_what_they_rejected_are_counted(installation: Installation) -> None:
     with pytest.raises(TransientSourceError):
         ingest.pull(installation.engine, "thu", "told", sheets(TransientSourceError("it sleeps")), now=installation.now)
-    ingest.pull(installation.engine, "thu", "told", sheets(Sheet([record("a")])), now=installation.now)
+    unread = tuple(Reject("trang 1", row, "Ngày tiếp nhận", "no date", "31/02/2026") for row in (1, 2))
+    page = Sheet([record(str(number)) for number in range(40)], rejects=unread)
+    ingest.pull(installation.engine, "thu", "told", sheets(page), now=installation.now)
     assert totals(installation.engine) == {
         ("tthc_source_runs_total", "thu", "failed"): 1,
         ("tthc_source_runs_total", "thu", "ok"): 1,
-        ("tthc_source_rows_rejected_total", "thu"): 0,
+        ("tthc_source_rows_rejected_total", "thu"): 2,
     }
 
 

@@ -26,7 +26,7 @@ Session: TypeAlias = psycopg2.extensions.connection
 READ, APPEND, QUEUE, KEEP, ALL = "S", "SI", "SID", "SIU", "SIUD"
 EXPECTED: Final = {
     **dict.fromkeys(("statuses", "alembic_version", "erasures", "erased"), READ),
-    **dict.fromkeys(("observations", "ledger_events", "frozen_periods", "frozen_figures"), APPEND),
+    **dict.fromkeys(("observations", "ledger_events", "ledger_checks", "frozen_periods", "frozen_figures"), APPEND),
     **dict.fromkeys(("replays", "replayed_flags"), APPEND),
     **dict.fromkeys(("configuration_changes", "unit_imports", "rule_versions", "limit_versions"), APPEND),
     **dict.fromkeys(("calendar_versions", "calendar_variants", "calendar_units", "calendar_segments"), APPEND),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pandas as pd
 
 from tthc_monitor.domain.durations import WORKDAY_SECONDS
 from tthc_monitor.outputs.metric_table import AGE_BOUNDS, AGES, CAUSES
@@ -225,15 +226,15 @@ def _add_oldest(connection: Connection, now: datetime, calendars: Calendars) -> 
     found = connection.exec_driver_sql(query, {"metric": _OLDEST}).one_or_none()
     if found is None:
         return
-    worked = []
-    for unit, seconds in zip(*found, strict=True):
-        calendar = calendars.of_unit(unit or None)
+    units = pd.Series([unit or None for unit in found[0]], dtype=object)
+    since = np.array([round(seconds * 1_000_000) for seconds in found[1]], dtype="datetime64[us]")
+    worked = np.zeros(len(since))
+    for calendar, chosen in calendars.partition(units):
+        rows = chosen.to_numpy()
         # A source may claim a promise of the year 1970; no calendar reaches as far.
-        since = max(
-            np.datetime64(round(seconds * 1_000_000), "us"), np.datetime64(calendar.bounds[0].replace(tzinfo=None))
-        )
-        worked.append(calendar.elapsed(np.array([since]), now)[0])
+        reached = np.maximum(since[rows], np.datetime64(calendar.bounds[0].replace(tzinfo=None), "us"))
+        worked[rows] = calendar.elapsed(reached, now)
     connection.exec_driver_sql(
         "INSERT INTO tthc.metric_snapshot (metric, label_1, figures) VALUES (%(metric)s, %(units)s, %(worked)s)",
-        {"metric": _OLDEST_WORKING, "units": list(found[0]), "worked": [float(one) for one in worked]},
+        {"metric": _OLDEST_WORKING, "units": list(found[0]), "worked": worked.tolist()},
     )

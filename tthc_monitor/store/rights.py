@@ -74,6 +74,7 @@ TABLES: Final[Mapping[str, Rights]] = {
     "erased": Rights("SELECT", Rows.NONE),
     "replays": Rights(f"SELECT, INSERT ({_REPLAY})"),
     "replayed_flags": Rights(_APPEND, Rows.DOSSIER),
+    "ledger_checks": Rights(_APPEND),
     "frozen_periods": Rights(_APPEND),
     "frozen_figures": Rights(_APPEND, Rows.UNIT),
     "configuration_changes": Rights(_APPEND, Rows.NONE),

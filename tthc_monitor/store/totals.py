@@ -39,9 +39,11 @@ _ADD = """
     ON CONFLICT (metric, labels) DO UPDATE SET value = held.value + excluded.value
 """
 _COUNTS = ("finished", "finished_late", "returned")
-_ADD_PROCEDURES = f"""
+_FIRST_PROCEDURES = f"""
     INSERT INTO tthc.procedure_totals AS held
     SELECT unit_code, procedure_code, {", ".join(_COUNTS)} FROM counted ORDER BY 1, 2
+"""
+_ADD_PROCEDURES = f"""{_FIRST_PROCEDURES}
     ON CONFLICT (unit_code, procedure_code) DO UPDATE
     SET {", ".join(f"{name} = held.{name} + excluded.{name}" for name in _COUNTS)}
 """
@@ -80,4 +82,6 @@ def add_procedures(connection: Connection, counted: pl.DataFrame) -> None:
         text("CREATE TEMP TABLE counted ON COMMIT DROP AS SELECT * FROM tthc.procedure_totals WITH NO DATA")
     )
     copy_in(connection, "counted", counted.select("unit_code", "procedure_code", *_COUNTS))
-    connection.execute(text(_ADD_PROCEDURES))
+    # A first load brings hundreds of thousands; only an evaluation adds, and there is one at a time.
+    first = not connection.scalar(text("SELECT EXISTS (SELECT FROM tthc.procedure_totals)"))
+    connection.execute(text(_FIRST_PROCEDURES if first else _ADD_PROCEDURES))
