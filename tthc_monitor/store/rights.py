@@ -113,7 +113,6 @@ TABLES: Final[Mapping[str, Rights]] = {
     "inbox": Rights(_QUEUE, Rows.NONE),
     # The service's own work.
     "job_runs": Rights(_SCRATCH),
-    "ledger_checks": Rights(_APPEND),
     "deliveries": Rights(_SCRATCH, Rows.NONE),
     "open_findings": Rights(_QUEUE, Rows.NONE),
     "metric_snapshot": Rights(_SCRATCH, Rows.NONE),
