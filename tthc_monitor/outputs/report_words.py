@@ -1,0 +1,320 @@
+"""A monthly report in the words and numbers of its document: a value for each field of the template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from tthc_monitor.domain.periods import month_label
+from tthc_monitor.outputs import wording
+from tthc_monitor.outputs.drawings import rule_under
+from tthc_monitor.outputs.report import MonthlyReport, form_columns
+from tthc_monitor.outputs.report_form import COUNT_TITLES, NOTES, frozen_line, roman
+from tthc_monitor.outputs.sealed import head_line
+from tthc_monitor.report_settings import ReportSettings
+
+SUBJECT: Final = "Tình hình, kết quả giải quyết thủ tục hành chính"
+
+MAX_ROWS: Final = 20_000
+"""Rows that a list of the document carries: a thousand pages. How many more there are is said beneath."""
+
+_TOP: Final = 10
+_AGENCY_ROOM: Final = 180.0
+_SUBJECT_ROOM: Final = 460.0
+_COLUMNS: Final = {
+    "tong": 3,
+    "truc_tuyen": 4,
+    "truc_tiep": 5,
+    "ky_truoc": 6,
+    "da_giai_quyet": 7,
+    "truoc_han": 8,
+    "dung_han": 9,
+    "da_qua_han": 10,
+    "dang_giai_quyet": 11,
+    "trong_han": 12,
+    "dang_qua_han": 13,
+    "da_chua_ro": 14,
+    "dang_chua_ro": 15,
+}
+_SHARES: Final = {
+    "ty_le_dung_han": "on_time_percent",
+    "ty_le_trong_han": "pending_in_time_percent",
+    "ty_le_truc_tuyen": "online_percent",
+}
+_COMPARED: Final = {
+    "Tiếp nhận mới trong kỳ": "moi",
+    "Đã giải quyết": "da_giai_quyet",
+    "Đã giải quyết quá hạn": "da_qua_han",
+    "Đang giải quyết": "dang_giai_quyet",
+    "Đang giải quyết quá hạn": "dang_qua_han",
+}
+_VERDICTS: Final = {"late": "Đã giải quyết", "open_overdue": "Đang giải quyết"}
+_SENT_BACK: Final = {"returned": "Trả lại, từ chối, dừng", "supplement_requested": "Yêu cầu bổ sung"}
+
+
+def report_words(report: MonthlyReport, office: ReportSettings) -> dict[str, Any]:
+    """The value of every field in :data:`~tthc_monitor.outputs.report_fields.FIELDS`."""
+    return {
+        **_paper(report, office),
+        **_counts(report),
+        **_form(report),
+        **_delayed(report),
+        **_sent_back(report),
+        **_errata(report),
+        "niem_phong": head_line(report.ledger_head),
+    }
+
+
+def title_of(report: MonthlyReport) -> str:
+    """What the document is about."""
+    return f"{SUBJECT} {report.period.label}"
+
+
+def _paper(report: MonthlyReport, office: ReportSettings) -> dict[str, Any]:
+    period, signer = report.period, office.signer
+    made = report.as_of.astimezone(ZoneInfo(period.zone)).date()
+    copies = [*(["Như trên"] if office.addressees else []), *office.recipients]
+    filed = ", ".join(filter(None, ("Lưu: VT", office.filed)))
+    until = wording.instant(report.as_of, period.zone) if report.clipped else f"hết ngày {wording.day(period.last_day)}"
+    return {
+        "co_quan_chu_quan": office.superior.upper(),
+        "co_quan": office.office.upper(),
+        "ten_co_quan": office.office,
+        "ke_ngang_co_quan": rule_under(office.office.upper(), size=12, room=_AGENCY_ROOM, name="Kẻ dưới tên cơ quan"),
+        "ke_ngang_trich_yeu": rule_under(title_of(report), size=14, room=_SUBJECT_ROOM, name="Kẻ dưới trích yếu"),
+        "viet_tat": office.abbreviation,
+        "dia_danh": office.place or "……………",
+        "thang_nam_lap": month_label(made),
+        "ky": period.label,
+        "tu_ngay": wording.day(period.first_day),
+        "den_ngay": wording.day(period.last_day),
+        "so_lieu_den": until,
+        "chua_het_ky": report.clipped,
+        "pham_vi": "; ".join(report.scope),
+        "kinh_gui": list(office.addressees),
+        "can_cu": _punctuated(office.bases),
+        "ky_thay": [line.upper() for line in signer.on_behalf],
+        "chuc_vu": signer.title.upper(),
+        "nguoi_ky": signer.name,
+        "noi_nhan": _punctuated([*copies, filed]),
+    }
+
+
+def _punctuated(lines: Iterable[str]) -> list[str]:
+    bare = [line.rstrip(" ;.") for line in lines]
+    return [f"{line}{'.' if last else ';'}" for last, line in zip([False] * (len(bare) - 1) + [True], bare, strict=False)]
+
+
+def _counts(report: MonthlyReport) -> dict[str, Any]:
+    total = _counted([report.total.to_dict()])[0]
+    before_rows = report.figures_before.drop(columns=["unit_code", "unit_name", "sector_code", "sector_name"]).sum()
+    before = _counted([before_rows.to_dict()])[0]
+    units, sectors = _ranked(report.units, "unit"), _ranked(report.sectors, "sector")
+    late_units, late_sectors = ([row for row in rows if row["qua_han"]] for rows in (units, sectors))
+    procedures = _procedures(report.delayed)
+    return {
+        "so": total,
+        "co_ky_truoc": before["tong"] > 0,
+        "so_sanh": [
+            {
+                "chi_tieu": title,
+                "ky_nay": total[name],
+                "ky_truoc": before[name],
+                "tang_giam": _signed(total[name] - before[name]),
+            }
+            for title, name in _COMPARED.items()
+        ],
+        "so_don_vi": sum(1 for row in units if row["ma"]),
+        "so_don_vi_qua_han": sum(1 for row in late_units if row["ma"]),
+        "don_vi_qua_han": late_units[:_TOP],
+        "con_don_vi_qua_han": max(len(late_units) - _TOP, 0),
+        "don_vi": units,
+        "so_linh_vuc_qua_han": len(late_sectors),
+        "linh_vuc_qua_han": late_sectors[:_TOP],
+        "so_thu_tuc_qua_han": len(procedures),
+        "thu_tuc_qua_han": procedures[:_TOP],
+    }
+
+
+def _counted(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Counts of ``audit.figures``, row by row, by the names of the template; with shares where the rows have them."""
+    columns = form_columns(pd.DataFrame(rows)).to_dict("records")
+    return [
+        {
+            **{name: column[number] for name, number in _COLUMNS.items()},
+            "moi": column[4] + column[5],
+            "da_co_han": column[8] + column[9] + column[10],
+            "dang_co_han": column[12] + column[13],
+            "qua_han": column[10] + column[13],
+            **{name: _share(row[share]) for name, share in _SHARES.items() if share in row},
+        }
+        for row, column in zip(rows, columns, strict=True)
+    ]
+
+
+def _ranked(frame: pd.DataFrame, of: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = frame.to_dict("records")
+    all_late = sum(row["late"] for row in rows)
+    unnamed = "Chưa rõ đơn vị" if of == "unit" else "Chưa rõ lĩnh vực"
+    return [
+        {
+            "tt": number,
+            "ten": _text(row[f"{of}_name"]) or row[f"{of}_code"] or unnamed,
+            "ma": row[f"{of}_code"],
+            **counted,
+            "ty_trong": Decimal(100 * row["late"]) / all_late if all_late else None,
+        }
+        for number, (row, counted) in enumerate(zip(rows, _counted(rows), strict=True), start=1)
+    ]
+
+
+def _procedures(delayed: pd.DataFrame) -> list[dict[str, Any]]:
+    named = delayed.assign(
+        code=delayed["procedure_code"].fillna(""), name=delayed["procedure"].fillna("Chưa rõ thủ tục")
+    )
+    counts = named.groupby(["code", "name"])["verdict"].value_counts().unstack(fill_value=0)
+    counts = counts.reindex(columns=["late", "open_overdue"], fill_value=0)
+    counts["all"] = counts["late"] + counts["open_overdue"]
+    ordered = counts.reset_index().sort_values(["all", "code", "name"], ascending=[False, True, True])
+    return [
+        {
+            "tt": number,
+            "ma": row["code"],
+            "ten": row["name"],
+            "da_qua_han": int(row["late"]),
+            "dang_qua_han": int(row["open_overdue"]),
+            "qua_han": int(row["all"]),
+        }
+        for number, row in enumerate(ordered.to_dict("records"), start=1)
+    ]
+
+
+def _form(report: MonthlyReport) -> dict[str, Any]:
+    rows = []
+    for number, (code, figures) in enumerate(report.figures.groupby("unit_code", sort=False), start=1):
+        names = ["unit_code", "unit_name", "sector_code", "sector_name"]
+        sums = figures.drop(columns=names).sum().to_dict()
+        sectors: list[dict[str, Any]] = figures.to_dict("records")
+        rows.append(
+            {
+                "tt": roman(number),
+                "ten": wording.unit_label(str(code), _text(figures["unit_name"].iloc[0])),
+                **_counted([sums])[0],
+                "linh_vuc": [
+                    {
+                        "tt": place,
+                        "ten": _text(row["sector_name"]) or row["sector_code"] or "Chưa rõ lĩnh vực",
+                        **counted,
+                    }
+                    for place, (row, counted) in enumerate(zip(sectors, _counted(sectors), strict=True), start=1)
+                ],
+            }
+        )
+    checks = [
+        {
+            "ten": check.name,
+            "ve_trai": check.left,
+            "ve_phai": check.right,
+            "ket_qua": "ĐẠT" if check.passed else f"KHÔNG ĐẠT ({wording.number(check.failing_rows)} dòng)",
+        }
+        for check in report.checks
+    ]
+    return {"bieu": rows, "kiem_tra": checks, "ghi_chu": list(NOTES)}
+
+
+def _delayed(report: MonthlyReport) -> dict[str, Any]:
+    rows: list[dict[str, Any]] = report.delayed.head(MAX_ROWS).to_dict("records")
+    zone = report.period.zone
+    return {
+        "so_ho_so_qua_han": len(report.delayed),
+        "con_ho_so_qua_han": len(report.delayed) - len(rows),
+        "ho_so_qua_han": [
+            {
+                **_named(number, row),
+                "ma_thu_tuc": _text(row["procedure_code"]),
+                "tiep_nhan": _when(row["received_at"], zone),
+                "hen_tra": _when(row["due_at"], zone),
+                "ket_thuc": _when(row["ended_at"], zone),
+                "so_ngay": int(row["working_days_late"]),
+                "tinh_trang": _VERDICTS[row["verdict"]],
+            }
+            for number, row in enumerate(rows, start=1)
+        ],
+    }
+
+
+def _sent_back(report: MonthlyReport) -> dict[str, Any]:
+    every = report.sent_back
+    asked = every[every["kind"] == "supplement_requested"]
+    rows: list[dict[str, Any]] = every.head(MAX_ROWS).to_dict("records")
+    return {
+        "so_tra_lai": int((every["kind"] == "returned").sum()),
+        "so_bo_sung": len(asked),
+        "so_cho_bo_sung": int(asked["still_waiting"].sum()),
+        "so_bo_sung_nhieu_lan": int(asked.loc[asked["supplement_count"].fillna(0) > 1, "code"].nunique()),
+        "so_dong_tra_lai": len(every),
+        "con_tra_lai": len(every) - len(rows),
+        "tra_lai": [
+            {
+                **_named(number, row),
+                "hinh_thuc": _SENT_BACK[row["kind"]],
+                "thoi_diem": _when(row["happened_at"], report.period.zone),
+                "so_lan": "" if pd.isna(row["supplement_count"]) else int(row["supplement_count"]),
+                "dang_cho": "Đang chờ" if row["still_waiting"] else "",
+                "tinh_trang": _text(row["status"]),
+            }
+            for number, row in enumerate(rows, start=1)
+        ],
+    }
+
+
+def _named(number: int, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "tt": number,
+        "ma": row["code"],
+        "don_vi": wording.unit_label(row["unit_code"], _text(row["unit_name"])),
+        "linh_vuc": _text(row["sector"]),
+        "thu_tuc": _text(row["procedure"]),
+    }
+
+
+def _errata(report: MonthlyReport) -> dict[str, Any]:
+    rows = report.errata[:MAX_ROWS]
+    return {
+        "da_chot": frozen_line(report),
+        "so_dinh_chinh": len(report.errata),
+        "con_dinh_chinh": len(report.errata) - len(rows),
+        "dinh_chinh": [
+            {
+                "tt": number,
+                "don_vi": wording.unit_label(one.unit_code, one.unit_name),
+                "linh_vuc": one.sector_name or one.sector_code or "",
+                "thu_tuc": " ".join(filter(None, (one.procedure_code, one.procedure_name))),
+                "chi_tieu": COUNT_TITLES[one.figure],
+                "da_chot": one.frozen,
+                "hien_co": one.now,
+                "chenh_lech": _signed(one.now - one.frozen),
+            }
+            for number, one in enumerate(rows, start=1)
+        ],
+    }
+
+
+def _share(value: Any) -> Decimal | None:
+    return None if pd.isna(value) else Decimal(str(value))
+
+
+def _signed(value: int) -> str:
+    return f"{'+' if value > 0 else '-' if value < 0 else ''}{wording.number(abs(value))}"
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _when(value: Any, zone: str) -> str:
+    return "" if pd.isna(value) else wording.short_instant(value.to_pydatetime(), zone)
