@@ -39,6 +39,7 @@ from tthc_monitor.installation import (
     system_clock,
 )
 from tthc_monitor.outputs import flags_export
+from tthc_monitor.outputs.report_files import make_writer
 from tthc_monitor.outputs.transports import DirectoryTransport
 from tthc_monitor.scheduler import start_scheduler
 from tthc_monitor.serving import WebServer, allow_open_files
@@ -131,7 +132,7 @@ def _stop_on_signals() -> threading.Event:
 
 @app.command()
 def check() -> None:
-    """Check configuration, rules, connector options and mail, without touching database, sources or mail server."""
+    """Check configuration, rules, connector options, mail and report template, without touching database, sources or mail server."""
     settings = context.settings()
     problems: list[Problem] = []
 
@@ -149,6 +150,7 @@ def check() -> None:
         attempt(partial(_check_source, keyless, source))
         attempt(partial(receive_token, settings, source))
     attempt(lambda: outbox.make_transport(settings, data_dir(settings)))
+    attempt(lambda: make_writer(settings.report, settings.base_dir, settings.report.formats))
     problems.extend(_recipients_twice(settings))
     if problems:
         raise ConfigError(problems)

@@ -71,7 +71,10 @@ def _form() -> str:
 
     def line(first: str, second: str, of: str, *, bold: bool) -> str:
         counts = [cell(mm(15), paragraph("BieuSo", f"{{{{ {of}.{name} }}}}", bold=bold)) for name in _COUNTS]
-        named = [cell(widths[0], paragraph("BieuGiua", first, bold=bold)), cell(widths[1], paragraph("BieuChu", second, bold=bold))]
+        named = [
+            cell(widths[0], paragraph("BieuGiua", first, bold=bold)),
+            cell(widths[1], paragraph("BieuChu", second, bold=bold)),
+        ]
         return row([*named, *counts])
 
     rows = [
@@ -112,7 +115,9 @@ def _list(columns: Sequence[Column], each: str, items: str) -> str:
     rows = [
         row([cell(mm(column.width), paragraph("BieuDau", column.title)) for column in columns], head=True),
         tag_row(f"{{%tr for {each} in {items} %}}", widths),
-        row([cell(mm(column.width), paragraph(column.style, f"{{{{ {each}.{column.field} }}}}")) for column in columns]),
+        row(
+            [cell(mm(column.width), paragraph(column.style, f"{{{{ {each}.{column.field} }}}}")) for column in columns]
+        ),
         tag_row("{%tr else %}", widths),
         row([cell(sum(widths), paragraph("BieuGiua", "Không có."), span=len(widths))]),
         tag_row("{%tr endfor %}", widths),
@@ -138,7 +143,7 @@ _AS_KNOWN = (
 def _units() -> str:
     columns = (
         Column("TT", 10, "tt", "BieuGiua"),
-        Column("Đơn vị", 70, "ten"),
+        Column("Đơn vị", 60, "ten"),
         Column("Mã đơn vị", 28, "ma"),
         Column("Quá hạn (đã và đang giải quyết)", 20, "qua_han", "BieuSo"),
         Column("Đã giải quyết, có hạn (mẫu số)", 20, "da_co_han", "BieuSo"),
@@ -147,6 +152,7 @@ def _units() -> str:
         Column("Đang giải quyết, có hạn (mẫu số)", 20, "dang_co_han", "BieuSo"),
         Column("Đang giải quyết quá hạn", 18, "dang_qua_han", "BieuSo"),
         Column("Tỷ lệ còn trong hạn", 20, "ty_le_trong_han", "BieuGiua"),
+        Column("Chưa xác định hạn", 18, "chua_ro", "BieuSo"),
     )
     return (
         _heading("II", "KẾT QUẢ GIẢI QUYẾT TTHC CỦA CÁC ĐƠN VỊ, XẾP THEO SỐ HỒ SƠ QUÁ HẠN")
@@ -163,15 +169,15 @@ def _delayed() -> str:
     columns = (
         Column("TT", 11, "tt", "BieuGiua"),
         Column("Mã hồ sơ", 34, "ma"),
-        Column("Đơn vị", 32, "don_vi"),
-        Column("Lĩnh vực", 26, "linh_vuc"),
+        Column("Đơn vị", 30, "don_vi"),
+        Column("Lĩnh vực", 24, "linh_vuc"),
         Column("Mã TTHC", 18, "ma_thu_tuc"),
-        Column("Thủ tục hành chính", 48, "thu_tuc"),
+        Column("Thủ tục hành chính", 42, "thu_tuc"),
         Column("Tiếp nhận", 20, "tiep_nhan", "BieuGiua"),
         Column("Hẹn trả", 20, "hen_tra", "BieuGiua"),
         Column("Kết thúc", 20, "ket_thuc", "BieuGiua"),
-        Column("Số ngày làm việc quá hạn", 13, "so_ngay", "BieuSo"),
-        Column("Tình trạng", 10, "tinh_trang"),
+        Column("Số ngày làm việc quá hạn", 14, "so_ngay", "BieuSo"),
+        Column("Tình trạng", 19, "tinh_trang"),
     )
     return (
         _heading("III", "DANH SÁCH HỒ SƠ QUÁ HẠN")

@@ -23,10 +23,21 @@ def _ranked_by(title: str) -> tuple[Column, ...]:
     return (Column("TT", 10, "tt", "BangGiua"), Column(title, 57, "ten", "BangChu"), *_SHARED)
 
 
-
 def letter() -> str:
     """The portrait pages, with the end of their section."""
-    return "".join((_head(), _opening(), _totals(), _units(), _sectors(), _sent_back(), _closing(), _signature(), end_of_section(landscape=False)))
+    return "".join(
+        (
+            _head(),
+            _opening(),
+            _totals(),
+            _units(),
+            _sectors(),
+            _sent_back(),
+            _closing(),
+            _signature(),
+            end_of_section(landscape=False),
+        )
+    )
 
 
 def _when(condition: str, *content: str) -> str:
@@ -34,7 +45,11 @@ def _when(condition: str, *content: str) -> str:
 
 
 def _each(name: str, items: str, *content: str) -> str:
-    return paragraph("BangChu", f"{{%p for {name} in {items} %}}") + "".join(content) + paragraph("BangChu", "{%p endfor %}")
+    return (
+        paragraph("BangChu", f"{{%p for {name} in {items} %}}")
+        + "".join(content)
+        + paragraph("BangChu", "{%p endfor %}")
+    )
 
 
 def _ruled_under(field: str) -> str:
@@ -97,7 +112,10 @@ def _totals() -> str:
     compared = table(
         widths,
         [
-            row([cell(width, paragraph("BangDau", title)) for width, title in zip(widths, titles, strict=True)], head=True),
+            row(
+                [cell(width, paragraph("BangDau", title)) for width, title in zip(widths, titles, strict=True)],
+                head=True,
+            ),
             tag_row("{%tr for dong in so_sanh %}", widths),
             row(
                 [
@@ -145,7 +163,12 @@ def _ranking(items: str, title: str, columns: Sequence[Column]) -> str:
         [
             row([cell(mm(column.width), paragraph("BangDau", column.title)) for column in columns], head=True),
             tag_row(f"{{%tr for dong in {items} %}}", widths),
-            row([cell(mm(column.width), paragraph(column.style, f"{{{{ dong.{column.field} }}}}")) for column in columns]),
+            row(
+                [
+                    cell(mm(column.width), paragraph(column.style, f"{{{{ dong.{column.field} }}}}"))
+                    for column in columns
+                ]
+            ),
             tag_row("{%tr endfor %}", widths),
         ],
     )
@@ -163,7 +186,9 @@ def _units() -> str:
                 "từng hồ sơ tại Phụ lục III.",
             ),
             _ranking("don_vi_qua_han", "Đơn vị có nhiều hồ sơ quá hạn nhất", _ranked_by("Đơn vị")),
-            _when("con_don_vi_qua_han", paragraph("NoiDung", "Còn {{ con_don_vi_qua_han }} đơn vị khác, tại Phụ lục II.")),
+            _when(
+                "con_don_vi_qua_han", paragraph("NoiDung", "Còn {{ con_don_vi_qua_han }} đơn vị khác, tại Phụ lục II.")
+            ),
         )
         + _when("not so.qua_han", paragraph("NoiDung", "Trong kỳ không có hồ sơ quá hạn."))
     )
@@ -230,4 +255,6 @@ def _signature() -> str:
         + paragraph("HoTen", "{{ nguoi_ky }}")
     )
     half = [mm(80), mm(85)]
-    return paragraph("ChucVu") + table(half, [row([cell(half[0], left, top=True), cell(half[1], right, top=True)])], ruled=False)
+    return paragraph("ChucVu") + table(
+        half, [row([cell(half[0], left, top=True), cell(half[1], right, top=True)])], ruled=False
+    )

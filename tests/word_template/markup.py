@@ -50,7 +50,9 @@ def tag_row(tag: str, widths: Sequence[int]) -> str:
 def table(widths: Sequence[int], rows: Sequence[str], *, ruled: bool = True) -> str:
     """A table of fixed columns, ruled or, for what stands side by side, without lines."""
     look = '<w:tblStyle w:val="BangKe"/>' if ruled else ""
-    sides = "" if ruled else '<w:tblCellMar><w:left w:w="0" w:type="dxa"/><w:right w:w="0" w:type="dxa"/></w:tblCellMar>'
+    sides = (
+        "" if ruled else '<w:tblCellMar><w:left w:w="0" w:type="dxa"/><w:right w:w="0" w:type="dxa"/></w:tblCellMar>'
+    )
     columns = "".join(f'<w:gridCol w:w="{width}"/>' for width in widths)
     return (
         f'<w:tbl><w:tblPr>{look}<w:tblW w:w="{sum(widths)}" w:type="dxa"/><w:jc w:val="center"/>'

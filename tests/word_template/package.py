@@ -24,13 +24,17 @@ _PAGE = (
 
 def parts() -> dict[str, str]:
     """Every part of the template by its name in the file."""
-    styled = {"document": "document.main", "styles": "styles", "settings": "settings", "header1": "header", "header2": "header"}
+    styled = {
+        "document": "document.main",
+        "styles": "styles",
+        "settings": "settings",
+        "header1": "header",
+        "header2": "header",
+    }
     overrides = "".join(
         f'<Override PartName="/word/{part}.xml" ContentType="{_WORD}.{kind}+xml"/>' for part, kind in styled.items()
     )
-    overrides += (
-        '<Override PartName="/docProps/core.xml" ContentType="application/vnd.openxmlformats-package.core-properties+xml"/>'
-    )
+    overrides += '<Override PartName="/docProps/core.xml" ContentType="application/vnd.openxmlformats-package.core-properties+xml"/>'
     related = {"rIdKieu": "styles", "rIdThietLap": "settings"}
     links = "".join(
         f'<Relationship Id="{key}" Type="{_RELATIONS}/{part}" Target="{part}.xml"/>' for key, part in related.items()

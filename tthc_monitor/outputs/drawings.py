@@ -20,18 +20,22 @@ _WIDTHS: Final = {
     333: "!()-:;[]`fjt",
     389: "Is",
     444: "cerz",
-    500: "#$*0123456789?J_agovxyơ–“”",
-    556: "Sbdhknpquđư",
+    500: "#$*0123456789?J_agovxy–“”",
+    554: "ơ",
+    556: "Sbdhknpquđ",
     570: "+<=>",
+    600: "ư",
     611: "FP",
     667: "BELTZ",
-    722: "ACDNRUVXYwĐƯ",
+    722: "ACDNRUVXYwĐ",
     778: "GHKOQƠ",
+    796: "Ư",
     833: "&m",
     944: "M",
     1000: "%W—…",
 }
 _USUAL: Final = 556
+_HORN: Final = "\N{COMBINING HORN}"
 
 
 def text_width(text: str, size: float) -> float:
@@ -41,11 +45,11 @@ def text_width(text: str, size: float) -> float:
 
 @cache
 def _advance(letter: str) -> int:
-    for candidate in (letter, unicodedata.normalize("NFD", letter)[0]):
-        for width, letters in _WIDTHS.items():
-            if candidate in letters:
-                return width
-    return 0 if unicodedata.combining(letter) else _USUAL
+    parts = unicodedata.normalize("NFD", letter)
+    base = unicodedata.normalize("NFC", parts[0] + _HORN) if _HORN in parts else parts[0]
+    if unicodedata.combining(base):
+        return 0
+    return next((width for width, letters in _WIDTHS.items() if base in letters), _USUAL)
 
 
 def rule_under(text: str, *, size: float, room: float, name: str) -> Markup:

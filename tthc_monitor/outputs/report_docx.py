@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -53,12 +52,8 @@ def write_document(
     office: ReportSettings,
     template: WordTemplate,
     path: Path,
-    progress: Callable[[int], None] | None = None,
 ) -> Path:
     """Write the document; a reader never sees half of it. The same report, settings and template give the same bytes.
-
-    Args:
-        progress: told how many more bytes of text were rendered.
 
     Returns:
         ``path``.
@@ -69,4 +64,4 @@ def write_document(
     """
     values = report_words(report, office)
     properties = Properties(title_of(report), office.office, report.as_of)
-    return write_whole(path, lambda temporary: render(template, values, temporary, properties, progress=progress))
+    return write_whole(path, lambda temporary: render(template, values, temporary, properties))

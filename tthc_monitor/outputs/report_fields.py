@@ -47,6 +47,7 @@ _COUNTED: Final = (
     Field("dang_chua_ro", "đang giải quyết, chưa xác định hạn, cột (15)"),
     Field("dang_co_han", "đang giải quyết có hạn, cột (12) + (13): mẫu số của tỷ lệ còn trong hạn"),
     Field("qua_han", "quá hạn, cột (10) + (13)"),
+    Field("chua_ro", "chưa xác định hạn, cột (14) + (15)"),
 )
 _SHARES: Final = (
     Field("ty_le_dung_han", "tỷ lệ đúng hạn của hồ sơ đã giải quyết có hạn"),
@@ -83,7 +84,9 @@ FIELDS: Final = (
     Field("ky_thay", "các dòng TM., KT., TL., TUQ. (report.signer.on_behalf)", many=True),
     Field("chuc_vu", "chức vụ người ký, in hoa (report.signer.title)"),
     Field("nguoi_ky", "họ tên người ký (report.signer.name)"),
-    Field("noi_nhan", "nơi nhận, kèm dấu câu, gồm “Như trên” và “Lưu: VT” (report.recipients, report.filed)", many=True),
+    Field(
+        "noi_nhan", "nơi nhận, kèm dấu câu, gồm “Như trên” và “Lưu: VT” (report.recipients, report.filed)", many=True
+    ),
     Field("so", "số liệu chung của kỳ", (*_COUNTED, *_SHARES)),
     Field("co_ky_truoc", "đúng khi kỳ trước có số liệu, dùng trong {% if %}"),
     Field(
@@ -125,7 +128,9 @@ FIELDS: Final = (
             Field("tt", "số thứ tự La Mã"),
             Field("ten", "tên đơn vị"),
             *_COUNTED,
-            Field("linh_vuc", "từng lĩnh vực của đơn vị", (_NUMBER, Field("ten", "tên lĩnh vực"), *_COUNTED), many=True),
+            Field(
+                "linh_vuc", "từng lĩnh vực của đơn vị", (_NUMBER, Field("ten", "tên lĩnh vực"), *_COUNTED), many=True
+            ),
         ),
         many=True,
     ),

@@ -191,6 +191,7 @@ def _notes(sheet: Worksheet, styles: Styles, report: MonthlyReport, row: int) ->
 
 
 def roman(number: int) -> str:
+    """A number as the Romans wrote it."""
     signs = {1000: "M", 900: "CM", 500: "D", 400: "CD", 100: "C", 90: "XC", 50: "L", 40: "XL", 10: "X", 9: "IX"}
     signs |= {5: "V", 4: "IV", 1: "I"}
     text = ""

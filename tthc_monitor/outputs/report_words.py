@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -12,7 +11,8 @@ import pandas as pd
 from tthc_monitor.domain.periods import month_label
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.drawings import rule_under
-from tthc_monitor.outputs.report import MonthlyReport, form_columns
+from tthc_monitor.outputs.report import MonthlyReport
+from tthc_monitor.outputs.report_counts import count_rows, late_procedures, rank_rows, records, sum_counts, text_of
 from tthc_monitor.outputs.report_form import COUNT_TITLES, NOTES, frozen_line, roman
 from tthc_monitor.outputs.sealed import head_line
 from tthc_monitor.report_settings import ReportSettings
@@ -25,26 +25,6 @@ MAX_ROWS: Final = 20_000
 _TOP: Final = 10
 _AGENCY_ROOM: Final = 180.0
 _SUBJECT_ROOM: Final = 460.0
-_COLUMNS: Final = {
-    "tong": 3,
-    "truc_tuyen": 4,
-    "truc_tiep": 5,
-    "ky_truoc": 6,
-    "da_giai_quyet": 7,
-    "truoc_han": 8,
-    "dung_han": 9,
-    "da_qua_han": 10,
-    "dang_giai_quyet": 11,
-    "trong_han": 12,
-    "dang_qua_han": 13,
-    "da_chua_ro": 14,
-    "dang_chua_ro": 15,
-}
-_SHARES: Final = {
-    "ty_le_dung_han": "on_time_percent",
-    "ty_le_trong_han": "pending_in_time_percent",
-    "ty_le_truc_tuyen": "online_percent",
-}
 _COMPARED: Final = {
     "Tiếp nhận mới trong kỳ": "moi",
     "Đã giải quyết": "da_giai_quyet",
@@ -106,16 +86,17 @@ def _paper(report: MonthlyReport, office: ReportSettings) -> dict[str, Any]:
 
 def _punctuated(lines: Iterable[str]) -> list[str]:
     bare = [line.rstrip(" ;.") for line in lines]
-    return [f"{line}{'.' if last else ';'}" for last, line in zip([False] * (len(bare) - 1) + [True], bare, strict=False)]
+    return [
+        f"{line}{'.' if last else ';'}" for last, line in zip([False] * (len(bare) - 1) + [True], bare, strict=False)
+    ]
 
 
 def _counts(report: MonthlyReport) -> dict[str, Any]:
-    total = _counted([report.total.to_dict()])[0]
-    before_rows = report.figures_before.drop(columns=["unit_code", "unit_name", "sector_code", "sector_name"]).sum()
-    before = _counted([before_rows.to_dict()])[0]
-    units, sectors = _ranked(report.units, "unit"), _ranked(report.sectors, "sector")
+    total = count_rows(records(report.total.to_frame().T))[0]
+    before = count_rows([sum_counts(report.figures_before)])[0]
+    units, sectors = rank_rows(report.units, "unit"), rank_rows(report.sectors, "sector")
     late_units, late_sectors = ([row for row in rows if row["qua_han"]] for rows in (units, sectors))
-    procedures = _procedures(report.delayed)
+    procedures = late_procedures(report.delayed)
     return {
         "so": total,
         "co_ky_truoc": before["tong"] > 0,
@@ -140,77 +121,22 @@ def _counts(report: MonthlyReport) -> dict[str, Any]:
     }
 
 
-def _counted(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Counts of ``audit.figures``, row by row, by the names of the template; with shares where the rows have them."""
-    columns = form_columns(pd.DataFrame(rows)).to_dict("records")
-    return [
-        {
-            **{name: column[number] for name, number in _COLUMNS.items()},
-            "moi": column[4] + column[5],
-            "da_co_han": column[8] + column[9] + column[10],
-            "dang_co_han": column[12] + column[13],
-            "qua_han": column[10] + column[13],
-            **{name: _share(row[share]) for name, share in _SHARES.items() if share in row},
-        }
-        for row, column in zip(rows, columns, strict=True)
-    ]
-
-
-def _ranked(frame: pd.DataFrame, of: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = frame.to_dict("records")
-    all_late = sum(row["late"] for row in rows)
-    unnamed = "Chưa rõ đơn vị" if of == "unit" else "Chưa rõ lĩnh vực"
-    return [
-        {
-            "tt": number,
-            "ten": _text(row[f"{of}_name"]) or row[f"{of}_code"] or unnamed,
-            "ma": row[f"{of}_code"],
-            **counted,
-            "ty_trong": Decimal(100 * row["late"]) / all_late if all_late else None,
-        }
-        for number, (row, counted) in enumerate(zip(rows, _counted(rows), strict=True), start=1)
-    ]
-
-
-def _procedures(delayed: pd.DataFrame) -> list[dict[str, Any]]:
-    named = delayed.assign(
-        code=delayed["procedure_code"].fillna(""), name=delayed["procedure"].fillna("Chưa rõ thủ tục")
-    )
-    counts = named.groupby(["code", "name"])["verdict"].value_counts().unstack(fill_value=0)
-    counts = counts.reindex(columns=["late", "open_overdue"], fill_value=0)
-    counts["all"] = counts["late"] + counts["open_overdue"]
-    ordered = counts.reset_index().sort_values(["all", "code", "name"], ascending=[False, True, True])
-    return [
-        {
-            "tt": number,
-            "ma": row["code"],
-            "ten": row["name"],
-            "da_qua_han": int(row["late"]),
-            "dang_qua_han": int(row["open_overdue"]),
-            "qua_han": int(row["all"]),
-        }
-        for number, row in enumerate(ordered.to_dict("records"), start=1)
-    ]
-
-
 def _form(report: MonthlyReport) -> dict[str, Any]:
     rows = []
     for number, (code, figures) in enumerate(report.figures.groupby("unit_code", sort=False), start=1):
-        names = ["unit_code", "unit_name", "sector_code", "sector_name"]
-        sums = figures.drop(columns=names).sum().to_dict()
-        sectors: list[dict[str, Any]] = figures.to_dict("records")
+        sectors = records(figures)
         rows.append(
             {
                 "tt": roman(number),
-                "ten": wording.unit_label(str(code), _text(figures["unit_name"].iloc[0])),
-                **_counted([sums])[0],
+                "ten": wording.unit_label(str(code), text_of(figures["unit_name"].iloc[0])),
+                **count_rows([sum_counts(figures)])[0],
                 "linh_vuc": [
                     {
                         "tt": place,
-                        "ten": _text(row["sector_name"]) or row["sector_code"] or "Chưa rõ lĩnh vực",
+                        "ten": text_of(row["sector_name"]) or row["sector_code"] or "Chưa rõ lĩnh vực",
                         **counted,
                     }
-                    for place, (row, counted) in enumerate(zip(sectors, _counted(sectors), strict=True), start=1)
+                    for place, (row, counted) in enumerate(zip(sectors, count_rows(sectors), strict=True), start=1)
                 ],
             }
         )
@@ -227,7 +153,7 @@ def _form(report: MonthlyReport) -> dict[str, Any]:
 
 
 def _delayed(report: MonthlyReport) -> dict[str, Any]:
-    rows: list[dict[str, Any]] = report.delayed.head(MAX_ROWS).to_dict("records")
+    rows = records(report.delayed.head(MAX_ROWS))
     zone = report.period.zone
     return {
         "so_ho_so_qua_han": len(report.delayed),
@@ -235,7 +161,7 @@ def _delayed(report: MonthlyReport) -> dict[str, Any]:
         "ho_so_qua_han": [
             {
                 **_named(number, row),
-                "ma_thu_tuc": _text(row["procedure_code"]),
+                "ma_thu_tuc": text_of(row["procedure_code"]),
                 "tiep_nhan": _when(row["received_at"], zone),
                 "hen_tra": _when(row["due_at"], zone),
                 "ket_thuc": _when(row["ended_at"], zone),
@@ -250,7 +176,7 @@ def _delayed(report: MonthlyReport) -> dict[str, Any]:
 def _sent_back(report: MonthlyReport) -> dict[str, Any]:
     every = report.sent_back
     asked = every[every["kind"] == "supplement_requested"]
-    rows: list[dict[str, Any]] = every.head(MAX_ROWS).to_dict("records")
+    rows = records(every.head(MAX_ROWS))
     return {
         "so_tra_lai": int((every["kind"] == "returned").sum()),
         "so_bo_sung": len(asked),
@@ -265,7 +191,7 @@ def _sent_back(report: MonthlyReport) -> dict[str, Any]:
                 "thoi_diem": _when(row["happened_at"], report.period.zone),
                 "so_lan": "" if pd.isna(row["supplement_count"]) else int(row["supplement_count"]),
                 "dang_cho": "Đang chờ" if row["still_waiting"] else "",
-                "tinh_trang": _text(row["status"]),
+                "tinh_trang": text_of(row["status"]),
             }
             for number, row in enumerate(rows, start=1)
         ],
@@ -276,9 +202,9 @@ def _named(number: int, row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "tt": number,
         "ma": row["code"],
-        "don_vi": wording.unit_label(row["unit_code"], _text(row["unit_name"])),
-        "linh_vuc": _text(row["sector"]),
-        "thu_tuc": _text(row["procedure"]),
+        "don_vi": wording.unit_label(row["unit_code"], text_of(row["unit_name"])),
+        "linh_vuc": text_of(row["sector"]),
+        "thu_tuc": text_of(row["procedure"]),
     }
 
 
@@ -304,16 +230,8 @@ def _errata(report: MonthlyReport) -> dict[str, Any]:
     }
 
 
-def _share(value: Any) -> Decimal | None:
-    return None if pd.isna(value) else Decimal(str(value))
-
-
 def _signed(value: int) -> str:
     return f"{'+' if value > 0 else '-' if value < 0 else ''}{wording.number(abs(value))}"
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _when(value: Any, zone: str) -> str:

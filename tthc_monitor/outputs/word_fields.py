@@ -103,31 +103,32 @@ def _place(texts: list[str], name: str) -> tuple[int | None, str]:
 
 def _unknown(node: nodes.Node, scope: Scope) -> Iterator[tuple[str, list[str]]]:
     """Names that are not in scope, each with those that would be."""
-    if isinstance(node, nodes.For):
-        yield from _unknown(node.iter, scope)
-        inner = {**scope, "loop": None, **_bound(node.target, _item(_shape(node.iter, scope)))}
-        for child in (*node.body, *([node.test] if node.test else [])):
-            yield from _unknown(child, inner)
-        for child in node.else_:
-            yield from _unknown(child, scope)
-    elif isinstance(node, nodes.Assign):
-        yield from _unknown(node.node, scope)
-        scope.update(_bound(node.target, _shape(node.node, scope)))
-    elif isinstance(node, (nodes.Macro, nodes.CallBlock, nodes.With)):
+    if isinstance(node, (nodes.Macro, nodes.CallBlock, nodes.With)):
         # Names of their own; what they cannot find is told while rendering.
         return
-    elif isinstance(node, nodes.Name):
-        if node.ctx == "load" and node.name not in scope:
-            yield node.name, list(scope)
-    else:
-        if isinstance(node, nodes.Getattr):
-            owner = _shape(node.node, scope)
-            if isinstance(owner, Mapping) and node.attr not in owner:
-                yield f"{_written(node.node)}.{node.attr}", list(owner)
-            elif isinstance(owner, (list, Kind)):
-                yield f"{_written(node.node)}.{node.attr}", []
-        for child in node.iter_child_nodes():
-            yield from _unknown(child, scope)
+    if isinstance(node, nodes.For):
+        yield from _unknown_in_loop(node, scope)
+        return
+    if isinstance(node, nodes.Name) and node.ctx == "load" and node.name not in scope:
+        yield node.name, list(scope)
+    if isinstance(node, nodes.Getattr):
+        owner = _shape(node.node, scope)
+        known = list(owner) if isinstance(owner, Mapping) else []
+        if owner is not None and node.attr not in known:
+            yield f"{_written(node.node)}.{node.attr}", known
+    for child in node.iter_child_nodes():
+        yield from _unknown(child, scope)
+    if isinstance(node, nodes.Assign):
+        scope.update(_bound(node.target, _shape(node.node, scope)))
+
+
+def _unknown_in_loop(node: nodes.For, scope: Scope) -> Iterator[tuple[str, list[str]]]:
+    yield from _unknown(node.iter, scope)
+    inner = {**scope, "loop": None, **_bound(node.target, _item(_shape(node.iter, scope)))}
+    for child in (*node.body, *([node.test] if node.test else [])):
+        yield from _unknown(child, inner)
+    for child in node.else_:
+        yield from _unknown(child, scope)
 
 
 def _shape(node: nodes.Node | None, scope: Scope) -> Shape | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import traceback
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -71,10 +71,14 @@ def open_template(name: str, content: bytes) -> WordTemplate:
     try:
         with zipfile.ZipFile(BytesIO(content)) as archive:
             if sum(info.file_size for info in archive.infolist()) > _LARGEST:
-                raise ConfigError(f"the template {name} unpacks to more than {_LARGEST:,} bytes; make its pictures smaller")
+                raise ConfigError(
+                    f"the template {name} unpacks to more than {_LARGEST:,} bytes; make its pictures smaller"
+                )
             parts = {info.filename: archive.read(info) for info in archive.infolist() if not info.is_dir()}
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise ConfigError(f"the template {name} is not a Word file ({error}); save it as a Word document (.docx)") from None
+        raise ConfigError(
+            f"the template {name} is not a Word file ({error}); save it as a Word document (.docx)"
+        ) from None
     if _DOCUMENT_TYPE.encode() not in parts.get("[Content_Types].xml", b""):
         raise ConfigError(f"the template {name} is not a Word document without macros; save it as .docx")
     return WordTemplate(name, parts)
@@ -86,7 +90,8 @@ def require_fields(template: WordTemplate, shape: Mapping[str, Shape]) -> None:
     Raises:
         ConfigError: every unknown field with its paragraph, or what Jinja cannot read.
     """
-    environment, problems = _environment(), []
+    environment = _environment()
+    problems: list[Problem] = []
     for part in template.rendered_parts:
         file = template.name if part == "word/document.xml" else f"{template.name} ({part})"
         source = _source(template, part)
@@ -105,7 +110,6 @@ def render(
     properties: Properties,
     *,
     more_parts: Mapping[str, bytes] | None = None,
-    progress: Callable[[int], None] | None = None,
 ) -> None:
     """Fill a template into a new file. The same template and values give the same bytes.
 
@@ -113,7 +117,6 @@ def render(
         values: whole numbers and decimals (shares in percent) are written in the Vietnamese manner, None as
             :data:`~tthc_monitor.outputs.wording.NO_DATA`, ``Markup`` as it is.
         more_parts: parts to add, or to put in place of the template's.
-        progress: told how many more bytes of text were rendered.
 
     Raises:
         ConfigError: the template cannot be filled.
@@ -133,8 +136,6 @@ def render(
             with archive.open(info, "w", force_zip64=True) as target:
                 for text in _rendered(environment, template, name, values):
                     target.write(text)
-                    if progress is not None:
-                        progress(len(text))
 
 
 def _rendered(
@@ -205,7 +206,7 @@ def _finalized(value: Any) -> Any:
 
 
 def clean(text: str) -> str:
-    """Text that XML can hold: what it cannot is shown as ``\\N{REPLACEMENT CHARACTER}``, breaks are spaces."""
+    """Text that XML can hold: what it cannot is shown as U+FFFD, breaks are spaces."""
     return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", _BREAKS.sub(" ", text))
 
 
