@@ -196,14 +196,14 @@ def _sent_back() -> str:
     columns = (
         Column("TT", 11, "tt", "BieuGiua"),
         Column("Mã hồ sơ", 36, "ma"),
-        Column("Đơn vị", 34, "don_vi"),
+        Column("Đơn vị", 32, "don_vi"),
         Column("Lĩnh vực", 28, "linh_vuc"),
-        Column("Thủ tục hành chính", 52, "thu_tuc"),
+        Column("Thủ tục hành chính", 48, "thu_tuc"),
         Column("Hình thức", 26, "hinh_thuc"),
         Column("Thời điểm", 20, "thoi_diem", "BieuGiua"),
         Column("Số lần yêu cầu bổ sung", 14, "so_lan", "BieuSo"),
         Column("Chờ bổ sung cuối kỳ", 15, "dang_cho", "BieuGiua"),
-        Column("Tình trạng hiện nay", 16, "tinh_trang"),
+        Column("Tình trạng hiện nay", 22, "tinh_trang"),
     )
     return (
         _heading("IV", "HỒ SƠ TRẢ LẠI, YÊU CẦU BỔ SUNG TRONG KỲ")

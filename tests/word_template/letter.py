@@ -186,6 +186,7 @@ def _units() -> str:
                 "từng hồ sơ tại Phụ lục III.",
             ),
             _ranking("don_vi_qua_han", "Đơn vị có nhiều hồ sơ quá hạn nhất", _ranked_by("Đơn vị")),
+            paragraph("TenBang", "{{p bieu_do_don_vi }}"),
             _when(
                 "con_don_vi_qua_han", paragraph("NoiDung", "Còn {{ con_don_vi_qua_han }} đơn vị khác, tại Phụ lục II.")
             ),

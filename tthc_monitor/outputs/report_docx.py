@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from markupsafe import Markup
 
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.outputs.report import MonthlyReport
 from tthc_monitor.outputs.report_fields import FIELDS, shape_of
 from tthc_monitor.outputs.report_words import report_words, title_of
 from tthc_monitor.outputs.whole_file import write_whole
-from tthc_monitor.outputs.word_template import Properties, WordTemplate, open_template, render, require_fields
+from tthc_monitor.outputs.word_charts import BarChart, with_chart
+from tthc_monitor.outputs.word_template import Properties, WordTemplate, clean, open_template, render, require_fields
 from tthc_monitor.report_settings import ReportSettings
 
 SHIPPED_TEMPLATE: Final = "bao-cao-thang.docx"
 """Name of the template that comes with the program."""
+
+_CHART: Final = "bieu_do_don_vi"
 
 
 def shipped_template() -> bytes:
@@ -63,5 +69,21 @@ def write_document(
         DeliveryError: the folder cannot be written.
     """
     values = report_words(report, office)
+    chart = _units_chart(values["don_vi_qua_han"])
+    parts = template.parts
+    if chart is not None and template.names(_CHART):
+        parts = with_chart(parts, chart)
+    values[_CHART] = chart.paragraph() if chart is not None else Markup("")
     properties = Properties(title_of(report), office.office, report.as_of)
-    return write_whole(path, lambda temporary: render(template, values, temporary, properties))
+    return write_whole(path, lambda temporary: render(template, values, temporary, properties, parts))
+
+
+def _units_chart(units: Sequence[Mapping[str, Any]]) -> BarChart | None:
+    if not units:
+        return None
+    series = {"Đã giải quyết quá hạn": "da_qua_han", "Đang giải quyết quá hạn": "dang_qua_han"}
+    return BarChart(
+        "BieuDoDonVi",
+        [clean(unit["ten"]) for unit in units],
+        {title: [unit[name] for unit in units] for title, name in series.items()},
+    )

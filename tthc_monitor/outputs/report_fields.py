@@ -104,6 +104,7 @@ FIELDS: Final = (
     Field("so_don_vi_qua_han", "số đơn vị có hồ sơ quá hạn"),
     Field("don_vi_qua_han", "đơn vị có hồ sơ quá hạn, nhiều nhất trước, tối đa 10", _RANKED, many=True),
     Field("con_don_vi_qua_han", "số đơn vị có hồ sơ quá hạn không nằm trong don_vi_qua_han"),
+    Field("bieu_do_don_vi", "biểu đồ các đơn vị trong don_vi_qua_han; trống khi không có", kind=Kind.PARAGRAPH),
     Field("don_vi", "mọi đơn vị, nhiều hồ sơ quá hạn nhất trước", _RANKED, many=True),
     Field("so_linh_vuc_qua_han", "số lĩnh vực có hồ sơ quá hạn"),
     Field("linh_vuc_qua_han", "lĩnh vực có hồ sơ quá hạn, nhiều nhất trước, tối đa 10", _RANKED, many=True),

@@ -61,6 +61,11 @@ class WordTemplate:
         """Names of the parts in which fields may stand."""
         return [name for name in self.parts if _RENDERED.fullmatch(name)]
 
+    def names(self, field_name: str) -> bool:
+        """Whether a field stands in the text."""
+        wanted = re.compile(rf"\{{[{{%].*\b{re.escape(field_name)}\b")
+        return any(wanted.search(text) for text in paragraphs(self.parts["word/document.xml"]))
+
 
 def open_template(name: str, content: bytes) -> WordTemplate:
     """Open a Word file.
@@ -79,7 +84,8 @@ def open_template(name: str, content: bytes) -> WordTemplate:
         raise ConfigError(
             f"the template {name} is not a Word file ({error}); save it as a Word document (.docx)"
         ) from None
-    if _DOCUMENT_TYPE.encode() not in parts.get("[Content_Types].xml", b""):
+    typed = _DOCUMENT_TYPE.encode() in parts.get("[Content_Types].xml", b"")
+    if not typed or not {"word/document.xml", "word/_rels/document.xml.rels"} <= parts.keys():
         raise ConfigError(f"the template {name} is not a Word document without macros; save it as .docx")
     return WordTemplate(name, parts)
 
@@ -108,30 +114,26 @@ def render(
     values: Mapping[str, Any],
     path: Path,
     properties: Properties,
-    *,
-    more_parts: Mapping[str, bytes] | None = None,
+    parts: Mapping[str, bytes],
 ) -> None:
     """Fill a template into a new file. The same template and values give the same bytes.
 
     Args:
         values: whole numbers and decimals (shares in percent) are written in the Vietnamese manner, None as
             :data:`~tthc_monitor.outputs.wording.NO_DATA`, ``Markup`` as it is.
-        more_parts: parts to add, or to put in place of the template's.
+        parts: of the new file: those of the template, with what is added to them.
 
     Raises:
         ConfigError: the template cannot be filled.
         OSError: the file cannot be written.
     """
     environment = _environment()
-    parts = {**template.parts, **(more_parts or {})}
-    if _CORE in parts:
-        parts[_CORE] = _core(properties)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for name, content in parts.items():
             info = zipfile.ZipInfo(name, _ALL_DATES)
             info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
             if not _RENDERED.fullmatch(name):
-                archive.writestr(info, content)
+                archive.writestr(info, _core(properties) if name == _CORE else content)
                 continue
             with archive.open(info, "w", force_zip64=True) as target:
                 for text in _rendered(environment, template, name, values):
