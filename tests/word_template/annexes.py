@@ -186,7 +186,7 @@ def _delayed() -> str:
         + _more("con_ho_so_qua_han", "hồ sơ")
         + paragraph(
             "GhiChu",
-            "Số ngày làm việc quá hạn tính từ sau ngày hẹn trả; 0 là quá hạn trong chính ngày hẹn trả. Hồ sơ chưa kết thúc "
+            "Danh sách gồm {{ so_ho_so_qua_han }} hồ sơ. Số ngày làm việc quá hạn tính từ sau ngày hẹn trả; 0 là quá hạn trong chính ngày hẹn trả. Hồ sơ chưa kết thúc "
             "tính đến {{ so_lieu_den }}.",
         )
     )
@@ -210,7 +210,10 @@ def _sent_back() -> str:
         + _AS_KNOWN
         + _list(columns, "hs", "tra_lai")
         + _more("con_tra_lai", "dòng")
-        + paragraph("GhiChu", "Mỗi lần trả lại, mỗi lần yêu cầu bổ sung còn ghi nhận là một dòng.")
+        + paragraph(
+            "GhiChu",
+            "Danh sách gồm {{ so_dong_tra_lai }} dòng: mỗi lần trả lại, mỗi lần yêu cầu bổ sung còn ghi nhận là một dòng.",
+        )
     )
 
 

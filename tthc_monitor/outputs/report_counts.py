@@ -33,6 +33,8 @@ _SHARES: Final = {
 
 def count_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Counts of ``audit.figures``, row by row, by the names of the template; with shares where the rows have them."""
+    if not rows:
+        return []
     columns = form_columns(pd.DataFrame(rows)).to_dict("records")
     return [
         {

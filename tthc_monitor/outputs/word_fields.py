@@ -57,8 +57,9 @@ def problems_in(
         file: name for the problems; their line is the number of the paragraph.
 
     Raises:
-        TemplateSyntaxError: Jinja cannot read it.
+        TemplateSyntaxError: Jinja cannot read it, or knows no such filter.
     """
+    environment.from_string(source)  # unknown filters are found only so
     scope: Scope = {**shape, **dict.fromkeys(environment.globals)}
     for name, known in dict(_unknown(environment.parse(source), scope)).items():
         number, text = _place(texts, name)
@@ -94,10 +95,11 @@ def _wrong_marks(texts: list[str], shape: Mapping[str, Shape], file: str) -> Ite
 
 
 def _place(texts: list[str], name: str) -> tuple[int | None, str]:
-    wanted = re.compile(rf"\{{[{{%].*\b{re.escape(name)}\b")
-    for number, text in enumerate(texts, start=1):
-        if wanted.search(text):
-            return number, text
+    for written in (name, name.rpartition(".")[2]):
+        wanted = re.compile(rf"\{{[{{%].*\b{re.escape(written)}\b")
+        for number, text in enumerate(texts, start=1):
+            if wanted.search(text):
+                return number, text
     return None, name
 
 

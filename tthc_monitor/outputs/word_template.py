@@ -176,7 +176,7 @@ def _problem(template: WordTemplate, source: str, line: int | None, said: str) -
         ),
         None,
     )
-    return Problem(template.name, number, f"{said}, in “{text}”; correct the field or tag there")
+    return Problem(template.name, number, f"{said.rstrip('.')}, in “{text}”; correct the field or tag there")
 
 
 def _source(template: WordTemplate, part: str) -> str:
