@@ -61,7 +61,7 @@ class ReportSettings(Part):
     at: ClockTime = "06:00"
     directory: str = "reports"
     formats: Annotated[tuple[ReportFormat, ...], Field(min_length=1)] = ("xlsx", "docx")
-    office: Line = "Văn phòng Ủy ban nhân dân tỉnh"
+    office: OptionalLine = "Văn phòng Ủy ban nhân dân tỉnh"
     superior: OptionalLine = ""
     abbreviation: OptionalLine = ""
     place: OptionalLine = ""

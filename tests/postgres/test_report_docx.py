@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -356,10 +355,10 @@ def _saved(folder: Path) -> Path:
 
 
 @pytest.fixture
-def converted(world: Engine, tmp_path: Path) -> Iterator[Path]:
+def converted(world: Engine, tmp_path: Path) -> Path:
     report = report_of(world)
     written(report, tmp_path)
-    yield write_pdf(tmp_path / "ra" / "bao-cao.docx", tmp_path / "bao-cao.pdf", report.as_of)
+    return write_pdf(tmp_path / "ra" / "bao-cao.docx", tmp_path / "bao-cao.pdf", report.as_of)
 
 
 def test_libreoffice_makes_a_pdf_with_the_pages_numbered_as_the_decree_wants(converted: Path) -> None:
@@ -379,11 +378,17 @@ def test_a_converter_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.Mon
     fake.write_text('#!/bin/sh\necho $$ >"$(dirname "$0")/pid"\nsleep 600 & wait\n')
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
-    with pytest.raises(DeliveryError, match="had not converted a.docx after 1 seconds; choose"):
+    with pytest.raises(DeliveryError, match=r"had not converted a\.docx after 1 seconds; choose"):
         write_pdf(tmp_path / "a.docx", tmp_path / "a.pdf", at("2026-11-01"), longest=1)
     group = (tmp_path / "bin" / "pid").read_text().strip()
-    told = subprocess.run(["ps", "-eo", "pgid=,stat="], check=True, capture_output=True, text=True).stdout
-    alive = [line for line in told.splitlines() if line.split()[0] == group and "Z" not in line.split()[1]]
+    alive = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, process_group = stat.read_text().rpartition(")")[2].split()[:3]
+        except OSError:
+            continue
+        if process_group == group and state != "Z":
+            alive.append(stat)
     assert not alive and not (tmp_path / "a.pdf").exists()
 
 

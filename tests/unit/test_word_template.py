@@ -124,17 +124,17 @@ def test_headers_are_filled_too(tmp_path: Path) -> None:
 
 
 def test_a_drawing_stands_in_for_its_run(tmp_path: Path) -> None:
-    run = Markup(f'<w:r xmlns:w="{qn("w:r")[1:].partition("}")[0]}"><w:t>nét</w:t></w:r>')
+    run = Markup(f'<w:r xmlns:w="{qn("w:r")[1:].partition("}")[0]}"><w:t>nét</w:t></w:r>')  # noqa: S704
     assert lines_of(filled(tmp_path, word("{{r ke }}"), ke=run)) == ["nét"]
 
 
 def test_the_same_values_give_the_same_bytes_and_the_file_says_what_it_is(tmp_path: Path) -> None:
-    made = []
+    content, made = word("{{ ten }}"), []
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        document = filled(tmp_path / name, word("{{ ten }}"), ten="x")
+        document = filled(tmp_path / name, content, ten="x")
         made.append((tmp_path / name / "ra.docx").read_bytes())
-    assert made[0] == made[1] or word("{{ ten }}") != word("{{ ten }}")
+    assert made[0] == made[1]
     core = document.core_properties
     assert (core.title, core.author, core.created) == (
         "Báo cáo & <thử>",

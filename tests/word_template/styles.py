@@ -61,7 +61,7 @@ STYLES = "".join(
         style("NoiNhanDong", "Nơi nhận, từng nơi", 11),
         style("PhuLuc", "Phụ lục", 14, bold=True, align="center", keep=True, outline=0),
         style("TenPhuLuc", "Tên phụ lục", 14, bold=True, align="center", keep=True),
-        style("KemTheo", "Kèm theo", 14, italic=True, align="center", keep=True),
+        style("KemTheo", "Kèm theo", 14, italic=True, align="center", after=6, keep=True),
         style("DauBieu", "Đầu biểu", 11, before=2),
         style("DauBieuPhai", "Đầu biểu, bên phải", 11, italic=True, align="right", after=3),
         style("BieuDau", "Biểu, đầu cột", 10, bold=True, align="center", keep=True),

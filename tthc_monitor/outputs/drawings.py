@@ -53,14 +53,14 @@ def _advance(letter: str) -> int:
 
 
 def rule_under(text: str, *, size: float, room: float, name: str) -> Markup:
-    """A run with the rule under a text.
+    """A run with the rule under a text; nothing under none.
 
     Args:
         size: of the letters, in points.
         room: the longest line that the text has room for, in points.
         name: what the drawing is called in Word.
     """
-    return rule(min(text_width(text, size), room) * RULE_SHARE, name)
+    return rule(min(text_width(text, size), room) * RULE_SHARE, name) if text else Markup("")
 
 
 def rule(length: float, name: str) -> Markup:

@@ -14,7 +14,7 @@ from typing import Final
 from tthc_monitor.domain.errors import ConfigError, DeliveryError
 from tthc_monitor.outputs.whole_file import write_whole
 
-LONGEST: Final = 900.0
+LONGEST: Final = 1800.0
 """Seconds after which LibreOffice is taken to hang; twenty thousand rows take it some minutes."""
 
 _PROGRAMS: Final = ("soffice", "libreoffice")
