@@ -161,6 +161,10 @@ def problems(content: bytes) -> list[str]:
         ("{{ so.tonng }}", "unknown field 'so.tonng' (did you mean 'tong'?)"),
         ("{% for d in dong %}{{ d.mã }}{% endfor %}", "unknown field 'd.mã'"),
         ("{% for d in dong %}{% for c in d.con %}{{ c.ma }}{% endfor %}{% endfor %}", "unknown field 'c.ma'"),
+        (
+            "{% for p in (dong|batch(9)|list) or [[]] %}{% for d in p %}{{ d.mo }}{% endfor %}{% endfor %}",
+            "unknown field 'd.mo'",
+        ),
         ("{% for d in dongs %}{% endfor %}", "unknown field 'dongs'"),
         ("{% set x = so %}{{ x.khong }}", "unknown field 'x.khong'"),
         ("{{ dong[0].khong }}", "unknown field '….khong'"),

@@ -110,11 +110,14 @@ def _form() -> str:
 
 
 def _list(columns: Sequence[Column], each: str, items: str) -> str:
-    """A table with a row for each item; without any it says so."""
+    """A table with a row for each item; without any it says so.
+
+    Word processors lay out a table in the square of its rows' number: a long list is several tables, one below the other.
+    """
     widths = [mm(column.width) for column in columns]
     rows = [
         row([cell(mm(column.width), paragraph("BieuDau", column.title)) for column in columns], head=True),
-        tag_row(f"{{%tr for {each} in {items} %}}", widths),
+        tag_row(f"{{%tr for {each} in phan %}}", widths),
         row(
             [cell(mm(column.width), paragraph(column.style, f"{{{{ {each}.{column.field} }}}}")) for column in columns]
         ),
@@ -122,7 +125,12 @@ def _list(columns: Sequence[Column], each: str, items: str) -> str:
         row([cell(sum(widths), paragraph("BieuGiua", "Không có."), span=len(widths))]),
         tag_row("{%tr endfor %}", widths),
     ]
-    return table(widths, rows)
+    return (
+        paragraph("BieuChu", f"{{%p for phan in ({items}|batch(500)|list) or [[]] %}}")
+        + table(widths, rows)
+        + paragraph("KeNgang")
+        + paragraph("BieuChu", "{%p endfor %}")
+    )
 
 
 def _more(count: str, what: str) -> str:

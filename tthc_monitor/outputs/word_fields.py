@@ -18,6 +18,7 @@ from tthc_monitor.domain.errors import Problem
 
 W: Final = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 LONGEST_QUOTE: Final = 120
+_SAME_LIST: Final = {"list", "sort", "reverse", "selectattr", "rejectattr"}
 
 
 class Kind(Enum):
@@ -142,6 +143,13 @@ def _shape(node: nodes.Node | None, scope: Scope) -> Shape | None:
     if isinstance(node, nodes.Getitem):
         owner = _shape(node.node, scope)
         return owner if isinstance(node.arg, nodes.Slice) else _item(owner)
+    if isinstance(node, nodes.Or):
+        return _shape(node.left, scope)
+    if isinstance(node, nodes.Filter):
+        filtered = _shape(node.node, scope)
+        if not isinstance(filtered, list):
+            return None
+        return [filtered] if node.name == "batch" else filtered if node.name in _SAME_LIST else None
     return None
 
 
