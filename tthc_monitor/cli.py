@@ -48,6 +48,7 @@ from tthc_monitor.installation import (
     system_clock,
 )
 from tthc_monitor.outputs import flags_export
+from tthc_monitor.outputs.report_files import make_writer
 from tthc_monitor.outputs.transports import DirectoryTransport
 from tthc_monitor.settings import DEFAULT_FILE, Settings, SourceSettings, shipped_calendar
 from tthc_monitor.store.database import transaction
@@ -106,7 +107,7 @@ def serve(
 
 @app.command()
 def check() -> None:
-    """Check configuration, rules, connector options and mail, without touching database, sources or mail server."""
+    """Check configuration, rules, connector options, mail and report template, without touching database, sources or mail server."""
     settings = context.settings()
     problems: list[Problem] = []
 
@@ -125,6 +126,7 @@ def check() -> None:
         attempt(partial(receive_token, settings, source))
     attempt(lambda: make_protection(settings))
     attempt(lambda: outbox.make_transport(settings, data_dir(settings)))
+    attempt(lambda: make_writer(settings.report, settings.base_dir, settings.report.formats))
     problems.extend(_recipients_twice(settings))
     if problems:
         raise ConfigError(problems)

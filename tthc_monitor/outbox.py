@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -21,13 +22,14 @@ from tthc_monitor.outputs.digest import DigestMail, build_digest, render_digest
 from tthc_monitor.outputs.digest_facts import DigestFacts, read_digest_facts
 from tthc_monitor.outputs.mail import Outcome, make_message, send_digest
 from tthc_monitor.outputs.report import build_report
-from tthc_monitor.outputs.report_xlsx import write_report
+from tthc_monitor.outputs.report_files import Step, make_writer
 from tthc_monitor.outputs.transports import (
     DirectoryTransport,
     NullTransport,
     SmtpTransport,
     Transport,
 )
+from tthc_monitor.report_settings import ReportFormat
 from tthc_monitor.settings import Settings, SmtpSettings
 from tthc_monitor.store.database import transaction
 from tthc_monitor.store.frozen import Erratum, Frozen, freeze, read_errata, read_frozen
@@ -161,26 +163,39 @@ def _password(smtp: SmtpSettings, base_dir: Path) -> str | None:
         raise ConfigError(f"smtp.password_file {path} cannot be read: {error.strerror}; make it readable") from None
 
 
-def monthly_report(installation: Installation, period: Period, folder: Path, units: tuple[str, ...] = ()) -> Path:
-    """Write the report of a period as a workbook into a folder; returns the file.
+def monthly_report(
+    installation: Installation,
+    period: Period,
+    folder: Path,
+    units: tuple[str, ...] = (),
+    formats: Sequence[ReportFormat] = ("xlsx",),
+    step: Step = nullcontext,
+) -> list[Path]:
+    """Write the report of a period into a folder; returns the files.
+
+    Args:
+        formats: what to write; PDF needs LibreOffice.
+        step: shows what is being done.
 
     Raises:
-        ConfigError: a unit code that no source has named yet.
+        ConfigError: a unit code that no source has named yet, a template that cannot be filled, no LibreOffice.
         DeliveryError: the folder cannot be written.
     """
     settings = installation.settings
-    judging.refresh(installation)
-    with transaction(installation.engine) as connection:
-        require_units(connection, units)
-        report = build_report(
-            connection,
-            period,
-            installation.now(),
-            settings.calendar.compile(),
-            reporting_unit=settings.report.office,
-            units=list(units) or None,
-        )
-    return write_report(report, folder / _file_name(period, units))
+    writer = make_writer(settings.report, settings.base_dir, formats)
+    with step(f"figures of {period.month}"):
+        judging.refresh(installation)
+        with transaction(installation.engine) as connection:
+            require_units(connection, units)
+            report = build_report(
+                connection,
+                period,
+                installation.now(),
+                settings.calendar.compile(),
+                reporting_unit=settings.report.office,
+                units=list(units) or None,
+            )
+    return writer.write(report, folder / _file_stem(period, units), step)
 
 
 def freeze_period(installation: Installation, period: Period, person: str) -> int:
@@ -221,7 +236,7 @@ def require_units(connection: Connection, units: tuple[str, ...]) -> None:
         )
 
 
-def _file_name(period: Period, units: tuple[str, ...]) -> str:
+def _file_stem(period: Period, units: tuple[str, ...]) -> str:
     """A name of its own for each kind of period, month and choice of units, whatever their codes are written with."""
     kind = "nd09-" if period.kind == "nd09_month" else ""
     written = "-".join(units)
@@ -229,15 +244,16 @@ def _file_name(period: Period, units: tuple[str, ...]) -> str:
     if scope != written:
         # What was lost must not make two choices one file.
         scope += "-" + sha256("\0".join(units).encode()).hexdigest()[:8]
-    return f"bao-cao-tthc-{kind}{period.month}{'-' if scope else ''}{scope}.xlsx"
+    return f"bao-cao-tthc-{kind}{period.month}{'-' if scope else ''}{scope}"
 
 
 def write_last_months_report(installation: Installation) -> None:
-    """The report of the calendar month that ended last, into the folder of the settings."""
-    local = installation.now().astimezone(ZoneInfo(installation.settings.zone))
-    period = calendar_month(last_month(local), installation.settings.zone)
-    path = monthly_report(installation, period, installation.folder(installation.settings.report.directory))
-    log.info("report_written", period=period.month, file=str(path))
+    """The report of the calendar month that ended last, into the folder and in the formats of the settings."""
+    settings = installation.settings
+    period = calendar_month(last_month(installation.now().astimezone(ZoneInfo(settings.zone))), settings.zone)
+    folder = installation.folder(settings.report.directory)
+    files = monthly_report(installation, period, folder, formats=settings.report.formats)
+    log.info("report_written", period=period.month, files=[str(file) for file in files])
 
 
 def last_month(local: datetime) -> str:

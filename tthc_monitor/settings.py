@@ -20,6 +20,7 @@ from tthc_monitor.domain.time_limits import ClockPolicy
 from tthc_monitor.domain.yaml_text import Document, parse_yaml, validate
 from tthc_monitor.monitoring_settings import MonitoringSettings
 from tthc_monitor.privacy_settings import ApplicantKeySettings, RetentionSettings, check_keys
+from tthc_monitor.report_settings import ClockTime, ReportSettings
 from tthc_monitor.serve_settings import Port, ServeSettings
 from tthc_monitor.source_settings import Part, ReceiveSettings, SourceSettings
 
@@ -46,7 +47,6 @@ __all__ = [
 
 DEFAULT_FILE = "tthc-monitor.yaml"
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(:-(?P<default>[^}]*))?\}")
-ClockTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 # It goes into a header, in brackets: printable ASCII other than those.
 Contact = Annotated[str, Field(pattern=r"^[!-'*-~][ !-'*-~]{0,199}$")]
 
@@ -123,15 +123,6 @@ class DigestSettings(Part):
     transport: Literal["smtp", "directory", "none"] = "none"
     directory: str = "digests"
     recipients: tuple[Recipient, ...] = ()
-
-
-class ReportSettings(Part):
-    """The monthly report: made on ``day`` of the following month at ``at``, into ``directory``."""
-
-    day: Annotated[int, Field(ge=1, le=28)] = 1
-    at: ClockTime = "06:00"
-    directory: str = "reports"
-    office: str = "Văn phòng Ủy ban nhân dân tỉnh"
 
 
 class LedgerSettings(Part):

@@ -141,11 +141,12 @@ def test_names_numbers_and_addresses_are_nowhere_when_all_is_done(
     with transaction(engine) as connection:
         verdicts = flags_export.verdicts(connection, NOW, installation.settings.calendar.compile())
     mails = outbox.render_digests(installation, DirectoryTransport(tmp_path / "thu"), ())
-    book = outbox.monthly_report(installation, calendar_month("2026-11", "Asia/Ho_Chi_Minh"), tmp_path / "bao-cao")
+    november = calendar_month("2026-11", "Asia/Ho_Chi_Minh")
+    reports = outbox.monthly_report(installation, november, tmp_path / "bao-cao", formats=("xlsx", "docx"))
     given = {
         "metrics": exposition(engine, scrape_settings(installation)),
         "export": flags_export.render(verdicts, "csv"),
-        "report": unpacked(book.read_bytes()),
+        **{path.name: unpacked(path.read_bytes()) for path in reports},
         "logs": "\n".join([caplog.text, repr(logged), *capfd.readouterr()]).encode(),
         **{path.name: path.read_bytes() for path in mails},
     }

@@ -1,4 +1,4 @@
-"""``tthc-monitor report freeze`` and ``report errata`` as people run them."""
+"""``tthc-monitor report`` as people run it: freeze, errata, and the report as a document."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from docx import Document
 
 from tests.end_to_end.program import run
 from tests.end_to_end.test_cli import CSV_SOURCE, assert_one_message, configure, folder
@@ -67,3 +68,50 @@ def test_a_month_that_goes_on_is_not_frozen(office: Path, kind: str) -> None:
     ran = run("report", "freeze", "--period", month, "--by", "B", "--kind", kind, cwd=office)
     assert_one_message(ran, 2, f"{month} has not ended; freeze it after {now.year + 1}-")
     assert_one_message(run("report", "freeze", "--period", "2026-01", "--by", " ", cwd=office), 2, "give the name with")
+
+
+# -- the document ---------------------------------------------------------------------------------------------------
+
+
+def test_the_report_is_written_in_the_formats_that_are_asked_for(office: Path) -> None:
+    month = ("--period", "2026-01", "--out", office / "ra")
+    (book,) = run("report", "monthly", *month, cwd=office).good().out.split()
+    assert book.endswith("ra/bao-cao-tthc-2026-01.xlsx")
+    written = run("report", "monthly", *month, "--format", "all", cwd=office).good().out.split()
+    assert [Path(name).name for name in written] == [f"bao-cao-tthc-2026-01.{kind}" for kind in ("docx", "xlsx", "pdf")]
+    assert (office / "ra" / "bao-cao-tthc-2026-01.pdf").read_bytes().startswith(b"%PDF-")
+    text = [p.text for p in Document(str(office / "ra" / "bao-cao-tthc-2026-01.docx")).paragraphs]
+    assert "Tình hình, kết quả giải quyết thủ tục hành chính tháng 01 năm 2026" in text
+    assert sorted(path.name for path in (office / "ra").iterdir()) == sorted(Path(name).name for name in written)
+
+    without = run("report", "monthly", *month, "--format", "pdf", cwd=office, PATH=str(office))
+    assert_one_message(without, 2, "there is no soffice on the PATH; install it .*libreoffice-writer")
+
+
+def test_an_office_makes_a_template_of_its_own(office: Path) -> None:
+    configuration = (office / "tthc-monitor.yaml").read_text(encoding="utf-8")
+    run("report", "template", "--out", "mau.docx", cwd=office).good()
+    assert_one_message(run("report", "template", "--out", "mau.docx", cwd=office), 2, "mau.docx is there already")
+    assert_one_message(run("report", "template", "--out", "mau.doc", cwd=office), 2, "give one that ends in .docx")
+    document = Document(str(office / "mau.docx"))
+    document.paragraphs[0].text = "BÁO CÁO NHANH {{ kyy }}"
+    document.save(str(office / "mau.docx"))
+    own = f"{configuration}\nreport: {{template: mau.docx, office: Sở Y tế, formats: [docx]}}\n"
+    (office / "tthc-monitor.yaml").write_text(own, encoding="utf-8")
+    monthly = ("report", "monthly", "--period", "2026-01", "--format", "docx", "--out", "ra")
+    for command in (("check",), monthly):
+        said = run(*command, cwd=office)
+        assert_one_message(
+            said, 2, r"mau\.docx:\d+: unknown field 'kyy' \(did you mean 'ky'\?\) in the paragraph “BÁO CÁO NHANH"
+        )
+    assert not (office / "ra").exists()
+    document.paragraphs[0].text = "BÁO CÁO NHANH {{ ky }}"
+    document.save(str(office / "mau.docx"))
+    run("check", cwd=office).good()
+    (path,) = run(*monthly, cwd=office).good().out.split()
+    assert Document(str(office / path)).paragraphs[0].text == "BÁO CÁO NHANH tháng 01 năm 2026"
+
+
+def test_the_fields_of_a_template_are_listed(office: Path) -> None:
+    told = run("report", "fields", cwd=office).good().out
+    assert "so.ty_le_dung_han" in told and "ho_so_qua_han[].ma" in told

@@ -11,10 +11,15 @@ from rich.table import Table
 
 from tthc_monitor import outbox
 from tthc_monitor.commands import context
+from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.domain.periods import Period, calendar_month, nd09_month
 from tthc_monitor.installation import open_installation
 from tthc_monitor.outputs import wording
+from tthc_monitor.outputs.report_docx import shipped_template
+from tthc_monitor.outputs.report_fields import listed
 from tthc_monitor.outputs.report_form import COUNT_TITLES
+from tthc_monitor.outputs.whole_file import write_whole
+from tthc_monitor.report_settings import ReportFormat
 from tthc_monitor.settings import Settings
 from tthc_monitor.store.frozen import Erratum
 from tthc_monitor.terminal import steps
@@ -29,16 +34,43 @@ _KINDS: Final = {"dossier": "Hồ sơ TTHC", "petition": "Phản ánh, kiến ng
 @app.command("monthly")
 def report_monthly(
     period: _Month,
-    out: Annotated[Path, typer.Option(help="Folder for the workbook.")] = Path(),
+    out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path(),
     unit: Annotated[list[str] | None, typer.Option(help="Unit codes; by default all.")] = None,
     kind: _Kind = "calendar",
+    wanted: Annotated[
+        Literal["xlsx", "docx", "pdf", "all"],
+        typer.Option("--format", help="Workbook, Word document to sign, PDF (by LibreOffice), or all three."),
+    ] = "xlsx",
 ) -> None:
-    """Write the monthly report as a workbook."""
+    """Write the monthly report as a workbook, a Word document or a PDF."""
     settings = context.settings()
     span = _span(settings, period, kind)
-    with open_installation(settings) as installation, steps() as shown, shown.step(f"report {span.month}"):
-        path = outbox.monthly_report(installation, span, out, tuple(unit or ()))
-    typer.echo(str(path))
+    formats: tuple[ReportFormat, ...] = ("docx", "xlsx", "pdf") if wanted == "all" else (wanted,)
+    with open_installation(settings) as installation, steps() as shown:
+        files = outbox.monthly_report(installation, span, out, tuple(unit or ()), formats, shown.step)
+    for file in files:
+        typer.echo(str(file))
+
+
+@app.command("template")
+def report_template(
+    out: Annotated[Path, typer.Option(help="The file to write, ending in .docx; it must not be there yet.")],
+) -> None:
+    """Write the shipped Word template, to make one's own of it (setting report.template)."""
+    if out.suffix.lower() != ".docx":
+        raise ConfigError(f"{out} is no name of a Word document; give one that ends in .docx")
+    if out.exists():
+        raise ConfigError(f"{out} is there already, and may have been edited; choose another name, or remove it")
+    typer.echo(str(write_whole(out, lambda temporary: temporary.write_bytes(shipped_template()))))
+
+
+@app.command("fields")
+def report_fields() -> None:
+    """Every field that a Word template may name, with its meaning."""
+    table = Table("Trường", "Nghĩa")
+    for name, meaning in listed():
+        table.add_row(escape(name), escape(meaning))
+    typer.echo(context.plain(table))
 
 
 @app.command("freeze")

@@ -119,7 +119,8 @@ def _write_outputs(installation: Installation, outputs: Outputs) -> None:
     outputs.digest.write_text(mail.html, encoding="utf-8")
     local = installation.now().astimezone(ZoneInfo(installation.settings.zone))
     period = calendar_month(f"{local:%Y-%m}", installation.settings.zone)
-    outbox.monthly_report(installation, period, outputs.report.parent).replace(outputs.report)
+    (written,) = outbox.monthly_report(installation, period, outputs.report.parent)
+    written.replace(outputs.report)
 
 
 def _print_once(outputs: Outputs, kept: Path | str | None) -> None:

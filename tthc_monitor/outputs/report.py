@@ -55,10 +55,12 @@ SELECT unit_code, name AS unit_name FROM audit.units
 WHERE %(units)s::text[] IS NULL OR unit_code = ANY(%(units)s::text[])
 """
 _PERCENT: Final = """
-SELECT unit_code, audit.on_time_percent(on_time, late) AS on_time_percent,
-       audit.on_time_percent(in_time, overdue) AS pending_in_time_percent
-FROM unnest(%(codes)s::text[], %(on_time)s::numeric[], %(late)s::numeric[],
-            %(in_time)s::numeric[], %(overdue)s::numeric[]) AS t (unit_code, on_time, late, in_time, overdue)
+SELECT code, audit.on_time_percent(on_time, late) AS on_time_percent,
+       audit.on_time_percent(in_time, overdue) AS pending_in_time_percent,
+       audit.on_time_percent(online, direct) AS online_percent
+FROM unnest(%(codes)s::text[], %(on_time)s::numeric[], %(late)s::numeric[], %(in_time)s::numeric[],
+            %(overdue)s::numeric[], %(online)s::numeric[], %(direct)s::numeric[])
+     AS t (code, on_time, late, in_time, overdue, online, direct)
 """
 # The same ends as in audit.figures: of two instants that contradict each other the later one counts.
 _DELAYED: Final = """
@@ -105,10 +107,15 @@ class MonthlyReport:
 
     Attributes:
         period: what it is about.
+        scope: names of the units that it is limited to; empty means all.
         as_of: the instant its figures describe: the end of the period, or ``clipped`` to the instant it was made.
         figures: one row per unit and sector: codes, names and :data:`COUNTS`.
-        units: one row per known unit: :data:`COUNTS`, ``on_time_percent`` (finished on time, of those finished with a
-            known due date), ``pending_in_time_percent``; null without a denominator. The most late first.
+        figures_before: the same of the period before.
+        total: :data:`COUNTS` of all together, with the shares below.
+        units: one row per known unit: :data:`COUNTS`, ``late`` (finished late or overdue), ``on_time_percent`` (finished
+            on time, of those finished with a known due date), ``pending_in_time_percent``, ``online_percent`` (of those
+            received in the period); null without a denominator. The most late first.
+        sectors: the same, one row per sector of the figures.
         delayed: one row per dossier finished late in the period or overdue at its end, ``working_days_late`` counted.
         sent_back: one row per return and per supplement request of the period.
         checks: the equalities of the form.
@@ -122,8 +129,12 @@ class MonthlyReport:
     as_of: datetime
     clipped: bool
     reporting_unit: str
+    scope: tuple[str, ...]
     figures: pd.DataFrame
+    figures_before: pd.DataFrame
+    total: pd.Series
     units: pd.DataFrame
+    sectors: pd.DataFrame
     delayed: pd.DataFrame
     sent_back: pd.DataFrame
     checks: tuple[Check, ...]
@@ -176,8 +187,14 @@ def build_report(
         end,
         end < period.end,
         reporting_unit,
+        () if units is None else tuple(known["unit_name"].fillna(known["unit_code"]).sort_values()),
         figures.sort_values(["unit_code", "sector_code"], key=_named_first, ignore_index=True),
+        before,
+        _with_shares(
+            connection, figures.assign(all="").groupby("all")[list(COUNTS)].sum().reindex([""], fill_value=0)
+        ).iloc[0],
         _rank_units(connection, figures, known),
+        _rank_sectors(connection, figures),
         delayed,
         read_frame(connection, _SENT_BACK, values, instants=("happened_at",)),
         form_checks(figures, before),
@@ -240,16 +257,31 @@ def _named_first(codes: pd.Series) -> pd.Series:
 def _rank_units(connection: Connection, figures: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     sums = figures.groupby("unit_code")[list(COUNTS)].sum()
     names = dict(zip(known["unit_code"], known["unit_name"], strict=True))
-    units = sums.reindex(sums.index.union(pd.Index(known["unit_code"], dtype=sums.index.dtype)), fill_value=0)
-    units = units.rename_axis("unit_code").reset_index()
-    units.insert(1, "unit_name", [names.get(code) for code in units["unit_code"]])
+    sums = sums.reindex(sums.index.union(pd.Index(known["unit_code"], dtype=sums.index.dtype)), fill_value=0)
+    return _ranked(connection, sums, names, "unit")
+
+
+def _rank_sectors(connection: Connection, figures: pd.DataFrame) -> pd.DataFrame:
+    names = dict(zip(figures["sector_code"], figures["sector_name"], strict=True))
+    return _ranked(connection, figures.groupby("sector_code")[list(COUNTS)].sum(), names, "sector")
+
+
+def _ranked(connection: Connection, sums: pd.DataFrame, names: dict[str, Any], of: str) -> pd.DataFrame:
+    rows = _with_shares(connection, sums).rename_axis(f"{of}_code").reset_index()
+    rows.insert(1, f"{of}_name", [names.get(code) for code in rows[f"{of}_code"]])
+    return rows.sort_values(["late", f"{of}_code"], ascending=[False, True], ignore_index=True)
+
+
+def _with_shares(connection: Connection, sums: pd.DataFrame) -> pd.DataFrame:
+    """Sums by code, with shares that the database counts as auditors do, and how many are late altogether."""
     values = {
-        "codes": units["unit_code"].tolist(),
-        "on_time": (units["finished_early"] + units["finished_on_time"]).tolist(),
-        "late": units["finished_late"].tolist(),
-        "in_time": units["pending_in_time"].tolist(),
-        "overdue": units["pending_overdue"].tolist(),
+        "codes": sums.index.tolist(),
+        "on_time": (sums["finished_early"] + sums["finished_on_time"]).tolist(),
+        "late": sums["finished_late"].tolist(),
+        "in_time": sums["pending_in_time"].tolist(),
+        "overdue": sums["pending_overdue"].tolist(),
+        "online": sums["received_online"].tolist(),
+        "direct": sums["received_direct"].tolist(),
     }
-    units = units.merge(read_frame(connection, _PERCENT, values), on="unit_code", how="left")
-    late = units["finished_late"] + units["pending_overdue"]
-    return units.assign(late=late).sort_values(["late", "unit_code"], ascending=[False, True], ignore_index=True)
+    shares = read_frame(connection, _PERCENT, values).set_index("code")
+    return sums.join(shares).assign(late=sums["finished_late"] + sums["pending_overdue"])

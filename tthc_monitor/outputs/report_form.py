@@ -125,7 +125,7 @@ def _body(sheet: Worksheet, styles: Styles, figures: pd.DataFrame) -> int:
     for number, (code, rows) in enumerate(figures.groupby("unit_code", sort=False), start=1):
         name = rows["unit_name"].iloc[0]
         label = wording.unit_label(str(code), name if isinstance(name, str) else None)
-        row = _line(sheet, styles, row, _roman(number), label, columns.loc[rows.index].sum(), bold=True)
+        row = _line(sheet, styles, row, roman(number), label, columns.loc[rows.index].sum(), bold=True)
         for place, (index, sector) in enumerate(zip(rows.index, rows.to_dict("records"), strict=True), start=1):
             title = sector["sector_name"] if isinstance(sector["sector_name"], str) else sector["sector_code"]
             row = _line(sheet, styles, row, str(place), title or "Chưa rõ lĩnh vực", columns.loc[index], bold=False)
@@ -190,7 +190,8 @@ def _notes(sheet: Worksheet, styles: Styles, report: MonthlyReport, row: int) ->
     sheet.write_string(row + len(NOTES) + 2, 0, head_line(report.ledger_head), styles(italic=True))
 
 
-def _roman(number: int) -> str:
+def roman(number: int) -> str:
+    """A number as the Romans wrote it."""
     signs = {1000: "M", 900: "CM", 500: "D", 400: "CD", 100: "C", 90: "XC", 50: "L", 40: "XL", 10: "X", 9: "IX"}
     signs |= {5: "V", 4: "IV", 1: "I"}
     text = ""

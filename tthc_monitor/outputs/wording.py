@@ -1,4 +1,4 @@
-"""How figures, days and instants read in Vietnamese: ``1.234.567``, ``98,21%``, ``17 giờ 00 ngày 03/11/2026``."""
+"""How figures, days and instants read in Vietnamese: ``1.234.567``, ``98,21 %``, ``17 giờ 00 ngày 03/11/2026``."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def decimal(value: float) -> str:
 
 
 def percent(value: Decimal | float | None) -> str:
-    """A percentage (0..100) with two decimals and a comma; None reads :data:`NO_DATA`."""
-    return NO_DATA if value is None else f"{value:.2f}%".replace(".", ",")
+    """A percentage (0..100) with two decimals, a comma and a space that no line breaks at; None reads :data:`NO_DATA`."""
+    return NO_DATA if value is None else f"{value:.2f}\N{NO-BREAK SPACE}%".replace(".", ",")
 
 
 def day(value: date) -> str:

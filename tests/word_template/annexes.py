@@ -1,0 +1,244 @@
+"""The annexes of the report: form II.06a and the lists, each numbered by itself, on landscape pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tests.word_template.markup import cell, end_of_section, mm, paragraph, row, section, table, tag_row
+
+_WITH = "(Kèm theo Báo cáo số      /BC-{{ viet_tat }} ngày      {{ thang_nam_lap }} của {{ ten_co_quan }})"
+_COUNTS = (
+    *("tong", "truc_tuyen", "truc_tiep", "ky_truoc", "da_giai_quyet", "truoc_han", "dung_han", "da_qua_han"),
+    *("dang_giai_quyet", "trong_han", "dang_qua_han", "da_chua_ro", "dang_chua_ro"),
+)
+_COUNT_TITLES = (
+    *("Tổng số", "Trong kỳ: Trực tuyến", "Trong kỳ: Trực tiếp, dịch vụ bưu chính", "Từ kỳ trước"),
+    *("Tổng số", "Trước hạn", "Đúng hạn", "Quá hạn", "Tổng số", "Trong hạn", "Quá hạn"),
+    *("Đã giải quyết", "Đang giải quyết"),
+)
+_GROUPS = (("Nhận giải quyết", 4), ("Đã giải quyết", 4), ("Đang giải quyết", 3), ("Chưa xác định hạn", 2))
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a list: its title, its width in millimetres, the field in it, and how it is aligned."""
+
+    title: str
+    width: float
+    field: str
+    style: str = "BieuChu"
+
+
+def annexes() -> str:
+    """All annexes; the last two share their section's layout, for the last is there only when there are errata."""
+    return (
+        _form()
+        + end_of_section(landscape=True)
+        + _units()
+        + end_of_section(landscape=True)
+        + _delayed()
+        + end_of_section(landscape=True)
+        + _sent_back()
+        + paragraph("BieuChu", "{%p if so_dinh_chinh %}")
+        + end_of_section(landscape=True)
+        + _errata()
+        + paragraph("BieuChu", "{%p endif %}")
+        + section(landscape=True)
+    )
+
+
+def _heading(number: str, title: str) -> str:
+    return (
+        paragraph("PhuLuc", f"Phụ lục {number}")
+        + paragraph("TenPhuLuc", title)
+        + paragraph("KemTheo", _WITH)
+        + paragraph("KeNgang")
+    )
+
+
+def _form() -> str:
+    widths = [mm(9), mm(48), *[mm(15)] * 13]
+    titles = ("TT", "Lĩnh vực, công việc giải quyết theo cấp", *_COUNT_TITLES)
+    groups = [
+        cell(widths[0], paragraph("BieuDau", titles[0]), merge="restart"),
+        cell(widths[1], paragraph("BieuDau", titles[1]), merge="restart"),
+        *(cell(mm(15) * count, paragraph("BieuDau", title), span=count) for title, count in _GROUPS),
+    ]
+    below = [cell(width, paragraph("BieuDau"), merge="continue") for width in widths[:2]]
+    below += [cell(mm(15), paragraph("BieuDau", title)) for title in _COUNT_TITLES]
+    numbers = [cell(width, paragraph("BieuGiua", f"({place})")) for place, width in enumerate(widths, start=1)]
+
+    def line(first: str, second: str, of: str, *, bold: bool) -> str:
+        counts = [cell(mm(15), paragraph("BieuSo", f"{{{{ {of}.{name} }}}}", bold=bold)) for name in _COUNTS]
+        named = [
+            cell(widths[0], paragraph("BieuGiua", first, bold=bold)),
+            cell(widths[1], paragraph("BieuChu", second, bold=bold)),
+        ]
+        return row([*named, *counts])
+
+    rows = [
+        row(groups, head=True),
+        row(below, head=True),
+        row(numbers, head=True),
+        tag_row("{%tr for don_vi in bieu %}", widths),
+        line("{{ don_vi.tt }}", "{{ don_vi.ten }}", "don_vi", bold=True),
+        tag_row("{%tr for linh_vuc in don_vi.linh_vuc %}", widths),
+        line("{{ linh_vuc.tt }}", "{{ linh_vuc.ten }}", "linh_vuc", bold=False),
+        tag_row("{%tr endfor %}", widths),
+        tag_row("{%tr endfor %}", widths),
+        line("", "TỔNG CỘNG", "so", bold=True),
+    ]
+    return (
+        _heading("I", "TÌNH HÌNH, KẾT QUẢ GIẢI QUYẾT TTHC TẠI CƠ QUAN, ĐƠN VỊ TRỰC TIẾP GIẢI QUYẾT TTHC")
+        + paragraph("DauBieu", "Biểu số II.06a/VPCP/KSTT", bold=True)
+        + paragraph("DauBieu", "Kỳ báo cáo: {{ ky }} (Từ ngày {{ tu_ngay }} đến ngày {{ den_ngay }})")
+        + paragraph("DauBieu", "Đơn vị báo cáo: {{ ten_co_quan }}")
+        + paragraph("DauBieu", "Đơn vị nhận báo cáo: {{ kinh_gui|join('; ') or '………………………………' }}")
+        + paragraph("DauBieuPhai", "Đơn vị tính: Số hồ sơ TTHC")
+        + table(widths, rows)
+        + paragraph("GhiChu", "Kiểm tra số liệu (trên từng dòng; giá trị của dòng tổng cộng):", bold=True)
+        + paragraph("GhiChu", "{%p for dong in kiem_tra %}")
+        + paragraph("GhiChu", "{{ dong.ten }}: {{ dong.ve_trai }} và {{ dong.ve_phai }} – {{ dong.ket_qua }}")
+        + paragraph("GhiChu", "{%p endfor %}")
+        + paragraph("GhiChu", "Ghi chú cách xếp số liệu vào các cột:", bold=True)
+        + paragraph("GhiChu", "{%p for dong in ghi_chu %}")
+        + paragraph("GhiChu", "{{ loop.index }}. {{ dong }}")
+        + paragraph("GhiChu", "{%p endfor %}")
+        + paragraph("GhiChu", "{{ niem_phong }}")
+    )
+
+
+def _list(columns: Sequence[Column], each: str, items: str) -> str:
+    """A table with a row for each item; without any it says so.
+
+    Word processors lay out a table in the square of its rows' number: a long list is several tables, one below the other.
+    """
+    widths = [mm(column.width) for column in columns]
+    rows = [
+        row([cell(mm(column.width), paragraph("BieuDau", column.title)) for column in columns], head=True),
+        tag_row(f"{{%tr for {each} in phan %}}", widths),
+        row(
+            [cell(mm(column.width), paragraph(column.style, f"{{{{ {each}.{column.field} }}}}")) for column in columns]
+        ),
+        tag_row("{%tr else %}", widths),
+        row([cell(sum(widths), paragraph("BieuGiua", "Không có."), span=len(widths))]),
+        tag_row("{%tr endfor %}", widths),
+    ]
+    return (
+        paragraph("BieuChu", f"{{%p for phan in ({items}|batch(500)|list) or [[]] %}}")
+        + table(widths, rows)
+        + paragraph("KeNgang")
+        + paragraph("BieuChu", "{%p endfor %}")
+    )
+
+
+def _more(count: str, what: str) -> str:
+    return (
+        paragraph("GhiChu", f"{{%p if {count} %}}")
+        + paragraph("GhiChu", f"Còn {{{{ {count} }}}} {what} khác, xem danh sách đầy đủ trong bảng tính kèm theo.")
+        + paragraph("GhiChu", "{%p endif %}")
+    )
+
+
+_AS_KNOWN = (
+    paragraph("GhiChu", "{%p if da_chot %}")
+    + paragraph("GhiChu", "Danh sách theo dữ liệu hiện có, có thể không khớp số liệu đã chốt tại Phụ lục I.")
+    + paragraph("GhiChu", "{%p endif %}")
+)
+
+
+def _units() -> str:
+    columns = (
+        Column("TT", 10, "tt", "BieuGiua"),
+        Column("Đơn vị", 60, "ten"),
+        Column("Mã đơn vị", 28, "ma"),
+        Column("Quá hạn (đã và đang giải quyết)", 20, "qua_han", "BieuSo"),
+        Column("Đã giải quyết, có hạn (mẫu số)", 20, "da_co_han", "BieuSo"),
+        Column("Đã giải quyết quá hạn", 18, "da_qua_han", "BieuSo"),
+        Column("Tỷ lệ đúng hạn", 20, "ty_le_dung_han", "BieuGiua"),
+        Column("Đang giải quyết, có hạn (mẫu số)", 20, "dang_co_han", "BieuSo"),
+        Column("Đang giải quyết quá hạn", 18, "dang_qua_han", "BieuSo"),
+        Column("Tỷ lệ còn trong hạn", 20, "ty_le_trong_han", "BieuGiua"),
+        Column("Chưa xác định hạn", 18, "chua_ro", "BieuSo"),
+    )
+    return (
+        _heading("II", "KẾT QUẢ GIẢI QUYẾT TTHC CỦA CÁC ĐƠN VỊ, XẾP THEO SỐ HỒ SƠ QUÁ HẠN")
+        + _list(columns, "dv", "don_vi")
+        + paragraph(
+            "GhiChu",
+            "Tỷ lệ đúng hạn = (trước hạn + đúng hạn) / hồ sơ đã giải quyết có hạn. Tỷ lệ còn trong hạn = trong hạn / hồ sơ "
+            "đang giải quyết có hạn. Hồ sơ chưa xác định hạn không nằm trong tử số, mẫu số.",
+        )
+    )
+
+
+def _delayed() -> str:
+    columns = (
+        Column("TT", 11, "tt", "BieuGiua"),
+        Column("Mã hồ sơ", 34, "ma"),
+        Column("Đơn vị", 30, "don_vi"),
+        Column("Lĩnh vực", 24, "linh_vuc"),
+        Column("Mã TTHC", 18, "ma_thu_tuc"),
+        Column("Thủ tục hành chính", 42, "thu_tuc"),
+        Column("Tiếp nhận", 20, "tiep_nhan", "BieuGiua"),
+        Column("Hẹn trả", 20, "hen_tra", "BieuGiua"),
+        Column("Kết thúc", 20, "ket_thuc", "BieuGiua"),
+        Column("Số ngày làm việc quá hạn", 14, "so_ngay", "BieuSo"),
+        Column("Tình trạng", 19, "tinh_trang"),
+    )
+    return (
+        _heading("III", "DANH SÁCH HỒ SƠ QUÁ HẠN")
+        + _AS_KNOWN
+        + _list(columns, "hs", "ho_so_qua_han")
+        + _more("con_ho_so_qua_han", "hồ sơ")
+        + paragraph(
+            "GhiChu",
+            "Danh sách gồm {{ so_ho_so_qua_han }} hồ sơ. Số ngày làm việc quá hạn tính từ sau ngày hẹn trả; 0 là quá hạn trong chính ngày hẹn trả. Hồ sơ chưa kết thúc "
+            "tính đến {{ so_lieu_den }}.",
+        )
+    )
+
+
+def _sent_back() -> str:
+    columns = (
+        Column("TT", 11, "tt", "BieuGiua"),
+        Column("Mã hồ sơ", 36, "ma"),
+        Column("Đơn vị", 32, "don_vi"),
+        Column("Lĩnh vực", 28, "linh_vuc"),
+        Column("Thủ tục hành chính", 48, "thu_tuc"),
+        Column("Hình thức", 26, "hinh_thuc"),
+        Column("Thời điểm", 20, "thoi_diem", "BieuGiua"),
+        Column("Số lần yêu cầu bổ sung", 14, "so_lan", "BieuSo"),
+        Column("Chờ bổ sung cuối kỳ", 15, "dang_cho", "BieuGiua"),
+        Column("Tình trạng hiện nay", 22, "tinh_trang"),
+    )
+    return (
+        _heading("IV", "HỒ SƠ TRẢ LẠI, YÊU CẦU BỔ SUNG TRONG KỲ")
+        + _AS_KNOWN
+        + _list(columns, "hs", "tra_lai")
+        + _more("con_tra_lai", "dòng")
+        + paragraph(
+            "GhiChu",
+            "Danh sách gồm {{ so_dong_tra_lai }} dòng: mỗi lần trả lại, mỗi lần yêu cầu bổ sung còn ghi nhận là một dòng.",
+        )
+    )
+
+
+def _errata() -> str:
+    columns = (
+        Column("TT", 11, "tt", "BieuGiua"),
+        Column("Đơn vị", 40, "don_vi"),
+        Column("Lĩnh vực", 34, "linh_vuc"),
+        Column("Thủ tục hành chính", 62, "thu_tuc"),
+        Column("Chỉ tiêu (cột của Biểu II.06a)", 51, "chi_tieu"),
+        Column("Số đã chốt", 18, "da_chot", "BieuSo"),
+        Column("Số theo dữ liệu hiện có", 18, "hien_co", "BieuSo"),
+        Column("Chênh lệch", 18, "chenh_lech", "BieuSo"),
+    )
+    return (
+        _heading("V", "ĐÍNH CHÍNH SỐ LIỆU ĐÃ CHỐT")
+        + _list(columns, "dong", "dinh_chinh")
+        + _more("con_dinh_chinh", "đính chính")
+        + paragraph("GhiChu", "{{ da_chot }}. Phụ lục I, Phụ lục II giữ nguyên số đã chốt.")
+    )

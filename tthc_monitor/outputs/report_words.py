@@ -1,0 +1,238 @@
+"""A monthly report in the words and numbers of its document: a value for each field of the template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from tthc_monitor.domain.periods import month_label
+from tthc_monitor.outputs import wording
+from tthc_monitor.outputs.drawings import rule_under
+from tthc_monitor.outputs.report import MonthlyReport
+from tthc_monitor.outputs.report_counts import count_rows, late_procedures, rank_rows, records, sum_counts, text_of
+from tthc_monitor.outputs.report_form import COUNT_TITLES, NOTES, frozen_line, roman
+from tthc_monitor.outputs.sealed import head_line
+from tthc_monitor.report_settings import ReportSettings
+
+SUBJECT: Final = "Tình hình, kết quả giải quyết thủ tục hành chính"
+
+MAX_ROWS: Final = 20_000
+"""Rows that a list of the document carries: a thousand pages. How many more there are is said beneath."""
+
+_TOP: Final = 10
+_AGENCY_ROOM: Final = 180.0
+_SUBJECT_ROOM: Final = 460.0
+_COMPARED: Final = {
+    "Tiếp nhận mới trong kỳ": "moi",
+    "Đã giải quyết": "da_giai_quyet",
+    "Đã giải quyết quá hạn": "da_qua_han",
+    "Đang giải quyết": "dang_giai_quyet",
+    "Đang giải quyết quá hạn": "dang_qua_han",
+}
+_VERDICTS: Final = {"late": "Đã giải quyết", "open_overdue": "Đang giải quyết"}
+_SENT_BACK: Final = {"returned": "Trả lại, từ chối, dừng", "supplement_requested": "Yêu cầu bổ sung"}
+
+
+def report_words(report: MonthlyReport, office: ReportSettings) -> dict[str, Any]:
+    """The value of every field in :data:`~tthc_monitor.outputs.report_fields.FIELDS`."""
+    return {
+        **_paper(report, office),
+        **_counts(report),
+        **_form(report),
+        **_delayed(report),
+        **_sent_back(report),
+        **_errata(report),
+        "niem_phong": head_line(report.ledger_head),
+    }
+
+
+def title_of(report: MonthlyReport) -> str:
+    """What the document is about."""
+    return f"{SUBJECT} {report.period.label}"
+
+
+def _paper(report: MonthlyReport, office: ReportSettings) -> dict[str, Any]:
+    period, signer = report.period, office.signer
+    made = report.as_of.astimezone(ZoneInfo(period.zone)).date()
+    copies = [*(["Như trên"] if office.addressees else []), *office.recipients]
+    filed = ", ".join(filter(None, ("Lưu: VT", office.filed)))
+    until = wording.instant(report.as_of, period.zone) if report.clipped else f"hết ngày {wording.day(period.last_day)}"
+    return {
+        "co_quan_chu_quan": office.superior.upper(),
+        "co_quan": office.office.upper(),
+        "ten_co_quan": office.office,
+        "ke_ngang_co_quan": rule_under(office.office.upper(), size=12, room=_AGENCY_ROOM, name="Kẻ dưới tên cơ quan"),
+        "ke_ngang_trich_yeu": rule_under(title_of(report), size=14, room=_SUBJECT_ROOM, name="Kẻ dưới trích yếu"),
+        "viet_tat": office.abbreviation,
+        "dia_danh": office.place or "……………",
+        "thang_nam_lap": month_label(made),
+        "ky": period.label,
+        "tu_ngay": wording.day(period.first_day),
+        "den_ngay": wording.day(period.last_day),
+        "so_lieu_den": until,
+        "chua_het_ky": report.clipped,
+        "pham_vi": "; ".join(report.scope),
+        "kinh_gui": list(office.addressees),
+        "can_cu": _punctuated(office.bases),
+        "ky_thay": [line.upper() for line in signer.on_behalf],
+        "chuc_vu": signer.title.upper(),
+        "nguoi_ky": signer.name,
+        "noi_nhan": _punctuated([*copies, filed]),
+    }
+
+
+def _punctuated(lines: Iterable[str]) -> list[str]:
+    bare = [line.rstrip(" ;.") for line in lines]
+    return [
+        f"{line}{'.' if last else ';'}" for last, line in zip([False] * (len(bare) - 1) + [True], bare, strict=False)
+    ]
+
+
+def _counts(report: MonthlyReport) -> dict[str, Any]:
+    total = count_rows(records(report.total.to_frame().T))[0]
+    before = count_rows([sum_counts(report.figures_before)])[0]
+    units, sectors = rank_rows(report.units, "unit"), rank_rows(report.sectors, "sector")
+    late_units, late_sectors = ([row for row in rows if row["qua_han"]] for rows in (units, sectors))
+    procedures = late_procedures(report.delayed)
+    return {
+        "so": total,
+        "co_ky_truoc": before["tong"] > 0,
+        "so_sanh": [
+            {
+                "chi_tieu": title,
+                "ky_nay": total[name],
+                "ky_truoc": before[name],
+                "tang_giam": _signed(total[name] - before[name]),
+            }
+            for title, name in _COMPARED.items()
+        ],
+        "so_don_vi": sum(1 for row in units if row["ma"]),
+        "so_don_vi_qua_han": sum(1 for row in late_units if row["ma"]),
+        "don_vi_qua_han": late_units[:_TOP],
+        "con_don_vi_qua_han": max(len(late_units) - _TOP, 0),
+        "don_vi": units,
+        "so_linh_vuc_qua_han": len(late_sectors),
+        "linh_vuc_qua_han": late_sectors[:_TOP],
+        "so_thu_tuc_qua_han": len(procedures),
+        "thu_tuc_qua_han": procedures[:_TOP],
+    }
+
+
+def _form(report: MonthlyReport) -> dict[str, Any]:
+    rows = []
+    for number, (code, figures) in enumerate(report.figures.groupby("unit_code", sort=False), start=1):
+        sectors = records(figures)
+        rows.append(
+            {
+                "tt": roman(number),
+                "ten": wording.unit_label(str(code), text_of(figures["unit_name"].iloc[0])),
+                **count_rows([sum_counts(figures)])[0],
+                "linh_vuc": [
+                    {
+                        "tt": place,
+                        "ten": text_of(row["sector_name"]) or row["sector_code"] or "Chưa rõ lĩnh vực",
+                        **counted,
+                    }
+                    for place, (row, counted) in enumerate(zip(sectors, count_rows(sectors), strict=True), start=1)
+                ],
+            }
+        )
+    checks = [
+        {
+            "ten": check.name,
+            "ve_trai": check.left,
+            "ve_phai": check.right,
+            "ket_qua": "ĐẠT" if check.passed else f"KHÔNG ĐẠT ({wording.number(check.failing_rows)} dòng)",
+        }
+        for check in report.checks
+    ]
+    return {"bieu": rows, "kiem_tra": checks, "ghi_chu": list(NOTES)}
+
+
+def _delayed(report: MonthlyReport) -> dict[str, Any]:
+    rows = records(report.delayed.head(MAX_ROWS))
+    zone = report.period.zone
+    return {
+        "so_ho_so_qua_han": len(report.delayed),
+        "con_ho_so_qua_han": len(report.delayed) - len(rows),
+        "ho_so_qua_han": [
+            {
+                **_named(number, row),
+                "ma_thu_tuc": text_of(row["procedure_code"]),
+                "tiep_nhan": _when(row["received_at"], zone),
+                "hen_tra": _when(row["due_at"], zone),
+                "ket_thuc": _when(row["ended_at"], zone),
+                "so_ngay": int(row["working_days_late"]),
+                "tinh_trang": _VERDICTS[row["verdict"]],
+            }
+            for number, row in enumerate(rows, start=1)
+        ],
+    }
+
+
+def _sent_back(report: MonthlyReport) -> dict[str, Any]:
+    every = report.sent_back
+    asked = every[every["kind"] == "supplement_requested"]
+    rows = records(every.head(MAX_ROWS))
+    return {
+        "so_tra_lai": int((every["kind"] == "returned").sum()),
+        "so_bo_sung": len(asked),
+        "so_cho_bo_sung": int(asked["still_waiting"].sum()),
+        "so_bo_sung_nhieu_lan": int(asked.loc[asked["supplement_count"].fillna(0) > 1, "code"].nunique()),
+        "so_dong_tra_lai": len(every),
+        "con_tra_lai": len(every) - len(rows),
+        "tra_lai": [
+            {
+                **_named(number, row),
+                "hinh_thuc": _SENT_BACK[row["kind"]],
+                "thoi_diem": _when(row["happened_at"], report.period.zone),
+                "so_lan": "" if pd.isna(row["supplement_count"]) else int(row["supplement_count"]),
+                "dang_cho": "Đang chờ" if row["still_waiting"] else "",
+                "tinh_trang": text_of(row["status"]),
+            }
+            for number, row in enumerate(rows, start=1)
+        ],
+    }
+
+
+def _named(number: int, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "tt": number,
+        "ma": row["code"],
+        "don_vi": wording.unit_label(row["unit_code"], text_of(row["unit_name"])),
+        "linh_vuc": text_of(row["sector"]),
+        "thu_tuc": text_of(row["procedure"]),
+    }
+
+
+def _errata(report: MonthlyReport) -> dict[str, Any]:
+    rows = report.errata[:MAX_ROWS]
+    return {
+        "da_chot": frozen_line(report),
+        "so_dinh_chinh": len(report.errata),
+        "con_dinh_chinh": len(report.errata) - len(rows),
+        "dinh_chinh": [
+            {
+                "tt": number,
+                "don_vi": wording.unit_label(one.unit_code, one.unit_name),
+                "linh_vuc": one.sector_name or one.sector_code or "",
+                "thu_tuc": " ".join(filter(None, (one.procedure_code, one.procedure_name))),
+                "chi_tieu": COUNT_TITLES[one.figure],
+                "da_chot": one.frozen,
+                "hien_co": one.now,
+                "chenh_lech": _signed(one.now - one.frozen),
+            }
+            for number, one in enumerate(rows, start=1)
+        ],
+    }
+
+
+def _signed(value: int) -> str:
+    return f"{'+' if value > 0 else '-' if value < 0 else ''}{wording.number(abs(value))}"
+
+
+def _when(value: Any, zone: str) -> str:
+    return "" if pd.isna(value) else wording.short_instant(value.to_pydatetime(), zone)
