@@ -32,7 +32,10 @@ WHERE d.kind = 'dossier' GROUP BY 1
 _FINDINGS = """
 SELECT coalesce(d.unit_code, ''), f.rule_code, count(DISTINCT d.dossier_id)
 FROM audit.flags_in_force f JOIN audit.dossiers d USING (dossier_id)
-WHERE f.starts_at <= :now AND f.ends_at > :now AND (d.ended_at > :now) IS NOT FALSE GROUP BY 1, 2
+WHERE f.starts_at <= :now AND f.ends_at > :now AND (d.ended_at > :now) IS NOT FALSE AND {which} GROUP BY 1, 2
+"""
+_JUDGED = """
+NOT EXISTS (SELECT FROM audit.unjudged u WHERE d.observation_id BETWEEN u.first_observation_id AND u.last_observation_id)
 """
 _SNAPSHOT = """
 SELECT s.metric, p.unit, p.second, p.value FROM tthc.metric_snapshot s
@@ -52,9 +55,16 @@ def audited(engine: Engine, now: datetime, zone: str = "Asia/Ho_Chi_Minh") -> Fi
         for query in (_VERDICTS, _FLAGS):
             for row in connection.execute(text(query), values).mappings():
                 found |= {(name, row["unit"]): count for name, count in row.items() if name != "unit"}
-        for unit, rule, count in connection.execute(text(_FINDINGS), values):
-            found["tthc_findings", unit, rule] = count
+    found |= findings(engine, now)
     return {key: count for key, count in found.items() if count}
+
+
+def findings(engine: Engine, now: datetime, *, judged: bool = False) -> Figures:
+    """Findings by unit and rule; only those of dossiers that were judged as they are now, if asked for."""
+    query = text(_FINDINGS.format(which=_JUDGED if judged else "true"))
+    with engine.connect() as connection:
+        rows = connection.execute(query, {"now": now}).all()
+    return {("tthc_findings", unit, rule): count for unit, rule, count in rows}
 
 
 def snapshotted(engine: Engine) -> Figures:

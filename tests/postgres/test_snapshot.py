@@ -14,7 +14,7 @@ from sqlalchemy import Engine, text
 
 from rules.grounds import Grounds
 from rules.loader import load_packs
-from tests.postgres.audited import audited, instants, snapshotted
+from tests.postgres.audited import audited, findings, instants, snapshotted
 from tests.postgres.test_evaluate import CALENDAR, DUE, NO_LIMITS
 from tests.postgres.test_ledger import DAY, START, record, take
 from tthc_monitor.evaluate import evaluate
@@ -52,7 +52,13 @@ pulls = st.lists(st.lists(st.tuples(st.integers(0, 5), dossiers), min_size=1, ma
 def assert_equal_at(engine: Engine, now: datetime) -> None:
     with engine.begin() as connection:
         take_snapshot(connection, now, GROUNDS.calendars)
-    assert snapshotted(engine) == audited(engine, now)
+    told, found = snapshotted(engine), audited(engine, now)
+    sure = findings(engine, now, judged=True)
+    for key in {key for key in {*told, *found} if key[0] == "tthc_findings"}:
+        # Of a dossier that was opened again nothing stands until it is judged again.
+        least, most = sure.get(key, 0), found.pop(key, 0)
+        assert least <= told.pop(key, 0) <= most, key
+    assert told == found
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
