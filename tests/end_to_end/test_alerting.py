@@ -77,7 +77,7 @@ def watched(tmp_path: Path, database_address: str) -> Iterator[Watched]:
     write_dossiers(tmp_path, ("H99-0001", datetime.now(ZONE) + timedelta(days=30)))
     with ExitStack() as stack:
         process, lines = stack.enter_context(running("serve", cwd=tmp_path))
-        url = said(lines, r"serving on (http://\S+)", process)
+        url = said(lines, r'"url": "(http://[^"]+)"', process)
         page = Api(url, tmp_path)
         # Before the first figures there is rightly an alarm about that.
         wait_for(lambda: f'tthc_dossiers_open{{unit="{UNIT}"}} 1.0' in text_of(page), LONG, lambda: lines)

@@ -59,7 +59,7 @@ def serving(cwd: Path, **variables: str) -> Iterator[str]:
     ) as service:
         assert service.stderr is not None
         try:
-            address = next(m[1] for line in service.stderr if (m := re.match(r"serving on (\S+)", line)))
+            address = next(m[1] for line in service.stderr if (m := re.search(r'"url": "(http://[^"]+)"', line)))
             yield address
         finally:
             service.send_signal(signal.SIGTERM)
