@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 
 import httpx
 import pytest
@@ -58,10 +59,17 @@ def serving(cwd: Path, **variables: str) -> Iterator[str]:
         arguments, cwd=cwd, env=environment(**variables), stderr=subprocess.PIPE, text=True
     ) as service:
         assert service.stderr is not None
+        impatient = Timer(ENOUGH, service.kill)
+        impatient.start()
         try:
-            address = next(m[1] for line in service.stderr if (m := re.search(r'"url": "(http://[^"]+)"', line)))
+            address = next(
+                (m[1] for line in service.stderr if (m := re.search(r'"url": "(http://[^"]+)"', line))), None
+            )
+            assert address is not None, "the service said nothing of where it serves"
+            impatient.cancel()
             yield address
         finally:
+            impatient.cancel()
             service.send_signal(signal.SIGTERM)
             service.communicate(timeout=ENOUGH)
     assert service.returncode == 0
