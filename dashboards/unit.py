@@ -260,7 +260,9 @@ _PROCEDURES: Final = (
 _LISTS: Final = (
     table(
         "Hồ sơ đang quá hạn, lâu nhất trước",
-        "Số ngày đếm như trong bản tin buổi sáng và báo cáo. Văn bản xin lỗi trống: chưa thấy." + _CHOSEN_SECTOR + _FIRST,
+        "Số ngày đếm như trong bản tin buổi sáng và báo cáo. Văn bản xin lỗi trống: chưa thấy."
+        + _CHOSEN_SECTOR
+        + _FIRST,
         [sql(dossiers.overdue(OF_UNIT, OF_SECTOR))],
         "string",
         {
