@@ -131,7 +131,7 @@ _NOW: Final = (
         steps=BAD_ABOVE_ZERO,
     ),
     stat(
-        "Lịch nghỉ có đến (số ngày còn lại)",
+        "Lịch nghỉ còn đủ (số ngày)",
         "Số ngày lịch còn được ấn định bằng văn bản; hết thì ngày hẹn về sau tính theo dự kiến.",
         prom_now(f"(min({select('tthc_calendar_decreed_until_timestamp_seconds')}) - time()) / 86400"),
         "none",
@@ -294,7 +294,7 @@ _PULLING: Final = (
 _JOBS: Final = (
     table(
         "Công việc theo lịch",
-        "Lấy dữ liệu, đánh giá, tổng hợp, thư nhắc việc, báo cáo, lưu giữ, kiểm tra sổ cái: từng việc chạy thành công lần cuối "
+        "Lấy dữ liệu, đánh giá, tổng hợp, bản tin buổi sáng, báo cáo, lưu giữ, kiểm tra sổ cái: từng việc chạy thành công lần cuối "
         "khi nào. “Quá giờ”: lẽ ra đã phải chạy xong.",
         prom_table(
             f"{newest('job_name', 'tthc_job_expected_by_timestamp_seconds')} < bool time()",

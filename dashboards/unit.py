@@ -30,7 +30,7 @@ from dashboards.variables import ANY_SECTOR, JOB_HIDDEN, MONTH, UNIT
 _U: Final = 'unit="$unit"'
 _WHOLE_UNIT: Final = " Tính cho cả đơn vị, mọi lĩnh vực."
 _CHOSEN_SECTOR: Final = " Chỉ gồm lĩnh vực được chọn."
-_FIRST: Final = f" Tối đa {dossiers.LIMIT} hồ sơ; danh sách đầy đủ: khung nhìn của kiểm toán."
+_FIRST: Final = f" Tối đa {dossiers.LIMIT} hồ sơ; danh sách đầy đủ: đề nghị người quản trị xuất."
 
 TO_PROCEDURE: Final = (
     "Mở trang của thủ tục",
@@ -192,7 +192,7 @@ _TRENDS: Final = (
         colors={"Đã giải quyết": GREEN, "Trong đó trễ hạn": RED, "Trả lại": BLUE},
     ),
     table(
-        "Các dấu hiệu đang đứng",
+        "Các dấu hiệu hiện có",
         "Số hồ sơ chưa kết thúc của đơn vị có dấu hiệu của từng quy tắc. Dấu hiệu không phải vi phạm: là chỗ cần mở hồ sơ ra "
         "xem." + _WHOLE_UNIT,
         [sql(_FINDINGS)],
@@ -260,7 +260,9 @@ _PROCEDURES: Final = (
 _LISTS: Final = (
     table(
         "Hồ sơ đang quá hạn, lâu nhất trước",
-        "Số ngày đếm như trong thư nhắc việc và báo cáo. Văn bản xin lỗi trống: chưa thấy." + _CHOSEN_SECTOR + _FIRST,
+        "Số ngày đếm như trong bản tin buổi sáng và báo cáo. Văn bản xin lỗi trống: chưa thấy."
+        + _CHOSEN_SECTOR
+        + _FIRST,
         [sql(dossiers.overdue(OF_UNIT, OF_SECTOR))],
         "string",
         {

@@ -121,6 +121,7 @@ def make_backup(engine: Engine, file: Path, now: datetime, progress: Advance) ->
                 logins=logins,
             )
             unfinished.rename(file)
+            os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             unfinished.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
             unfinished.rename(manifest_of(file))
         finally:

@@ -97,6 +97,13 @@ def send_digests(
                 failures.append(
                     DeliveryError(f"the digest for recipient {number} is with another process; wait for it")
                 )
+            elif outcome == "refused":
+                # Nobody got it: a run that passes it over has not gone well, and the alarm about it goes on.
+                failures.append(
+                    DeliveryError(
+                        f"the digest for recipient {number} was refused for good earlier today", permanent=True
+                    )
+                )
         except DeliveryError as error:
             pattern = re.compile(re.escape(recipient.address), re.IGNORECASE)
             nameless = pattern.sub(f"recipient {number}", str(error))

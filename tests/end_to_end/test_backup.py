@@ -89,6 +89,7 @@ def test_what_the_handbook_says_brings_everything_back(folder: Path) -> None:
     head = HEAD.search(made)
     assert head is not None, made
     assert Path(file).stat().st_mode & 0o777 == 0o600, "a backup is for its owner only"
+    assert Path(f"{file}.json").stat().st_mode & 0o777 == 0o600, "and so is its manifest"
     assert not list(folder.glob(".*unfinished"))
 
     configure(folder, CSV_SOURCE, "data_dir: moi", "serve: {port: 0}")

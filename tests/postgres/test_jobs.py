@@ -474,6 +474,15 @@ def test_a_digest_for_nobody_is_no_success(installation: Installation, tmp_path:
         outbox.send_digests(replace(installation, settings=load_settings(tmp_path / "y.yaml")))
 
 
+def test_a_digest_that_was_refused_for_good_is_no_success_of_a_later_run(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "send_digest", lambda *_args, **_kwargs: "refused")
+    with pytest.raises(DeliveryError, match=r"refused for good earlier today.*digest send") as told:
+        outbox.send_digests(installation)
+    assert told.value.permanent
+
+
 def test_a_simulated_week_sends_one_digest_each_working_day(installation: Installation) -> None:
     digest = next(one for one in all_jobs(installation) if one.name == "digest")
     sent: list[str] = []

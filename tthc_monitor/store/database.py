@@ -103,7 +103,7 @@ def _ours(error: BaseException, url: URL) -> DatabaseError | None:
     if code == "42501":
         return DatabaseError(
             f"the database refuses role {url.username}: {first_line(error)}; grant it the right, or name another role "
-            "in database.url, for upgrades and logins in database.migration_url"
+            "in database.url, for upgrades, logins and backups in database.migration_url"
         )
     if code == "55P03":
         return DatabaseError(f"another run held what this one needs: {first_line(error)}; try again when it has ended")

@@ -78,7 +78,10 @@ def health_routes(engine: Engine, page: InThreads, is_alive: Callable[[], bool])
         except (DatabaseError, SQLAlchemyError) as error:
             # The message may name hosts, and anybody may ask; it goes to the log.
             _log.warning("not_ready", error=first_line(error))
-            return PlainTextResponse("not ready: see the log, then run: tthc-monitor db upgrade\n", status_code=503)
+            return PlainTextResponse(
+                "not ready: the database does not answer, or waits for tthc-monitor db upgrade; the log tells which\n",
+                status_code=503,
+            )
         return PlainTextResponse("ready\n")
 
     return [Route("/-/healthy", healthy), Route("/-/ready", page(ready))]
