@@ -43,11 +43,16 @@ class ProtectSettings(Part):
 class ServeSettings(Part):
     """Address of the pages, and who may read them; without ``protect`` whoever reaches the port.
 
-    ``public_url`` is the address under which people reach them.
+    ``public_url`` is the address under which people reach them; None: only those at this machine do.
     """
 
     host: str = "127.0.0.1"
     port: Port = 9766
     max_series: Annotated[int, Field(ge=100)] = 20_000
-    public_url: Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")] = "http://127.0.0.1:9766"
+    public_url: Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")] | None = None
     protect: ProtectSettings | None = None
+
+    @property
+    def address(self) -> str:
+        """Under which people reach the pages."""
+        return self.public_url or f"http://127.0.0.1:{self.port}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import resource
 import socket
 import threading
@@ -14,7 +15,7 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from tthc_monitor.domain.errors import ConfigError
+from tthc_monitor.domain.errors import BusyError, ConfigError
 
 _OPEN_FILES: Final = 65_536
 _BACKLOG: Final = 128
@@ -25,7 +26,8 @@ def listen(host: str, port: int) -> socket.socket:
     """A socket bound to an address.
 
     Raises:
-        ConfigError: the address is in use or not ours.
+        BusyError: another process uses the address.
+        ConfigError: it is not ours.
     """
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -33,7 +35,9 @@ def listen(host: str, port: int) -> socket.socket:
         bound.bind((host, port))
     except OSError as error:
         bound.close()
-        raise ConfigError(
+        # Who holds it may be on its way out, so that trying again helps; an address that is not ours never will be.
+        kind = BusyError if error.errno == errno.EADDRINUSE else ConfigError
+        raise kind(
             f"cannot listen on {host}:{port}: {error.strerror}; choose another serve.port (the demo's --port), "
             "or stop what uses it"
         ) from None
@@ -112,7 +116,8 @@ class WebServer:
         protocol: how connections are treated.
 
     Raises:
-        ConfigError: the address is in use or not ours.
+        BusyError: another process uses the address.
+        ConfigError: it is not ours.
     """
 
     def __init__(

@@ -246,12 +246,12 @@ def test_the_upgrade_that_was_asked_for_mends_it(folder: Path, empty_database: s
 
 def test_a_port_in_use_is_said_by_the_service(folder: Path, database_address: str, taken_port: int) -> None:
     configure(folder, f"database: {{url: '{database_address}'}}\nserve: {{port: {taken_port}}}")
-    assert_one_message(run("serve", cwd=folder), 2, f"cannot listen on 127.0.0.1:{taken_port}", "another serve.port")
+    assert_one_message(run("serve", cwd=folder), 9, f"cannot listen on 127.0.0.1:{taken_port}", "another serve.port")
 
 
 def test_a_port_in_use_is_said_by_the_demo_which_leaves_nothing(folder: Path, taken_port: int) -> None:
     ran = run("demo", "--port", taken_port, cwd=folder, TMPDIR=str(folder))
-    assert_one_message(ran, 2, f"cannot listen on 127.0.0.1:{taken_port}", "choose another|stop what uses it")
+    assert_one_message(ran, 9, f"cannot listen on 127.0.0.1:{taken_port}", "choose another|stop what uses it")
     assert list(folder.iterdir()) == []
     assert postgres_of(folder) == []
 

@@ -25,7 +25,7 @@ from tests.unit.dvcqg_messages import NOW, body, dossier
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.serving import WebServer
 from tthc_monitor.settings import load_settings
-from tthc_monitor.web import make_app, make_doors, make_protection, scrape_settings
+from tthc_monitor.web import make_app, make_doors, make_protection, make_worker_app, scrape_settings
 from tthc_monitor.web.access import Patience
 from tthc_monitor.web.protection import Protected
 
@@ -179,6 +179,22 @@ def test_of_many_who_guess_at_once_some_are_sent_away(engine: Engine) -> None:
 
 
 # -- the settings -------------------------------------------------------------------------------------------------------
+
+
+def test_a_workers_metrics_are_protected_too(engine: Engine, tmp_path: Path) -> None:
+    protection = make_protection(load_settings(config(tmp_path, TOKEN_ONLY)))
+    worker = make_worker_app(engine, is_alive=lambda: True, protection=protection)
+    with WebServer(worker, "127.0.0.1", 0) as web, httpx.Client(base_url=web.url) as client:
+        assert client.get("/metrics").status_code == 401
+        assert "process_cpu_seconds_total" in client.get("/metrics", headers=bearer(SCRAPER)).text
+        assert [client.get(path).status_code for path in OPEN] == [200, 200]
+
+
+def test_links_go_to_the_port_when_no_address_is_told(tmp_path: Path) -> None:
+    path = write_settings(tmp_path, LGSP, serve={"port": 9800})
+    assert load_settings(path).serve.address == "http://127.0.0.1:9800"
+    path = write_settings(tmp_path, LGSP, serve={"public_url": "https://giamsat.example.gov.vn"})
+    assert load_settings(path).serve.address == "https://giamsat.example.gov.vn"
 
 
 @pytest.mark.parametrize(

@@ -243,6 +243,29 @@ def test_sources_jobs_evaluations_and_the_ledger_tell_their_own_state(world: Eng
     assert told["tthc_database_up"] == 1
 
 
+def test_what_a_clock_that_was_ahead_has_dated_says_nothing_of_what_is_done(world: Engine) -> None:
+    with world.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO tthc.job_runs (job, scheduled_for, started_at, lease_until, finished_at, outcome) VALUES "
+                "('verify', :old, :old, :old, :old, 'ok'), ('verify', :ahead, :ahead, :ahead, :ahead, 'ok')"
+            ),
+            {"old": NOW - timedelta(days=3), "ahead": NOW + timedelta(days=200)},
+        )
+    asked: list[object] = []
+
+    def expected_of(last: object, now: datetime) -> dict[str, datetime]:
+        asked.append(last)
+        return {}
+
+    settings = replace(SCRAPED, expectations=Expectations(expected_of, lambda _last, _now: {}), now=lambda: NOW)
+    told = lines_of(snapshot(world, settings=settings))
+    then = NOW - timedelta(days=3)
+    assert told['tthc_job_last_success_timestamp_seconds{job_name="verify"}'] == then.timestamp()
+    assert told['tthc_job_last_run_timestamp_seconds{job_name="verify"}'] == then.timestamp()
+    assert asked == [{"verify": then}]
+
+
 def test_what_the_settings_say_is_told_with_the_figures(world: Engine) -> None:
     asked: list[object] = []
 

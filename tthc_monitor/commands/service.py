@@ -57,14 +57,15 @@ class _Face:
 
     def __init__(self, installation: Installation, role: Role) -> None:
         self.scheduler: JobScheduler | None = None
+        protection = make_protection(installation.settings)
         if role == "worker":
-            self.app = make_worker_app(installation.engine, is_alive=self._is_alive)
+            self.app = make_worker_app(installation.engine, is_alive=self._is_alive, protection=protection)
         else:
             self.app = make_app(
                 installation.engine,
                 scrape_settings(installation),
                 doors=make_doors(installation),
-                protection=make_protection(installation.settings),
+                protection=protection,
                 is_alive=self._is_alive,
             )
 

@@ -81,7 +81,7 @@ class LedgerError(TthcError):
 
 
 class BusyError(TthcError):
-    """Another process is doing just this; wait for it to end, or let it be."""
+    """Another process is doing just this, or holds what it takes; wait for it to end, or let it be."""
 
     exit_code = 9
 

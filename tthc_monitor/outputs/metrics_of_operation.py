@@ -47,19 +47,23 @@ _RUN_COLUMNS: Final = (
     "last_run_rejected",
     "last_full_run_rows",
 )
-# From one name to the next, not through every run of a month.
+# From one name to the next, not through every run of a month. What a clock that was ahead has dated in the future says
+# nothing of what was done by now.
 _JOBS: Final = """
 WITH RECURSIVE names AS (
     (SELECT job FROM tthc.job_runs ORDER BY job LIMIT 1)
     UNION ALL
     SELECT (SELECT r.job FROM tthc.job_runs r WHERE r.job > n.job ORDER BY r.job LIMIT 1) FROM names n WHERE n.job IS NOT NULL
 )
-SELECT n.job, (SELECT max(r.finished_at) FROM tthc.job_runs r WHERE r.job = n.job AND r.outcome = 'ok'),
+SELECT n.job, (SELECT max(r.finished_at) FROM tthc.job_runs r
+               WHERE r.job = n.job AND r.outcome = 'ok' AND r.finished_at <= %(now)s),
        last.finished_at, extract(epoch FROM last.finished_at - last.started_at)::float8,
-       (SELECT max(r.scheduled_for) FROM tthc.job_runs r WHERE r.job = n.job AND r.outcome = 'ok')
+       (SELECT max(r.scheduled_for) FROM tthc.job_runs r
+        WHERE r.job = n.job AND r.outcome = 'ok' AND r.scheduled_for <= %(now)s)
 FROM names n LEFT JOIN LATERAL (
     SELECT r.started_at, r.finished_at FROM tthc.job_runs r
-    WHERE r.job = n.job AND r.finished_at IS NOT NULL ORDER BY r.scheduled_for DESC LIMIT 1
+    WHERE r.job = n.job AND r.finished_at IS NOT NULL AND r.scheduled_for <= %(now)s
+    ORDER BY r.scheduled_for DESC LIMIT 1
 ) last ON true
 WHERE n.job IS NOT NULL ORDER BY n.job
 """
@@ -90,7 +94,7 @@ NOTHING_EXPECTED: Final = Expectations(lambda _last, _now: {}, lambda _last, _no
 
 def operation_families(connection: Connection, expectations: Expectations, now: datetime) -> Iterator[Metric]:
     """All families about the monitor's own work."""
-    runs, jobs = rows(connection, _RUNS), rows(connection, _JOBS)
+    runs, jobs = rows(connection, _RUNS), rows(connection, _JOBS, {"now": now})
     yield from _columns("tthc_source_", _RUN_COLUMNS, runs)
     sources_by = expectations.sources({row[0]: row[1] for row in runs}, now)
     yield family(

@@ -33,7 +33,7 @@ def scrape_settings(installation: Installation) -> ScrapeSettings:
         decreed_until=decreed_until(settings.calendar),
         objective=settings.monitoring.on_time_objective,
         overdue_limit_days=settings.monitoring.overdue_limit_days,
-        public_url=settings.serve.public_url,
+        public_url=settings.serve.address,
         now=installation.now,
         expectations=expectations,
     )

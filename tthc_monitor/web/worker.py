@@ -14,16 +14,18 @@ from starlette.routing import Route
 
 from tthc_monitor.outputs.metrics import CONTENT_TYPE, VERSION
 from tthc_monitor.web.health import SafeHeaders, health_routes, in_threads
+from tthc_monitor.web.protection import Protected, Protection
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 
-def make_worker_app(engine: Engine, *, is_alive: Callable[[], bool]) -> Starlette:
+def make_worker_app(engine: Engine, *, is_alive: Callable[[], bool], protection: Protection | None = None) -> Starlette:
     """The application of a worker. Figures about dossiers are told by those who serve pages: once is enough.
 
     Args:
         is_alive: whether its scheduler still ticks.
+        protection: what must be shown to read the metrics.
     """
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
@@ -35,4 +37,7 @@ def make_worker_app(engine: Engine, *, is_alive: Callable[[], bool]) -> Starlett
         return Response(generate_latest(registry), media_type=CONTENT_TYPE)
 
     routes = [Route("/metrics", metrics), *health_routes(engine, in_threads(), is_alive)]
-    return Starlette(routes=routes, middleware=[Middleware(SafeHeaders)])
+    around = [Middleware(SafeHeaders)]
+    if protection is not None:
+        around.append(Middleware(Protected, protection))
+    return Starlette(routes=routes, middleware=around)
