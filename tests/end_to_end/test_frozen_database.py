@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import threading
@@ -151,3 +152,30 @@ def test_pages_say_so_in_time_however_many_are_asked_for(
         deadline = time.monotonic() + 10
         while client.get(path).status_code != 200:
             assert time.monotonic() < deadline
+
+
+LIMITS = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT),
+)
+
+
+def limits(engine: Engine) -> list[int]:
+    """What the system was told about the line of a new connection."""
+    with engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        with socket.socket(fileno=os.dup(driver.fileno())) as line:
+            return [line.getsockopt(*one) for one in LIMITS]
+
+
+def test_a_line_that_died_without_a_word_is_noticed_within_a_minute(engine: Engine) -> None:
+    assert limits(engine) == [1, 30, 10, 3, 60_000]
+    other = database.make_engine(engine.url.update_query_dict({"keepalives_idle": "7", "tcp_user_timeout": "9000"}))
+    try:
+        assert limits(other) == [1, 7, 10, 3, 9_000], "the operator's own address goes before"
+    finally:
+        other.dispose()
