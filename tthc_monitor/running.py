@@ -64,6 +64,10 @@ def _always(_installation: Installation, _slot: datetime) -> bool:
     return True
 
 
+def _nobody_told() -> None:
+    pass
+
+
 def _any_time(instant: datetime, duration: timedelta) -> datetime:
     return instant + duration
 
@@ -88,16 +92,20 @@ class Job:
     open_time_after: Callable[[datetime, timedelta], datetime] = _any_time
 
 
-def run_if_due(installation: Installation, job: Job) -> bool:
+def run_if_due(installation: Installation, job: Job, *, begins: Callable[[], None] = _nobody_told) -> bool:
     """Run a job when its newest slot is nobody's yet and it is ready. True when it ran, whatever came of it.
 
     What goes wrong is recorded with the run and logged. What passes by itself is tried again in the same slot, anything
     else in the next. A database that cannot be asked is logged, and the next tick asks again.
+
+    Args:
+        begins: called when the slot is ours, before the job runs.
     """
     try:
         held = _claim_slot(installation, job)
         if held is None:
             return False
+        begins()
         _perform(installation, job, held)
     except TthcError as failure:
         log.warning("job_not_recorded", job=job.name, error=str(failure))

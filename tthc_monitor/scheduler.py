@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -19,6 +20,8 @@ _PATIENCE_SECONDS = 45.0
 """How long stopping waits for running jobs; below the 90 seconds after which systemd kills."""
 _ALIVE_SECONDS = 60.0
 """A scheduler that has not ticked for so long is dead."""
+_CLAIM_SECONDS = 300.0
+"""A tick that has asked for so long whether its job is due hangs: lines and locks are given up after a minute."""
 _PULLS_AT_ONCE = 8
 
 
@@ -32,6 +35,7 @@ class JobScheduler:
         self._stopping = threading.Event()
         self._running: list[str] = []
         self._ticked = time.monotonic()
+        self._asking: set[tuple[str, float]] = set()
         self._scheduler = BackgroundScheduler(
             timezone="UTC",
             executors={
@@ -53,8 +57,12 @@ class JobScheduler:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it still ticks, whatever the jobs and the database do."""
-        return time.monotonic() - self._ticked < _ALIVE_SECONDS
+        """Whether it still ticks, and no tick hangs before its job; how long jobs run does not matter."""
+        now = time.monotonic()
+        hang = {job for job, since in tuple(self._asking) if now - since >= _CLAIM_SECONDS}
+        if hang:
+            log.error("ticks_hang", jobs=sorted(hang), limit_seconds=_CLAIM_SECONDS)
+        return now - self._ticked < _ALIVE_SECONDS and not hang
 
     def shutdown(self, wait: bool = True) -> bool:
         """Start nothing more, ask what is running to end at its next batch, and wait a while for that.
@@ -84,10 +92,13 @@ class JobScheduler:
     def _tick(self, job: Job) -> None:
         if self._stopping.is_set():
             return
+        asks = (job.name, time.monotonic())
         self._running.append(job.name)
+        self._asking.add(asks)
         try:
-            run_if_due(self._installation, job)
+            run_if_due(self._installation, job, begins=partial(self._asking.discard, asks))
         finally:
+            self._asking.discard(asks)
             self._running.remove(job.name)
 
 

@@ -1,14 +1,15 @@
-"""Connections to the service's port: who says nothing in good time is cut off, who asks gets in."""
+"""Connections to the service's port: who says nothing, or does not listen, is cut off in good time; who asks gets in."""
 
 from __future__ import annotations
 
 import resource
+import select
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import ClassVar
 
 import httpx
@@ -30,6 +31,11 @@ class Hasty(PatientProtocol):
     most: ClassVar[int] = MOST
 
 
+class Unread(PatientProtocol):
+    read_seconds: ClassVar[float] = 1.0
+    most: ClassVar[int] = MOST
+
+
 class Unhurried(PatientProtocol):
     most: ClassVar[int] = MOST
 
@@ -38,7 +44,13 @@ async def echo(request: Request) -> Response:
     return PlainTextResponse(b"told: " + await request.body())
 
 
-APP = Starlette(routes=[Route("/", echo, methods=["GET", "POST"])])
+async def much(request: Request) -> Response:
+    return PlainTextResponse(b"a" * int(request.path_params["number"]) + b"told: ")
+
+
+APP = Starlette(routes=[Route("/", echo, methods=["GET", "POST"]), Route("/{number}", much)])
+ASK_SOME = ASK.replace(b"/ ", b"/40000 ", 1)
+ASK_MUCH = ASK.replace(b"/ ", b"/8000000 ", 1)
 
 
 @pytest.fixture
@@ -52,6 +64,24 @@ def connected(web: WebServer, first: bytes = b"") -> Iterator[socket.socket]:
     with socket.create_connection(("127.0.0.1", web.port), timeout=20) as connection:
         connection.sendall(first)
         yield connection
+
+
+def deaf(web: WebServer, asks: bytes = ASK_MUCH) -> socket.socket:
+    """A connection that asks and takes next to nothing of what it is told."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+    connection.settimeout(20)
+    connection.connect(("127.0.0.1", web.port))
+    with suppress(ConnectionError):  # it may have had to make room already
+        connection.sendall(asks)
+    return connection
+
+
+def is_gone(connection: socket.socket, within: float = 8.0) -> bool:
+    """Whether the other side has dropped the connection, within so many seconds; nothing is read from it."""
+    end = select.poll()
+    end.register(connection, select.POLLERR | select.POLLHUP | select.POLLRDHUP)
+    return bool(end.poll(within * 1000))
 
 
 def is_answered(connection: socket.socket, ending: bytes = b"told: ") -> bool:
@@ -88,7 +118,7 @@ def test_who_sends_no_whole_head_in_time_is_cut_off(web: WebServer) -> None:
 
 
 def test_dripping_bytes_win_no_time(web: WebServer) -> None:
-    answered_before_its_body = b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
+    answered_before_its_body = b"POST /no/where HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
     for first in (b"G", ASK, answered_before_its_body):
         with connected(web, first) as connection:
             if len(first) > 1:
@@ -144,6 +174,50 @@ def test_when_all_are_being_answered_no_more_come_in() -> None:
         finally:
             for one in busy:
                 one.close()
+
+
+# Of a small answer something is left for us to keep where the system takes little.
+@pytest.mark.parametrize(("asks", "system_takes"), [(ASK_MUCH, 1_000_000), (ASK_SOME, 4096)])
+def test_who_does_not_read_the_answer_is_cut_off_and_who_reads_is_not(asks: bytes, system_takes: int) -> None:
+    web = WebServer(APP, "127.0.0.1", 0, Unread)
+    web._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, system_takes)
+    with web:
+        began = time.monotonic()
+        with closing(deaf(web, asks)) as connection:
+            assert is_gone(connection)
+            assert time.monotonic() - began >= Unread.read_seconds
+        with connected(web, asks) as connection:
+            assert is_answered(connection)
+            time.sleep(Unread.read_seconds * 1.5)
+            connection.sendall(ASK)
+            assert is_answered(connection), "what was read in time counts no more"
+
+
+def test_who_asks_gets_in_however_many_do_not_read() -> None:
+    with WebServer(APP, "127.0.0.1", 0, Unhurried) as web, ExitStack() as held:
+        rude = [held.enter_context(closing(deaf(web))) for _ in range(3 * MOST)]
+        for _ in range(3):
+            assert httpx.get(web.url, trust_env=False, timeout=20).text == "told: "
+        deadline = time.monotonic() + 8
+        while sum(is_gone(one, 0) for one in rude) < 2 * MOST:
+            assert time.monotonic() < deadline, "they made room"
+            time.sleep(0.02)
+
+
+def test_who_has_not_read_for_long_makes_room_before_who_has_not_asked_yet() -> None:
+    class Slow(Unhurried):
+        slow_seconds: ClassVar[float] = 0.3
+
+    with WebServer(APP, "127.0.0.1", 0, Slow) as web, ExitStack() as held:
+        silent = [held.enter_context(connected(web)) for _ in range(MOST - 1)]
+        rude = held.enter_context(closing(deaf(web)))
+        time.sleep(Slow.slow_seconds * 3)
+        with connected(web, ASK) as asking:
+            assert is_answered(asking)
+        assert is_gone(rude)
+        for one in silent:
+            one.sendall(ASK)
+            assert is_answered(one)
 
 
 _RAISED = """

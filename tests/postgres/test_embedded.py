@@ -347,6 +347,16 @@ def test_a_server_that_was_killed_is_started_again_with_its_data(data_dir: Path)
     assert not answers(server.url())
 
 
+def test_one_that_was_killed_under_the_service_comes_back_with_any_command_and_stays(made: Path) -> None:
+    with running(made) as service:
+        kill_server(made)
+        assert not answers(service.url())
+        with another_process(made) as command:
+            assert told_url(command) == service.url(), "where the service asks for it"
+        assert answers(service.url())
+    assert not answers(service.url())
+
+
 def test_a_server_that_does_not_start_tells_the_end_of_its_log(data_dir: Path) -> None:
     settings = data_dir / "pg" / "postgresql.conf"
     sound = settings.read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -310,6 +311,7 @@ def test_a_scheduler_that_no_longer_ticks_is_not_alive(
 ) -> None:
     monkeypatch.setattr(scheduler, "_TICK_SECONDS", 0.05)
     monkeypatch.setattr(scheduler, "_ALIVE_SECONDS", 1.0)
+    monkeypatch.setattr(scheduler, "_CLAIM_SECONDS", 1.0)
     begun, over = threading.Event(), threading.Event()
 
     def hangs(_: Installation) -> None:
@@ -326,3 +328,26 @@ def test_a_scheduler_that_no_longer_ticks_is_not_alive(
     finally:
         over.set()
         ticking.shutdown()
+
+
+def test_a_scheduler_whose_ticks_get_nowhere_is_not_alive(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler, "_CLAIM_SECONDS", 0.5)
+    done = threading.Event()
+    monkeypatch.setattr(scheduler, "all_jobs", lambda _: [job(lambda _: done.set(), HOUR)])
+    with installation.engine.connect() as other:
+        # Whatever makes a question to the database hang: here, that somebody holds the table.
+        other.exec_driver_sql("LOCK TABLE tthc.job_runs")
+        ticking = scheduler.start_scheduler(installation)
+        try:
+            assert ticking.is_alive
+            deadline = time.monotonic() + PATIENCE
+            while ticking.is_alive:
+                assert time.monotonic() < deadline and not done.is_set()
+                time.sleep(0.02)
+            other.rollback()
+            assert done.wait(PATIENCE) and ticking.is_alive, "what goes on again is alive"
+        finally:
+            other.rollback()
+            ticking.shutdown()

@@ -146,10 +146,12 @@ class Exposition:
             except (DatabaseError, SQLAlchemyError) as error:
                 _log.warning("metrics_database_down", error=first_line(error))
                 body, families, up = None, [], 0
-            families += self._constants()
-            families.append(family("tthc_database_up", [((), up)]))
-            families.append(family("tthc_collect_duration_seconds", [((), perf_counter() - started)]))
-            return _joined(body, _text(families))
+            return _joined(body, _text([*families, *self._beside(up, perf_counter() - started)]))
+
+    def unanswered(self, seconds: float) -> Rendered:
+        """What is told after so many seconds without the end of a reading: that there is no database. Asks nobody."""
+        _log.warning("metrics_database_down", error=f"no answer within {seconds:.1f} seconds")
+        return _joined(None, _text(self._beside(0, seconds)))
 
     def _data(self, connection: Connection) -> tuple[_Body | None, list[Metric]]:
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -184,6 +186,14 @@ class Exposition:
         works = {id(one): one.is_working(now) for one in (calendars.default, *(v.calendar for v in calendars.variants))}
         for unit in units:
             yield [unit or UNKNOWN], works[id(calendars.of_unit(unit))]
+
+    def _beside(self, up: int, seconds: float) -> list[Metric]:
+        """What does not come from the database."""
+        return [
+            *self._constants(),
+            family("tthc_database_up", [((), up)]),
+            family("tthc_collect_duration_seconds", [((), seconds)]),
+        ]
 
     def _constants(self) -> list[Metric]:
         settings = self._settings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import psycopg2
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -13,7 +14,17 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from tthc_monitor.domain.errors import ConfigError, DatabaseError
 
-_CONNECT_SECONDS = 10
+_CONNECT: Final = {
+    "connect_timeout": 10,
+    # After a failover the old connections may be gone without a word. What is asked for is given up after a minute, whether
+    # the answer does not come (keepalives) or the question does not arrive; the system alone would take a quarter of an hour
+    # or two hours.
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 _DRIVER = "postgresql+psycopg2"
 # Up to PostgreSQL 15 a member could always take on a role; since 16 that is a right of its own.
 _TAKE_ON = """
@@ -51,16 +62,16 @@ def address(url: URL, *, with_password: bool) -> str:
 
 
 def make_engine(url: str | URL, *, role: str | None = None) -> Engine:
-    """An engine whose sessions speak UTC and find our tables without a schema name.
+    """An engine whose sessions speak UTC, find our tables without a schema name, and notice a dead line in a minute.
 
     Args:
+        url: what its query says of timeouts and keepalives goes before ours.
         role: what they run as, where it exists and the login is a member; else, and for None, as the login itself.
     """
     parsed = database_url(url) if isinstance(url, str) else url
     # A job uses up to four connections at once, and those that wait for another's evaluation hold theirs meanwhile.
-    engine = create_engine(
-        parsed, pool_pre_ping=True, pool_size=5, max_overflow=45, connect_args={"connect_timeout": _CONNECT_SECONDS}
-    )
+    told = {name: value for name, value in _CONNECT.items() if name not in parsed.query}
+    engine = create_engine(parsed, pool_pre_ping=True, pool_size=5, max_overflow=45, connect_args=told)
 
     @event.listens_for(engine, "connect")
     def _session(connection: psycopg2.extensions.connection, _record: object) -> None:

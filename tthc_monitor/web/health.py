@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -38,18 +38,35 @@ _HEADERS: Final = {
 _PAGES_AT_ONCE: Final = 4
 """Anybody may ask for pages, so that they may not take the threads and connections of those who send to us."""
 
+_PATIENCE_SECONDS: Final = 5.0
+"""So long a page is waited for. Limits of statements are kept by the server, and one that stands still keeps none."""
+
 Answer = Callable[[Request], Awaitable[Response]]
-InThreads = Callable[[Callable[[], Response]], Answer]
+Make = Callable[[], Response]
+InThreads = Callable[[Make, Make], Answer]
 
 
 def in_threads() -> InThreads:
-    """Makes handlers of functions that wait for the database; few of them work at once."""
-    threads = asyncio.Semaphore(_PAGES_AT_ONCE)
+    """Makes handlers of functions that wait for the database; few of them work at once.
 
-    def page(make: Callable[[], Response]) -> Answer:
+    The first function makes the page; the second, which waits for nobody, what is shown when that takes too long.
+    """
+    free = asyncio.Semaphore(_PAGES_AT_ONCE)
+    threads = ThreadPoolExecutor(_PAGES_AT_ONCE, thread_name_prefix="pages")
+
+    def page(make: Make, late: Make) -> Answer:
+        async def made() -> Response:
+            await free.acquire()
+            work = asyncio.get_running_loop().run_in_executor(threads, make)
+            # What hangs keeps its thread, whoever still waits for it.
+            work.add_done_callback(lambda _: free.release())
+            return await asyncio.shield(work)
+
         async def answer(_: Request) -> Response:
-            async with threads:
-                return await run_in_threadpool(make)
+            try:
+                return await asyncio.wait_for(made(), _PATIENCE_SECONDS)
+            except TimeoutError:
+                return late()
 
         return answer
 
@@ -70,21 +87,27 @@ def health_routes(engine: Engine, page: InThreads, is_alive: Callable[[], bool])
             return PlainTextResponse("the jobs of this process stand still: restart it\n", status_code=503)
         return PlainTextResponse("ok\n")
 
+    def not_ready(reason: str) -> Response:
+        # The reason may name hosts, and anybody may ask; it goes to the log.
+        _log.warning("not_ready", error=reason)
+        return PlainTextResponse(
+            "not ready: the database does not answer, or waits for tthc-monitor db upgrade; the log tells which\n",
+            status_code=503,
+        )
+
     def ready() -> Response:
         try:
             with transaction(engine) as connection:
                 limit_statements(connection)
                 require_head(connection)
         except (DatabaseError, SQLAlchemyError) as error:
-            # The message may name hosts, and anybody may ask; it goes to the log.
-            _log.warning("not_ready", error=first_line(error))
-            return PlainTextResponse(
-                "not ready: the database does not answer, or waits for tthc-monitor db upgrade; the log tells which\n",
-                status_code=503,
-            )
+            return not_ready(first_line(error))
         return PlainTextResponse("ready\n")
 
-    return [Route("/-/healthy", healthy), Route("/-/ready", page(ready))]
+    def late() -> Response:
+        return not_ready("the database does not answer in time")
+
+    return [Route("/-/healthy", healthy), Route("/-/ready", page(ready, late))]
 
 
 def limit_statements(connection: Connection) -> None:

@@ -91,20 +91,25 @@ def make_app(
     async def runbooks(_: Request) -> Response:
         return HTMLResponse(shown_runbooks)
 
+    def without_figures(reason: str) -> Response:
+        _log.warning("landing_without_figures", error=reason)
+        return HTMLResponse(template.render(version=VERSION, up=False, taken_at=None, units=[]), status_code=503)
+
+    def late() -> Response:
+        return without_figures("the database does not answer in time")
+
     def landing() -> Response:
         try:
             with transaction(engine) as connection:
                 taken_at, units = _landing_figures(connection)
         except (DatabaseError, SQLAlchemyError) as error:
-            _log.warning("landing_without_figures", error=first_line(error))
-            page = template.render(version=VERSION, up=False, taken_at=None, units=[])
-            return HTMLResponse(page, status_code=503)
+            return without_figures(first_line(error))
         when = wording.instant(taken_at, scraped.calendars.zone) if taken_at else None
         return HTMLResponse(template.render(version=VERSION, up=True, taken_at=when, units=units))
 
     page = in_threads()
     routes = [
-        Route("/", page(landing)),
+        Route("/", page(landing, late)),
         Route("/metrics", Scrapes(Exposition(engine, scraped)).answer),
         Route("/runbooks", runbooks),
         *health_routes(engine, page, is_alive),

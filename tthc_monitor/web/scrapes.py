@@ -1,6 +1,7 @@
 """Answers scrapes: those that come at once share one reading, which began after all of them had come.
 
-Readings have a thread of their own, so that neither pages keep scrapes waiting nor scrapes those who send to us.
+Readings have a thread of their own, so that neither pages keep scrapes waiting nor scrapes those who send to us. Limits
+of statements are kept by the server, and one that stands still keeps none: then scrapes are told so without the reading.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +19,9 @@ from tthc_monitor.expectations import jobs_expected_by, sources_expected_by
 from tthc_monitor.installation import Installation
 from tthc_monitor.jobs import all_jobs
 from tthc_monitor.outputs.metrics import CONTENT_TYPE, Expectations, Exposition, Rendered, ScrapeSettings
+
+_PATIENCE_SECONDS: Final = 8.0
+"""So long a scrape waits for its reading; Prometheus waits for ten seconds."""
 
 
 def scrape_settings(installation: Installation) -> ScrapeSettings:
@@ -47,24 +52,37 @@ class Scrapes:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="metrics")
         self._running: asyncio.Task[Rendered] | None = None
         self._next: asyncio.Task[Rendered] | None = None
+        self._began = 0.0
 
     async def answer(self, request: Request) -> Response:
         """The metrics as of a reading that begins now, or when the one under way is over; compressed for who takes it."""
-        if self._next is None:
-            self._next = asyncio.create_task(self._read(self._running))
-        # Whoever goes away leaves the reading to the others.
-        rendered = await asyncio.shield(self._next)
+        rendered = await self._rendered()
         headers = {"Vary": "Accept-Encoding"}
         if takes_gzip(request.headers.get("accept-encoding", "")):
             return Response(rendered.packed, media_type=CONTENT_TYPE, headers=headers | {"Content-Encoding": "gzip"})
         return Response(rendered.plain, media_type=CONTENT_TYPE, headers=headers)
+
+    async def _rendered(self) -> Rendered:
+        loop = asyncio.get_running_loop()
+        came = loop.time()
+        if self._running is not None and not self._running.done() and came - self._began >= _PATIENCE_SECONDS:
+            # Nobody else waits for what hangs; once it is over, the next scrape begins a new one.
+            return self._exposition.unanswered(0.0)
+        if self._next is None:
+            self._next = asyncio.create_task(self._read(self._running))
+        reading = self._next
+        # Whoever goes away, or waits no longer, leaves the reading to the others.
+        await asyncio.wait([reading], timeout=_PATIENCE_SECONDS)
+        return reading.result() if reading.done() else self._exposition.unanswered(loop.time() - came)
 
     async def _read(self, before: asyncio.Task[Rendered] | None) -> Rendered:
         if before is not None and not before.done():
             await asyncio.wait([before])
         # Who comes from here on waits for the next one.
         self._running, self._next = self._next, None
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._exposition.read)
+        loop = asyncio.get_running_loop()
+        self._began = loop.time()
+        return await loop.run_in_executor(self._thread, self._exposition.read)
 
 
 def takes_gzip(accepted: str) -> bool:
