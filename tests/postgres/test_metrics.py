@@ -218,10 +218,12 @@ def test_sources_jobs_evaluations_and_the_ledger_tell_their_own_state(world: Eng
         totals.add(connection, "tthc_job_runs_total", ["digest", "failed"], 3)
         totals.add(connection, "tthc_job_runs_total", ["digest", "failed"])
         totals.add(connection, "tthc_source_rows_rejected_total", ["mau"], 7)
+        totals.note_latest(connection, "tthc_source_last_rows_timestamp_seconds", ["mau"], NOW - timedelta(hours=3))
     told = lines_of(snapshot(world))
     now = NOW.timestamp()
     assert told['tthc_source_last_success_timestamp_seconds{source="mau"}'] == now - 7200
     assert told['tthc_source_last_run_timestamp_seconds{source="mau"}'] == now - 3600
+    assert told['tthc_source_last_rows_timestamp_seconds{source="mau"}'] == now - 3 * 3600
     assert told['tthc_source_last_run_rows{source="mau"}'] == 5
     assert told['tthc_source_last_run_rejected{source="mau"}'] == 5
     assert told['tthc_source_last_full_run_rows{source="mau"}'] == 20
@@ -435,6 +437,7 @@ def test_every_exported_family_stands_in_the_table_of_metrics_and_promtool_finds
         connection.execute(text("INSERT INTO tthc.procedure_totals VALUES ('H99.01', '1.000001', 6, 2, 1)"))
         for name in ("tthc_dossier_used_ratio", "tthc_dossier_processing_working_seconds"):
             totals.add_all(connection, [(name, ["", "sum"], 1), (name, ["", "+Inf"], 1)])
+        totals.note_latest(connection, "tthc_source_last_rows_timestamp_seconds", ["mau"], NOW)
     settings = replace(
         SCRAPED,
         decreed_until=NOW,

@@ -14,8 +14,10 @@ from rules.grounds import Grounds
 from rules.loader import load_packs
 from tests.house.files import ROOT
 from tests.postgres.test_evaluate import CALENDAR, CORE, DUE, NO_LIMITS, RECEIVED, SEEN_EARLY, SEEN_LATE, judge
-from tests.postgres.test_ledger import DAY, query, record, take
+from tests.postgres.test_ledger import DAY, START, query, record, take
 from tthc_monitor.domain.calendars import CalendarSpec
+from tthc_monitor.domain.errors import DataAssertionError
+from tthc_monitor.ingest import Assertions
 from tthc_monitor.rebuild import rebuild
 from tthc_monitor.store import selection
 from tthc_monitor.store.database import make_engine, transaction
@@ -238,3 +240,18 @@ def test_rebuilding_leaves_what_was_counted(engine: Engine, database_address: st
         engine,
         "SELECT count(*) FROM tthc.flags f JOIN tthc.dossiers d USING (dossier_id) WHERE d.source_key = 'open' AND believed_to IS NULL",
     )
+
+
+def test_when_a_source_last_brought_rows_is_kept_of_good_pulls_that_did(engine: Engine) -> None:
+    last = "tthc_source_last_rows_timestamp_seconds"
+    take(engine, name="rong", at=START)
+    assert counted(engine, last) == {}, "it never brought any"
+    take(engine, record("a"), at=START)
+    take(engine, at=START + HOUR)
+    assert counted(engine, last) == {"mau": START.timestamp()}
+    with pytest.raises(DataAssertionError):
+        take(engine, record("a"), at=START + 2 * HOUR, assertions=Assertions(min_rows=5))
+    assert counted(engine, last) == {"mau": START.timestamp()}
+    take(engine, record("a"), at=START + 3 * HOUR)
+    take(engine, record("a"), at=START + 2 * HOUR)
+    assert counted(engine, last) == {"mau": (START + 3 * HOUR).timestamp()}, "a clock that goes back takes nothing away"

@@ -178,6 +178,12 @@ def _of_sources() -> tuple[MetricSpec, ...]:
         ),
         gauge("tthc_source_last_run_timestamp_seconds", "End of the source's last pull, whatever came of it.", label),
         gauge("tthc_source_last_run_duration_seconds", "How long that pull took.", label),
+        gauge(
+            "tthc_source_last_rows_timestamp_seconds",
+            "End of the source's last good pull that brought rows; absent when none has, since this is kept.",
+            label,
+            "time() - max by (source) (tthc_source_last_rows_timestamp_seconds)",
+        ),
         gauge("tthc_source_last_run_rows", "Rows that the source's last pull read.", label),
         gauge("tthc_source_last_run_rejected", "Rows of the last pull that could not be read.", label),
         gauge(

@@ -21,6 +21,7 @@ _COUNTERS: Final = (
     "tthc_source_verdict_mismatches_total",
     "tthc_job_runs_total",
 )
+_LAST_ROWS: Final = "tthc_source_last_rows_timestamp_seconds"
 _RUNS: Final = """
 SELECT s.name, good.finished_at, last.finished_at, extract(epoch FROM last.finished_at - last.started_at)::float8,
        last.rows_read, last.rows_rejected, whole.rows
@@ -107,6 +108,8 @@ def operation_families(connection: Connection, expectations: Expectations, now: 
         "tthc_job_expected_by_timestamp_seconds", [((name,), by.timestamp()) for name, by in sorted(jobs_by.items())]
     )
     yield from _counters(connection, {row[0] for row in runs} | {*sources_by}, {row[0] for row in jobs} | {*jobs_by})
+    brought = rows(connection, _TOTALS, {"names": [_LAST_ROWS]})
+    yield family(_LAST_ROWS, sorted((tuple(labels), value) for _, labels, value in brought))
     [(pending, oldest, last)] = rows(connection, _EVALUATION)
     yield family("tthc_evaluations_pending", [((), pending)])
     if oldest is not None:

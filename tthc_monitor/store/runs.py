@@ -14,7 +14,7 @@ from tthc_monitor.domain.pull_assertions import Before
 from tthc_monitor.domain.records import OPTIONAL_COLUMNS, Reject
 from tthc_monitor.store.copy import copy_in
 from tthc_monitor.store.database import storable
-from tthc_monitor.store.totals import add
+from tthc_monitor.store.totals import add, note_latest
 
 RUNS_WITH_REJECTS = 10
 
@@ -220,6 +220,9 @@ def close_run(
     if outcome != "stopped":
         add(connection, "tthc_source_runs_total", (name, outcome))
     add(connection, "tthc_source_rows_rejected_total", (name,), totals.rows_rejected)
+    if outcome == "ok" and totals.rows_read:
+        # Kept here, because a scrape would have to look for it through all the empty runs since.
+        note_latest(connection, "tthc_source_last_rows_timestamp_seconds", (name,), finished_at)
 
 
 def forget_old_rejects(connection: Connection, source: Source) -> None:

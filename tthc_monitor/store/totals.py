@@ -1,4 +1,4 @@
-"""Totals that never fall, which the counters of the metrics are read from.
+"""Totals that never fall, which the counters of the metrics are read from; and instants of what was last seen.
 
 Whatever happens is counted in the transaction in which it happens, so that a process that dies neither loses nor doubles
 anything.
@@ -7,6 +7,7 @@ anything.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 import polars as pl
@@ -38,6 +39,11 @@ _ADD = """
     ORDER BY 1, 2
     ON CONFLICT (metric, labels) DO UPDATE SET value = held.value + excluded.value
 """
+_SEEN = """
+    INSERT INTO tthc.metric_totals AS held (metric, labels, value)
+    VALUES (:metric, CAST(:labels AS text[]), :value)
+    ON CONFLICT (metric, labels) DO UPDATE SET value = greatest(held.value, excluded.value)
+"""
 _COUNTS = ("finished", "finished_late", "returned")
 _FIRST_PROCEDURES = f"""
     INSERT INTO tthc.procedure_totals AS held
@@ -67,6 +73,15 @@ def add_all(connection: Connection, counted: Iterable[Added]) -> None:
         return
     metrics, labels, values = zip(*ordered, strict=True)
     connection.execute(text(_ADD), {"metrics": list(metrics), "labels": list(labels), "values": list(values)})
+
+
+def note_latest(connection: Connection, metric: str, labels: Sequence[str], instant: datetime) -> None:
+    """Keep when something was last so, in the transaction in which it is; an earlier instant changes nothing.
+
+    Args:
+        labels: values of the metric's labels, in its order.
+    """
+    connection.execute(text(_SEEN), {"metric": metric, "labels": list(labels), "value": instant.timestamp()})
 
 
 def add_procedures(connection: Connection, counted: pl.DataFrame) -> None:
