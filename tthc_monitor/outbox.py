@@ -101,7 +101,8 @@ def send_digests(
                 # Nobody got it: a run that passes it over has not gone well, and the alarm about it goes on.
                 failures.append(
                     DeliveryError(
-                        f"the digest for recipient {number} was refused for good earlier today", permanent=True
+                        f"the digest for recipient {number} was refused for good earlier today; correct its address",
+                        permanent=True,
                     )
                 )
         except DeliveryError as error:
