@@ -231,6 +231,7 @@ def test_pulls_and_what_they_rejected_are_counted(installation: Installation) ->
         ("tthc_source_runs_total", "thu", "failed"): 1,
         ("tthc_source_runs_total", "thu", "ok"): 1,
         ("tthc_source_rows_rejected_total", "thu"): 2,
+        ("tthc_source_last_rows_timestamp_seconds", "thu"): installation.now().timestamp(),
     }
 
 
