@@ -23,6 +23,7 @@ import yaml
 from tests.dashboards import Query, named, promql, queries, sql
 from tests.end_to_end.program import run
 from tests.end_to_end.watching import JOB, Prometheus, RunningDemo, prometheus, running_demo, wait_for
+from tests.monitoring.rules_read import expressions, metric_names, rules
 from tthc_monitor.demo import staging
 
 SQL = [query for query in queries() if query.language == "sql"]
@@ -30,8 +31,6 @@ PROMQL = [query for query in queries() if query.language == "promql"]
 EVERYTHING = ".*"
 EMPTY_WHEN_ALL_IS_WELL = {
     "tthc-pipeline: Chờ lâu nhất (A)": "nothing waits to be judged, as a rule",
-    "tthc-pipeline: Sổ cái (A)": "the ledger is checked at night, and was not yet",
-    "tthc-pipeline: Kiểm tra sổ cái lúc (A)": "the ledger is checked at night, and was not yet",
 }
 """Panels that the demo may leave empty, with the reason; what stands there then is their ``noValue``."""
 
@@ -218,3 +217,28 @@ def test_promql_is_answered_with_data(query: Query, watched: Watched) -> None:
 
 def test_what_the_variables_offer_is_there(watched: Watched) -> None:
     assert watched.prometheus.ask("label/job/values", **{"match[]": "tthc_database_up"}) == [JOB]
+
+
+# -- what alerts and recording rules ask ------------------------------------------------------------------------------
+
+_ALERTING = [
+    (rule.get("alert") or rule["record"], rule) for name in ("recording.yml", "alerts.yml") for rule in rules(name)
+]
+_ABSENT_WHEN_ALL_IS_WELL = {"tthc_evaluation_oldest_pending_timestamp_seconds": "nothing waits to be judged, as a rule"}
+
+
+@pytest.mark.parametrize(
+    ("title", "rule"), _ALERTING, ids=[f"{title}-{number}" for number, (title, _) in enumerate(_ALERTING)]
+)
+def test_what_a_rule_asks_of_the_service_is_there(title: str, rule: dict[str, Any], watched: Watched) -> None:
+    for expression in expressions(rule):
+        if "{{" not in expression and "%" not in expression:
+            watched.prometheus.now(expression)
+        for name in metric_names(expression):
+            if ":" in name or name in _ABSENT_WHEN_ALL_IS_WELL:
+                continue
+
+            def told(name: str = name) -> bool:
+                return has_data(watched.prometheus.now(f"count({name})"))
+
+            wait_for(told, max(0.0, watched.deadline - time.monotonic()))
