@@ -50,8 +50,8 @@ format: $(DEV) ## mend what the formatter and the linter can mend by themselves
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-dashboards: $(DEV) ## the JSON of the Grafana dashboards, from dashboards/*.py
-	@$(BIN)/python -m dashboards
+dashboards: $(DEV) ## the JSON of the Grafana dashboards, from tests/grafana_dashboards/*.py
+	@$(BIN)/python -m tests.grafana_dashboards
 
 wheel: $(DEV) ## the wheel, into dist/
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 import yaml
 
-from dashboards.__main__ import ALL
-from dashboards.model import UIDS, text_of
 from tests.dashboards import FOLDER, Query, dashboards, named, panels, promql, queries, variables
+from tests.grafana_dashboards.__main__ import ALL
+from tests.grafana_dashboards.model import UIDS, text_of
 from tthc_monitor.outputs.metric_table import METRICS
 
 EXCEPTIONS = {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from dashboards.model import Dashboard, dashboard
-from dashboards.overview import SOURCE_STATES
-from dashboards.panels import (
+from tests.grafana_dashboards.model import Dashboard, dashboard
+from tests.grafana_dashboards.overview import SOURCE_STATES
+from tests.grafana_dashboards.panels import (
     BAD_ABOVE_ZERO,
     DATE,
     GREEN,
@@ -20,8 +20,8 @@ from dashboards.panels import (
     table,
     texts,
 )
-from dashboards.queries import grown, newest, prom, prom_now, prom_table, select, sql
-from dashboards.variables import JOB
+from tests.grafana_dashboards.queries import grown, newest, prom, prom_now, prom_table, select, sql
+from tests.grafana_dashboards.variables import JOB
 
 _JOB_STATES: Final = texts({0: ("Đúng lịch", GREEN), 1: ("Quá giờ", RED)})
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from dashboards import dossiers
-from dashboards.dossiers import OF_PROCEDURE, OF_UNITS
-from dashboards.model import Dashboard, dashboard
-from dashboards.panels import (
+from tests.grafana_dashboards import dossiers
+from tests.grafana_dashboards.dossiers import OF_PROCEDURE, OF_UNITS
+from tests.grafana_dashboards.model import Dashboard, dashboard
+from tests.grafana_dashboards.panels import (
     BAD_ABOVE_ZERO,
     BLUE,
     GREY,
@@ -20,8 +20,8 @@ from dashboards.panels import (
     stat,
     table,
 )
-from dashboards.queries import grown, newest, prom, prom_buckets, prom_now, sql
-from dashboards.variables import ANY_SECTOR, ANY_UNIT, JOB_HIDDEN, MONTH, PROCEDURE
+from tests.grafana_dashboards.queries import grown, newest, prom, prom_buckets, prom_now, sql
+from tests.grafana_dashboards.variables import ANY_SECTOR, ANY_UNIT, JOB_HIDDEN, MONTH, PROCEDURE
 
 _P: Final = ('unit=~"$unit"', 'procedure="$procedure"')
 _ITS_SECTOR: Final = "on (sector) group_left () " + newest("sector", "tthc_procedure_info", 'procedure="$procedure"')

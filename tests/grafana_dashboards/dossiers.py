@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from dashboards.panels import DATE, GREY, ORANGE, RED, column
+from tests.grafana_dashboards.panels import DATE, GREY, ORANGE, RED, column
 
 LIMIT: Final = 200
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from dashboards import dossiers
-from dashboards.dossiers import OF_SECTOR, OF_UNIT
-from dashboards.model import Dashboard, dashboard
-from dashboards.overview import AGES
-from dashboards.panels import (
+from tests.grafana_dashboards import dossiers
+from tests.grafana_dashboards.dossiers import OF_SECTOR, OF_UNIT
+from tests.grafana_dashboards.model import Dashboard, dashboard
+from tests.grafana_dashboards.overview import AGES
+from tests.grafana_dashboards.panels import (
     BAD_ABOVE_ZERO,
     BLUE,
     DATE,
@@ -24,8 +24,8 @@ from dashboards.panels import (
     table,
     texts,
 )
-from dashboards.queries import grown, newest, prom, prom_now, prom_table, select, sql
-from dashboards.variables import ANY_SECTOR, JOB_HIDDEN, MONTH, UNIT
+from tests.grafana_dashboards.queries import grown, newest, prom, prom_now, prom_table, select, sql
+from tests.grafana_dashboards.variables import ANY_SECTOR, JOB_HIDDEN, MONTH, UNIT
 
 _U: Final = 'unit="$unit"'
 _WHOLE_UNIT: Final = " Tính cho cả đơn vị, mọi lĩnh vực."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from dashboards.queries import POSTGRES, PROMETHEUS
+from tests.grafana_dashboards.queries import POSTGRES, PROMETHEUS
 
 Variable = dict[str, Any]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from dashboards.model import Dashboard, dashboard
-from dashboards.panels import (
+from tests.grafana_dashboards.model import Dashboard, dashboard
+from tests.grafana_dashboards.panels import (
     BAD_ABOVE_ZERO,
     BLUE,
     DATE,
@@ -21,8 +21,8 @@ from dashboards.panels import (
     table,
     texts,
 )
-from dashboards.queries import grown, newest, prom, prom_now, prom_table, sql
-from dashboards.variables import JOB_HIDDEN, MONTH
+from tests.grafana_dashboards.queries import grown, newest, prom, prom_now, prom_table, sql
+from tests.grafana_dashboards.variables import JOB_HIDDEN, MONTH
 
 AGES: Final = {
     "0-2": ("Dưới 3 ngày làm việc", YELLOW),

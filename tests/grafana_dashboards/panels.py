@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from dashboards.model import Panel
-from dashboards.queries import Target
+from tests.grafana_dashboards.model import Panel
+from tests.grafana_dashboards.queries import Target
 
 GREEN, YELLOW, ORANGE, RED, BLUE, GREY = "green", "yellow", "orange", "red", "blue", "text"
 DATE: Final = "time:HH:mm DD/MM/YYYY"

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from dashboards.variables import SOURCES, Variable
+from tests.grafana_dashboards.variables import SOURCES, Variable
 
-FOLDER: Final = Path(__file__).resolve().parents[1] / "tthc_monitor" / "monitoring" / "grafana" / "dashboards"
+FOLDER: Final = Path(__file__).resolve().parents[2] / "tthc_monitor" / "monitoring" / "grafana" / "dashboards"
 """Where the JSON lies."""
 
 Dashboard = dict[str, Any]

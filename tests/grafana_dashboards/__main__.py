@@ -1,9 +1,9 @@
-"""``python -m dashboards`` writes every dashboard anew."""
+"""``python -m tests.grafana_dashboards`` writes every dashboard anew."""
 
 from __future__ import annotations
 
-from dashboards import overview, pipeline, procedure, unit
-from dashboards.model import FOLDER, Dashboard, text_of
+from tests.grafana_dashboards import overview, pipeline, procedure, unit
+from tests.grafana_dashboards.model import FOLDER, Dashboard, text_of
 
 ALL: tuple[Dashboard, ...] = (overview.DASHBOARD, unit.DASHBOARD, procedure.DASHBOARD, pipeline.DASHBOARD)
 
