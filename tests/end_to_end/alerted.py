@@ -9,45 +9,27 @@ import json
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import threading
-import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from tests.awaited import free_port, wait_for
 from tests.house.files import ROOT
 
 MONITORING = ROOT / "tthc_monitor" / "monitoring"
-_T = TypeVar("_T")
-
-
-def wait_for(look: Callable[[], _T], seconds: float, what: Callable[[], object] = lambda: "") -> _T:
-    """What ``look`` gives once that is something; fails the test when it takes longer, and tells ``what``."""
-    until = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < until, f"waited {seconds} s in vain: {what()}"
-        time.sleep(0.1)
-    return found
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def hurried(rules: str) -> str:

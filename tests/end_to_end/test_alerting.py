@@ -18,7 +18,8 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from tests.end_to_end.alerted import MONITORING, Api, Notified, alertmanager, hurried, notified, prometheus, wait_for
+from tests.awaited import wait_for
+from tests.end_to_end.alerted import MONITORING, Api, Notified, alertmanager, hurried, notified, prometheus
 from tests.end_to_end.test_cli import running, said
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")

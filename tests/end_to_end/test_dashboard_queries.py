@@ -20,9 +20,10 @@ import psycopg2
 import pytest
 import yaml
 
+from tests.awaited import wait_for
 from tests.dashboards import Query, named, promql, queries, sql
 from tests.end_to_end.program import run
-from tests.end_to_end.watching import JOB, Prometheus, RunningDemo, prometheus, running_demo, wait_for
+from tests.end_to_end.watching import JOB, Prometheus, RunningDemo, prometheus, running_demo
 from tests.monitoring.rules_read import expressions, metric_names, rules
 from tthc_monitor.demo import staging
 

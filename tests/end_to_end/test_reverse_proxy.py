@@ -15,6 +15,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
+from tests.awaited import free_port
 from tests.end_to_end.receiving import LGSP, TOKEN, Clock, installed, write_settings
 from tests.end_to_end.test_upload_door import SOURCE, table
 from tests.house.files import ROOT
@@ -65,12 +66,6 @@ def service(engine: Engine, tmp_path: Path) -> Iterator[WebServer]:
     )
     with WebServer(pages, "127.0.0.1", 0) as web:
         yield web
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

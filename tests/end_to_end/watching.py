@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import subprocess
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 
+from tests.awaited import free_port, wait_for
 from tests.end_to_end.program import PROGRAM, environment
 
 JOB = "tthc-monitor"
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -112,22 +111,6 @@ def prometheus(folder: Path, targets: Sequence[str], rule_files: Sequence[Path] 
         yield started
     finally:
         _stop(process)
-
-
-def wait_for(look: Callable[[], _T], seconds: float) -> _T:
-    """What ``look`` gives once that is something; fails the test when it takes longer."""
-    until = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < until, f"waited {seconds} s in vain"
-        time.sleep(0.2)
-    return found
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def _told(process: subprocess.Popen[bytes], output: Path) -> str | None:

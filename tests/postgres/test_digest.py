@@ -23,6 +23,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from sqlalchemy import Engine, text
 
+from tests.awaited import free_port
 from tests.postgres.seed import CALENDAR, EXPECTED, NOW, WORLD, ZONE, Dossier, at, seed
 from tthc_monitor.domain.errors import ConfigError, DeliveryError
 from tthc_monitor.outputs.digest import Digest, DigestMail, Section, build_digest, render_digest
@@ -258,13 +259,6 @@ class Inbox:
         self.taken.append(message)
         self.raw.append(envelope.content)
         return "250 OK"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture

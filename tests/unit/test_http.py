@@ -15,6 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from connectors.http import Basic, Bearer, Bounds, HttpClient, Retries, http_library, read_secret
+from tests.awaited import free_port
 from tthc_monitor.domain.errors import ConfigError, PermanentSourceError, TransientSourceError, TthcError
 
 Answer = http_library.Response
@@ -144,11 +145,6 @@ def test_a_slow_server_is_asked_again_and_then_given_up() -> None:
 
 def real(url: str, **options: Path | None) -> HttpClient:
     return HttpClient(url, retries=QUICK, bounds=Bounds(timeout_seconds=5), ca_file=options.get("ca_file"))
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def test_a_refused_connection() -> None:
