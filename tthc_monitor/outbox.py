@@ -200,7 +200,8 @@ def monthly_report(
                 period,
                 installation.now(),
                 settings.calendar.compile(),
-                reporting_unit=settings.report.office,
+                settings=settings.report,
+                base_dir=settings.base_dir,
                 units=list(units) or None,
             )
     return writer.write(report, folder / _file_stem(period, units), step)

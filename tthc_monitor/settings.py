@@ -10,10 +10,11 @@ import os
 import re
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from tthc_monitor.digest_settings import DigestSettings, Recipient, SmtpSettings
 from tthc_monitor.domain.calendars import CalendarSpec
 from tthc_monitor.domain.errors import ConfigError, Problem
 from tthc_monitor.domain.time_limits import ClockPolicy
@@ -86,43 +87,6 @@ class TimeLimitSettings(Part):
 
     policy: ClockPolicy = ClockPolicy()
     clock_starts: str = "vn"
-
-
-class SmtpSettings(Part):
-    """The mail server. The password comes from ``password_file`` or an environment variable, never from the log."""
-
-    host: str
-    port: Port = 587
-    security: Literal["none", "starttls", "tls"] = "starttls"
-    username: str | None = None
-    password: SecretStr | None = None
-    password_file: str | None = None
-    sender: str
-    timeout_seconds: Annotated[float, Field(gt=0)] = 30
-
-    @model_validator(mode="after")
-    def _one_password(self) -> SmtpSettings:
-        if self.password is not None and self.password_file is not None:
-            raise ValueError("give either password or password_file, not both")
-        if self.username is not None and self.password is None and self.password_file is None:
-            raise ValueError("username needs a password; add password_file")
-        return self
-
-
-class Recipient(Part):
-    """Who gets the digest. ``units`` limits it to these unit codes; empty means all."""
-
-    address: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]
-    units: tuple[str, ...] = ()
-
-
-class DigestSettings(Part):
-    """The morning mail: sent at ``at`` on working days of the calendar, to ``smtp``, or written to ``directory``."""
-
-    at: ClockTime = "07:30"
-    transport: Literal["smtp", "directory", "none"] = "none"
-    directory: str = "digests"
-    recipients: tuple[Recipient, ...] = ()
 
 
 class LedgerSettings(Part):

@@ -27,6 +27,7 @@ from tthc_monitor.outputs.digest_facts import read_digest_facts
 from tthc_monitor.outputs.metrics import UNKNOWN
 from tthc_monitor.outputs.report import build_report
 from tthc_monitor.rebuild import check
+from tthc_monitor.report_settings import ReportSettings
 from tthc_monitor.serving import WebServer
 from tthc_monitor.settings import load_settings
 from tthc_monitor.simulator.server import SimulatedServer
@@ -108,7 +109,7 @@ def from_report(installation: Installation, month: str) -> Told:
             calendar_month(month, settings.zone),
             installation.now(),
             settings.calendar.compile(),
-            reporting_unit="x",
+            settings=ReportSettings(office="x"),
         )
     assert report.clipped
     failing = [check.name for check in report.checks if not check.passed]

@@ -23,6 +23,7 @@ from tthc_monitor.outputs.digest_facts import read_digest_facts
 from tthc_monitor.outputs.metrics import exposition
 from tthc_monitor.outputs.report import COUNTS, MonthlyReport, build_report, form_checks, form_columns
 from tthc_monitor.outputs.report_xlsx import write_report
+from tthc_monitor.report_settings import ReportSettings
 
 OCTOBER = calendar_month("2026-10", ZONE)
 NOVEMBER = calendar_month("2026-11", ZONE)
@@ -33,7 +34,7 @@ def report_of(
     engine: Engine, period: Period = OCTOBER, now: datetime = NOW, units: list[str] | None = None
 ) -> MonthlyReport:
     with engine.connect() as connection:
-        return build_report(connection, period, now, CALENDAR, reporting_unit=OFFICE, units=units)
+        return build_report(connection, period, now, CALENDAR, settings=ReportSettings(office=OFFICE), units=units)
 
 
 @pytest.fixture

@@ -26,8 +26,9 @@ from tthc_monitor.outputs import report_words, wording
 from tthc_monitor.outputs.pdf import write_pdf
 from tthc_monitor.outputs.report import COUNTS, MonthlyReport, form_columns
 from tthc_monitor.outputs.report_docx import load_template, shipped_template, write_document
-from tthc_monitor.outputs.report_fields import FIELDS, Field
+from tthc_monitor.outputs.report_fields import FIELDS
 from tthc_monitor.outputs.report_form import NOTES
+from tthc_monitor.outputs.word_fields import Field
 from tthc_monitor.report_settings import ReportSettings, SignerSettings
 from tthc_monitor.store.frozen import freeze
 

@@ -20,6 +20,7 @@ from tthc_monitor.domain.records import OBSERVED_SCHEMA
 from tthc_monitor.outputs.report import build_report
 from tthc_monitor.outputs.report_xlsx import write_report
 from tthc_monitor.outputs.sealed import head_line, read_ledger_head
+from tthc_monitor.report_settings import ReportSettings
 from tthc_monitor.store import chain, verify_links
 from tthc_monitor.store.canonical import content_hashes
 from tthc_monitor.store.copy import copy_out
@@ -203,7 +204,9 @@ def test_mails_and_reports_print_the_same_head(engine: Engine, tmp_path: Path) -
         seed(connection)
     with engine.connect() as connection:
         head = read_ledger_head(connection, ZONE)
-        report = build_report(connection, calendar_month("2026-10", ZONE), NOW, CALENDAR, reporting_unit="x")
+        report = build_report(
+            connection, calendar_month("2026-10", ZONE), NOW, CALENDAR, settings=ReportSettings(office="x")
+        )
     assert head is not None and report.ledger_head == head
     assert (
         head_line(head) == f"Mã niêm phong sổ cái (mắt xích số {head.link}, ngày {head.day:%d/%m/%Y}): {head.grouped}"

@@ -16,7 +16,8 @@ from docx.shared import Mm, Pt
 from tests.house.files import ROOT
 from tests.word_template.package import SHIPPED, packed, parts
 from tthc_monitor.outputs.drawings import text_width
-from tthc_monitor.outputs.report_fields import FIELDS, listed, shape_of
+from tthc_monitor.outputs.report_fields import FIELDS, listed
+from tthc_monitor.outputs.word_fields import shape_of
 from tthc_monitor.outputs.word_template import open_template, require_fields
 
 CENTRE, BOTH = ALIGN.CENTER, ALIGN.JUSTIFY

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -18,7 +19,9 @@ from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.domain.periods import Period, previous_period
 from tthc_monitor.domain.worktime import WorkCalendar
 from tthc_monitor.outputs.frames import days_late, read_frame
+from tthc_monitor.outputs.report_topics import TOPICS, Reading, Topic
 from tthc_monitor.outputs.sealed import LedgerHead, read_ledger_head
+from tthc_monitor.report_settings import ReportSettings
 from tthc_monitor.store.frozen import Erratum, Frozen, read_errata, read_frozen
 
 if TYPE_CHECKING:
@@ -64,8 +67,8 @@ FROM unnest(%(codes)s::text[], %(on_time)s::numeric[], %(late)s::numeric[], %(in
 """
 # The same ends as in audit.figures: of two instants that contradict each other the later one counts.
 _DELAYED: Final = """
-SELECT coalesce(d.code, d.source_key) AS code, coalesce(d.unit_code, '') AS unit_code, d.unit_name,
-       coalesce(d.sector_name, d.sector_code) AS sector, d.procedure_code,
+SELECT d.dossier_id, coalesce(d.code, d.source_key) AS code, coalesce(d.unit_code, '') AS unit_code, d.unit_name,
+       d.sector_code, coalesce(d.sector_name, d.sector_code) AS sector, d.procedure_code,
        coalesce(d.procedure_name, d.procedure_code) AS procedure, v.received_at, v.late_since AS due_at,
        CASE WHEN v.verdict = 'late' THEN v.ended_at END AS ended_at, v.verdict
 FROM audit.verdicts_as_of(%(end)s - interval '1 microsecond') v JOIN audit.dossiers d USING (dossier_id)
@@ -123,6 +126,7 @@ class MonthlyReport:
         frozen_before: the same of the period before.
         errata: what would be counted otherwise now in a frozen period.
         ledger_head: the newest link of the ledger when it was made; None while the ledger is empty.
+        topics: what :data:`~tthc_monitor.outputs.report_topics.TOPICS` found, in that order.
     """
 
     period: Period
@@ -142,6 +146,7 @@ class MonthlyReport:
     frozen_before: Frozen | None
     errata: tuple[Erratum, ...]
     ledger_head: LedgerHead | None
+    topics: tuple[Topic, ...] = ()
 
 
 def build_report(
@@ -150,7 +155,8 @@ def build_report(
     now: datetime,
     calendar: WorkCalendar,
     *,
-    reporting_unit: str,
+    settings: ReportSettings,
+    base_dir: Path = Path(),
     units: Sequence[str] | None = None,
 ) -> MonthlyReport:
     """Read the figures of a period.
@@ -158,7 +164,7 @@ def build_report(
     Args:
         now: aware instant; a period that ends later is clipped to it.
         calendar: working time, for the days of lateness.
-        reporting_unit: name in the heading, "Đơn vị báo cáo".
+        settings, base_dir: the report's part of the configuration, and the folder that its relative paths start at.
         units: unit codes to report on; None means all, dossiers of no unit included.
 
     Raises:
@@ -182,11 +188,14 @@ def build_report(
     delayed = read_frame(connection, _DELAYED, values, instants=("received_at", "due_at", "ended_at"))
     until = delayed["ended_at"].fillna(pd.Timestamp(end - timedelta(microseconds=1)))
     delayed["working_days_late"] = days_late(calendar, delayed["due_at"], until, period.zone)
+    reading = Reading(
+        connection, period, period.start, end, values["units"], calendar, delayed, figures, settings, base_dir
+    )
     return MonthlyReport(
         period,
         end,
         end < period.end,
-        reporting_unit,
+        settings.office,
         () if units is None else tuple(known["unit_name"].fillna(known["unit_code"]).sort_values()),
         figures.sort_values(["unit_code", "sector_code"], key=_named_first, ignore_index=True),
         before,
@@ -202,6 +211,7 @@ def build_report(
         read_frozen(connection, earlier),
         read_errata(connection, period, units, "dossier"),
         read_ledger_head(connection, period.zone),
+        tuple(topic.read(reading) for topic in TOPICS),
     )
 
 

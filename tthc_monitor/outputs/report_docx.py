@@ -11,10 +11,11 @@ from markupsafe import Markup
 
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.outputs.report import MonthlyReport
-from tthc_monitor.outputs.report_fields import FIELDS, shape_of
+from tthc_monitor.outputs.report_fields import FIELDS
 from tthc_monitor.outputs.report_words import report_words, title_of
 from tthc_monitor.outputs.whole_file import write_whole
 from tthc_monitor.outputs.word_charts import BarChart, with_chart
+from tthc_monitor.outputs.word_fields import shape_of
 from tthc_monitor.outputs.word_template import Properties, WordTemplate, clean, open_template, render, require_fields
 from tthc_monitor.report_settings import ReportSettings
 

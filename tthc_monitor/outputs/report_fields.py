@@ -6,28 +6,10 @@ The names are Vietnamese without diacritics, for Word must not correct them and 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
-from tthc_monitor.outputs.word_fields import Kind, Shape
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A field: its name, its meaning in Vietnamese, and what it holds; ``many`` makes it a list of that."""
-
-    name: str
-    meaning: str
-    fields: tuple[Field, ...] = ()
-    many: bool = False
-    kind: Kind = Kind.TEXT
-
-    @property
-    def shape(self) -> Shape:
-        """What a template may do with it."""
-        held = shape_of(self.fields) if self.fields else self.kind
-        return [held] if self.many else held
-
+from tthc_monitor.outputs.report_topics import TOPICS
+from tthc_monitor.outputs.word_fields import Field, Kind
 
 _COUNTED: Final = (
     Field("tong", "tổng số hồ sơ phải giải quyết, cột (3)"),
@@ -209,13 +191,9 @@ FIELDS: Final = (
         many=True,
     ),
     Field("niem_phong", "mã niêm phong sổ cái"),
+    *(field for topic in TOPICS for field in topic.fields),
 )
 """Every field, in the order in which people read of them."""
-
-
-def shape_of(fields: Sequence[Field]) -> dict[str, Shape]:
-    """What a template may do with these fields."""
-    return {field.name: field.shape for field in fields}
 
 
 def listed(fields: Sequence[Field] = FIELDS, above: str = "") -> Iterator[tuple[str, str]]:

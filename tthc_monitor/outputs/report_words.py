@@ -46,6 +46,7 @@ def report_words(report: MonthlyReport, office: ReportSettings) -> dict[str, Any
         **_sent_back(report),
         **_errata(report),
         "niem_phong": head_line(report.ledger_head),
+        **{name: value for topic in report.topics for name, value in topic.words().items()},
     }
 
 

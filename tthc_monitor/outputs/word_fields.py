@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
@@ -33,6 +34,28 @@ Shape = Kind | Mapping[str, "Shape"] | list["Shape"]
 """A value, an object by its fields, or a list (of the one shape in it)."""
 Scope = dict[str, Shape | None]
 """Names and their shapes; None: anything may be in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field: its name, its meaning in Vietnamese, and what it holds; ``many`` makes it a list of that."""
+
+    name: str
+    meaning: str
+    fields: tuple[Field, ...] = ()
+    many: bool = False
+    kind: Kind = Kind.TEXT
+
+    @property
+    def shape(self) -> Shape:
+        """What a template may do with it."""
+        held = shape_of(self.fields) if self.fields else self.kind
+        return [held] if self.many else held
+
+
+def shape_of(fields: Sequence[Field]) -> dict[str, Shape]:
+    """What a template may do with these fields."""
+    return {field.name: field.shape for field in fields}
 
 
 def paragraphs(xml: bytes) -> list[str]:

@@ -1,0 +1,57 @@
+"""Tables of a report as data: what each column is, so that one and the same table becomes a sheet, a CSV and JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+ColumnKind = Literal["text", "code", "count", "difference", "decimal", "percent", "day", "instant"]
+"""``code`` is text that must never be read as a number; ``difference`` a count shown with its sign; ``percent`` 0..100,
+null without a denominator; ``instant`` UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumn:
+    """A column: its name in CSV and JSON (English, snake case), its heading (Vietnamese), what it holds."""
+
+    name: str
+    title: str
+    kind: ColumnKind = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class TableChart:
+    """A native chart of a table: ``values`` are columns drawn over ``categories`` for the first ``rows`` rows."""
+
+    shape: Literal["bar", "column", "line"]
+    title: str
+    categories: str
+    values: tuple[str, ...]
+    rows: int
+    stacked: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of a report.
+
+    Attributes:
+        key: name of the file of its CSV and of its part in JSON (English, with hyphens), unique in a report.
+        sheet: name of its sheet (Vietnamese, at most 31 characters), unique in a report.
+        title: heading above it, in capitals.
+        columns: in the order in which they are shown; each is a column of ``rows``.
+        rows: the values, with null where there is none.
+        notes: what must be known to read it, the denominators of its shares first.
+        empty: what stands in place of rows when there are none.
+    """
+
+    key: str
+    sheet: str
+    title: str
+    columns: tuple[TableColumn, ...]
+    rows: pd.DataFrame
+    notes: tuple[str, ...] = ()
+    chart: TableChart | None = None
+    empty: str = "Không có."

@@ -1,0 +1,76 @@
+"""The topics of a report beyond form II.06a: each reads its figures once and gives tables, and words for the document.
+
+A topic is a module of its own (``report_<topic>.py``): a reader, the fields it fills in the Word template, and the tables
+it adds. What stands in :data:`TOPICS` is in every report, in that order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import pandas as pd
+
+from tthc_monitor.domain.periods import Period
+from tthc_monitor.domain.worktime import WorkCalendar
+from tthc_monitor.outputs.report_tables import Table
+from tthc_monitor.outputs.word_fields import Field
+from tthc_monitor.report_settings import ReportSettings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a topic reads from, in the one transaction of the report.
+
+    Attributes:
+        start, end: the period, its end not later than the instant of the report.
+        units: codes that the report is about, units below them included; None means all.
+        delayed: rows of :attr:`MonthlyReport.delayed` (``dossier_id``, codes, instants, ``working_days_late``, verdict).
+        figures: rows of :attr:`MonthlyReport.figures`.
+        settings, base_dir: the report's part of the configuration, and the folder that its relative paths start at.
+    """
+
+    connection: Connection
+    period: Period
+    start: datetime
+    end: datetime
+    units: list[str] | None
+    calendar: WorkCalendar
+    delayed: pd.DataFrame
+    figures: pd.DataFrame
+    settings: ReportSettings
+    base_dir: Path
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Parameters that queries of topics share."""
+        return {"start": self.start, "end": self.end, "zone": self.period.zone, "units": self.units}
+
+
+class Topic(Protocol):
+    """What a topic found."""
+
+    def tables(self) -> Sequence[Table]:
+        """Its tables, for the workbook, CSV and JSON."""
+        ...
+
+    def words(self) -> Mapping[str, Any]:
+        """A value for each field that it declares."""
+        ...
+
+
+@dataclass(frozen=True)
+class TopicSource:
+    """How a topic is read, and the fields of the Word template that it fills."""
+
+    read: Callable[[Reading], Topic]
+    fields: tuple[Field, ...]
+
+
+TOPICS: Final[tuple[TopicSource, ...]] = ()
