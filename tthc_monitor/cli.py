@@ -16,7 +16,7 @@ import typer
 
 from rules.examples import check_example
 from rules.loader import load_packs, parse_pack
-from tthc_monitor import judging, outbox
+from tthc_monitor import judging, outbox_digest
 from tthc_monitor.commands import (
     audit,
     calendar,
@@ -125,7 +125,7 @@ def check() -> None:
         attempt(partial(_check_source, keyless, source))
         attempt(partial(receive_token, settings, source))
     attempt(lambda: make_protection(settings))
-    attempt(lambda: outbox.make_transport(settings, data_dir(settings)))
+    attempt(lambda: outbox_digest.make_transport(settings, data_dir(settings)))
     attempt(lambda: make_writer(settings.report, settings.base_dir, settings.report.formats))
     problems.extend(_recipients_twice(settings))
     if problems:
@@ -252,7 +252,7 @@ def digest_render(
 ) -> None:
     """Write the digests of this moment to a folder; nobody is sent anything and nothing is recorded."""
     with open_installation(context.settings()) as installation:
-        for path in outbox.render_digests(installation, DirectoryTransport(out), tuple(unit or ())):
+        for path in outbox_digest.render_digests(installation, DirectoryTransport(out), tuple(unit or ())):
             typer.echo(str(path))
 
 
@@ -260,7 +260,9 @@ def digest_render(
 def digest_send() -> None:
     """Send today's digests to those who have not had them, and tell what came of each."""
     with open_installation(context.settings()) as installation:
-        outbox.send_digests(installation, lambda address, outcome: typer.echo(f"{address}: {outcome}"), again=True)
+        outbox_digest.send_digests(
+            installation, lambda address, outcome: typer.echo(f"{address}: {outcome}"), again=True
+        )
 
 
 def main() -> None:
