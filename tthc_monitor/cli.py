@@ -42,6 +42,7 @@ from tthc_monitor.evaluate import evaluate as run_evaluation
 from tthc_monitor.installation import (
     applicant_key,
     data_dir,
+    digest_key,
     make_connector,
     open_installation,
     receive_token,
@@ -125,6 +126,7 @@ def check() -> None:
         attempt(partial(_check_source, keyless, source))
         attempt(partial(receive_token, settings, source))
     attempt(lambda: make_protection(settings))
+    attempt(lambda: digest_key(settings))
     attempt(lambda: outbox_digest.make_transport(settings, data_dir(settings)))
     attempt(lambda: make_writer(settings.report, settings.base_dir, settings.report.formats))
     problems.extend(_recipients_twice(settings))

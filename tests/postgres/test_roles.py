@@ -40,6 +40,8 @@ EXPECTED: Final = {
     **dict.fromkeys(("pending_dossiers", "pending_evaluations", "unit_successions_now"), QUEUE),
     **dict.fromkeys(("rejects", "unknown_codes", "inbox", "open_findings"), QUEUE),
     **dict.fromkeys(("lawful_dues", "missing", "job_runs", "metric_snapshot", "deliveries"), ALL),
+    "acknowledgements": QUEUE,
+    "digest_optouts": ALL,
     "auditor_units": "",
 }
 # Of these a part of the columns only.
@@ -47,6 +49,7 @@ UPDATED: Final = {
     "flags": {"believed_to"},
     **{name: {"known_to"} for name in ("time_limits", "procedure_catalogue", "unit_versions", "unit_successions")},
     "evaluations": {"finished_at", "dossiers_judged", "flags_opened", "flags_closed"},
+    "digest_optouts": {"taken_back_at"},
 }
 NOT_INSERTED: Final = {
     "observation_batches": {"batch_id", "version", "linked_at", "previous_hash", "chain_hash"},

@@ -114,6 +114,8 @@ TABLES: Final[Mapping[str, Rights]] = {
     # The service's own work.
     "job_runs": Rights(_SCRATCH),
     "deliveries": Rights(_SCRATCH, Rows.NONE),
+    "acknowledgements": Rights(_QUEUE, Rows.NONE),
+    "digest_optouts": Rights("SELECT, INSERT, UPDATE (taken_back_at), DELETE", Rows.NONE),
     "open_findings": Rights(_QUEUE, Rows.NONE),
     "metric_snapshot": Rights(_SCRATCH, Rows.NONE),
     "metric_snapshot_taken": Rights(_STATE),
