@@ -41,7 +41,7 @@ def newest_acknowledgement(connection: Connection, recipient: str, day: date) ->
     """What a recipient said last about the digest of a day."""
     found = connection.execute(
         text(
-            "SELECT recipient, local_date, acknowledged_at, unit_codes, role, done_before, note "
+            "SELECT acknowledged_at, unit_codes, role, done_before, note "
             "FROM tthc.acknowledgements WHERE recipient = :recipient AND local_date = :day "
             "ORDER BY acknowledgement_id DESC LIMIT 1"
         ),
@@ -49,7 +49,8 @@ def newest_acknowledgement(connection: Connection, recipient: str, day: date) ->
     ).one_or_none()
     if found is None:
         return None
-    return Acknowledgement(*found[:3], tuple(found.unit_codes or ()), *found[4:])
+    units = tuple(found.unit_codes or ())
+    return Acknowledgement(recipient, day, found.acknowledged_at, units, found.role, found.done_before, found.note)
 
 
 def acknowledge(connection: Connection, said: Acknowledgement) -> bool:
