@@ -22,6 +22,7 @@ from tthc_monitor.commands import (
     calendar,
     context,
     database,
+    digest_people,
     jobs,
     metrics,
     procedures,
@@ -127,7 +128,9 @@ def check() -> None:
         attempt(partial(receive_token, settings, source))
     attempt(lambda: make_protection(settings))
     attempt(lambda: digest_key(settings))
-    attempt(lambda: outbox_digest.make_transport(settings, data_dir(settings)))
+    channels = {settings.digest.transport, *map(settings.digest.transport_of, settings.digest.recipients)}
+    for channel in sorted(channels):
+        attempt(partial(outbox_digest.make_transport, settings, data_dir(settings), channel))
     attempt(lambda: make_writer(settings.report, settings.base_dir, settings.report.formats))
     problems.extend(_recipients_twice(settings))
     if problems:
@@ -259,12 +262,20 @@ def digest_render(
 
 
 @digest.command("send")
-def digest_send() -> None:
-    """Send today's digests to those who have not had them, and tell what came of each."""
+def digest_send(
+    on_days_off: Annotated[bool, typer.Option("--on-days-off", help="Also to those who rest today.")] = False,
+) -> None:
+    """Send today's digests to those who work today and have not had them, and tell what came of each."""
     with open_installation(context.settings()) as installation:
         outbox_digest.send_digests(
-            installation, lambda address, outcome: typer.echo(f"{address}: {outcome}"), again=True
+            installation,
+            lambda address, outcome: typer.echo(f"{address}: {outcome}"),
+            again=True,
+            on_days_off=on_days_off,
         )
+
+
+digest_people.add_to(digest)
 
 
 def main() -> None:
