@@ -82,9 +82,9 @@ def report_freeze(
     """Let the figures of a month that has ended stand for good; what changes later is listed as errata."""
     settings = context.settings()
     span = _span(settings, period, kind)
-    with open_installation(settings) as installation, steps() as shown, shown.step(f"freezing {span.month}"):
+    with open_installation(settings) as installation, steps() as shown, shown.step(f"freezing {span.name}"):
         rows = outbox_report.freeze_period(installation, span, person)
-    typer.echo(f"{span.month} ({wording.day(span.first_day)} – {wording.day(span.last_day)}): {rows} rows frozen")
+    typer.echo(f"{span.name} ({wording.day(span.first_day)} – {wording.day(span.last_day)}): {rows} rows frozen")
 
 
 @app.command("errata")

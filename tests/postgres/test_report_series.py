@@ -1,0 +1,18 @@
+"""Several periods in one reading: row by row what each of them gives by itself, frozen or not, by either roll-up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine, text
+
+from tests.postgres.seed import NOW, ZONE, at, seed
+from tthc_monitor.domain.periods import Period, last_months, previous_period, report_period, same_period_last_year
+
+
+@pytest.fixture
+def world(engine: Engine) -> Iterator[Engine]:
+    with engine.begin() as connection:
+        seed(connection)
+    return engine
