@@ -78,6 +78,9 @@ TABLES: Final[Mapping[str, Rights]] = {
     "frozen_periods": Rights(_APPEND),
     "frozen_figures": Rights(_APPEND, Rows.UNIT),
     "configuration_changes": Rights(_APPEND, Rows.NONE),
+    # What people said of causes.
+    "cause_imports": Rights(_APPEND),
+    "assigned_causes": Rights(_APPEND, Rows.DOSSIER),
     # Versions: added, and closed once where they have an end.
     "calendar_versions": Rights(_APPEND),
     "calendar_variants": Rights(_APPEND),
