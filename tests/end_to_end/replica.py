@@ -54,14 +54,18 @@ def replica(folder: Path, name: str, skew: timedelta) -> Iterator[BaseProcess]:
         process.join()
 
 
-def start(folder: Path, name: str, skew: timedelta) -> BaseProcess:
-    """Start a replica over the configuration in a folder."""
-    process = _forks.Process(target=_work, args=(folder, name, skew), daemon=True)
+def start(folder: Path, name: str, skew: timedelta, only: frozenset[str] | None = None) -> BaseProcess:
+    """Start a replica over the configuration in a folder.
+
+    Args:
+        only: names of the jobs that it looks after; None: all.
+    """
+    process = _forks.Process(target=_work, args=(folder, name, skew, only), daemon=True)
     process.start()
     return process
 
 
-def _work(folder: Path, name: str, skew: timedelta) -> None:
+def _work(folder: Path, name: str, skew: timedelta, only: frozenset[str] | None) -> None:
     log = os.open(folder / f"{name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 2)
     set_up_logging("info")
@@ -69,7 +73,7 @@ def _work(folder: Path, name: str, skew: timedelta) -> None:
     mail.CLAIM_LASTS = LEASE  # type: ignore[misc]
     settings = load_settings(folder / "tthc-monitor.yaml")
     with open_installation(settings, now=read_clock(folder / "clock", skew)) as installation:
-        jobs = [_hurried(job) for job in all_jobs(installation)]
+        jobs = [_hurried(job) for job in all_jobs(installation) if only is None or job.name in only]
         while True:
             if sum(run_if_due(installation, job) for job in jobs) == 0:
                 sleep(0.02)

@@ -9,27 +9,22 @@ from __future__ import annotations
 import os
 import random
 import signal
-import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from datetime import time as clock_time
-from email import message_from_bytes
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
-from tests.end_to_end.replica import LEASE, set_clock, start
+from tests.end_to_end.office import PATIENCE, Office, Post, logs, post_office, until_done
+from tests.end_to_end.replica import LEASE, set_clock
 from tests.postgres.test_ledger import query
 from tthc_monitor.domain.calendars import CalendarSpec
 from tthc_monitor.domain.schedules import Daily, Every, Monthly, OnAnyWorkingDay, Schedule
@@ -43,9 +38,7 @@ FIRST: Final = datetime(2026, 1, 1, tzinfo=HANOI)
 """A holiday; the Friday behind it is worked on Saturday the tenth."""
 MORNING: Final = timedelta(hours=7, minutes=30, seconds=15)
 """When the clock stands still, each day, until all that is due then is done."""
-SKEWS: Final = (timedelta(seconds=-4), timedelta(seconds=5))
 PEOPLE: Final = ("van-phong@mau.example.vn", "so-xay-dung@mau.example.vn")
-PATIENCE: Final = 60.0
 SCHEDULES: Final[dict[str, Schedule]] = {
     "pull:thu": Every(timedelta(days=1)),
     "evaluate": Every(timedelta(seconds=30)),
@@ -76,104 +69,10 @@ digest: {{transport: {transport}, directory: thu, recipients: [{{address: {one}}
 """
 
 
-class Post:
-    """A mail server that counts what it took, and calls somebody at chosen points of chosen mails."""
-
-    def __init__(self) -> None:
-        self.taken: Counter[str] = Counter()
-        self.at_recipient: list[Callable[[], None]] = []
-        self.when_taken: list[Callable[[], None]] = []
-
-    async def handle_RCPT(
-        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
-    ) -> str:
-        if self.at_recipient:
-            self.at_recipient.pop()()
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        assert isinstance(envelope.content, bytes)
-        self.taken[str(message_from_bytes(envelope.content)["Message-ID"])] += 1
-        if self.when_taken:
-            self.when_taken.pop()()
-        return "250 OK"
-
-
 @pytest.fixture
 def post() -> Iterator[tuple[Post, int]]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    handler = Post()
-    server = Controller(handler, hostname="127.0.0.1", port=port)
-    server.start()
-    yield handler, port
-    server.stop()
-
-
-@dataclass
-class Office:
-    """Two replicas, and what is done to them."""
-
-    folder: Path
-    engine: Engine
-    chance: random.Random
-    processes: list[BaseProcess] = field(default_factory=list)
-    kills: int = 0
-    killed_at_work: int = 0
-    dossiers: int = 0
-
-    def open(self) -> None:
-        self.processes = [start(self.folder, f"replica-{number}", skew) for number, skew in enumerate(SKEWS)]
-
-    def close(self) -> None:
-        for process in self.processes:
-            process.kill()
-            process.join()
-
-    def kill(self, number: int) -> None:
-        """End one as the kernel does, and start another in its place."""
-        self.processes[number].kill()
-        self.processes[number].join()
-        self.kills += 1
-        self.processes[number] = start(self.folder, f"replica-{number}", SKEWS[number])
-
-    def holder(self, job: str) -> int | None:
-        """Which of the two is at work on a job."""
-        found = query(
-            self.engine,
-            f"SELECT split_part(claimed_by, ':', 2)::int FROM tthc.job_runs WHERE job = '{job}' AND finished_at IS NULL "
-            "AND outcome IS NULL AND lease_until >= clock_timestamp()",
-        )
-        pids = [process.pid for process in self.processes]
-        return pids.index(found[0]) if found and found[0] in pids else None
-
-    def freeze(self, job: str, patience: float = 1.0) -> int | None:
-        """Stop one in the middle of a job; None when none could be caught at it."""
-        deadline = time.monotonic() + patience
-        while time.monotonic() < deadline:
-            number = self.holder(job)
-            if number is None:
-                continue
-            pid = self.processes[number].pid
-            assert pid is not None
-            os.kill(pid, signal.SIGSTOP)
-            # What it had sent before may be on its way still.
-            time.sleep(0.02)
-            if self.holder(job) == number:
-                return number
-            os.kill(pid, signal.SIGCONT)
-        return None
-
-    def write_source(self, instant: datetime) -> None:
-        """Some more dossiers since the last time."""
-        self.dossiers += self.chance.randint(1, 5)
-        rows = "".join(f"{number},02/01/2026,{5 + number % 24:02}/01/2026\n" for number in range(self.dossiers))
-        new = self.folder / "ho-so.new"
-        new.write_text(f"ma,nhan,hen\n{rows}", encoding="utf-8")
-        os.utime(new, (instant.timestamp(), instant.timestamp()))
-        new.replace(self.folder / "ho-so.csv")
+    with post_office() as opened:
+        yield opened
 
 
 def due(instant: datetime) -> set[tuple[str, datetime]]:
@@ -185,29 +84,6 @@ def due(instant: datetime) -> set[tuple[str, datetime]]:
 def ended(engine: Engine) -> dict[tuple[str, datetime], tuple[str, str | None]]:
     rows = query(engine, "SELECT job, scheduled_for, outcome, detail FROM tthc.job_runs WHERE finished_at IS NOT NULL")
     return {(job, slot): (outcome, detail) for job, slot, outcome, detail in rows}
-
-
-def until_done(office: Office, wanted: set[tuple[str, datetime]]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while left := wanted - ended_since(office.engine, wanted):
-        assert time.monotonic() < deadline, (left, logs(office.folder))
-        time.sleep(0.01)
-
-
-def ended_since(engine: Engine, wanted: set[tuple[str, datetime]]) -> set[tuple[str, datetime]]:
-    with engine.connect() as connection:
-        rows = connection.execute(
-            text(
-                "SELECT job, scheduled_for FROM tthc.job_runs WHERE finished_at IS NOT NULL "
-                "AND scheduled_for >= CAST(:first AS timestamptz)"
-            ),
-            {"first": min(slot for _, slot in wanted)},
-        )
-        return {(job, slot) for job, slot in rows}
-
-
-def logs(folder: Path) -> str:
-    return "\n".join(path.read_text("utf-8")[-3_000:] for path in sorted(folder.glob("*.log")))
 
 
 def open_office(
@@ -281,7 +157,7 @@ def test_a_month_of_two_replicas_that_are_killed_and_paused(
         frozen = {2: "pull:thu", 9: "verify", 15: "pull:thu", 24: "evaluate"}
 
         def disturb(number: int, instant: datetime) -> None:
-            restart(office)
+            office.restart()
             # The worst moments: before its text leaves a mail cannot have been delivered, behind it nobody knows.
             if instant.day == 6:
                 handler.at_recipient.append(kill_the_sender)
@@ -307,14 +183,6 @@ def test_a_month_of_two_replicas_that_are_killed_and_paused(
         known = query(engine, "SELECT message_id FROM tthc.deliveries WHERE sent_at IS NOT NULL")
         assert set(known) <= set(handler.taken), "what was recorded as sent was taken"
         assert len(known) + unsent == len(everything) and unsent <= len(doubted)
-
-
-def restart(office: Office) -> None:
-    """Start those again that were killed from elsewhere."""
-    for number, process in enumerate(office.processes):
-        if not process.is_alive():
-            process.join()
-            office.processes[number] = start(office.folder, f"replica-{number}", SKEWS[number])
 
 
 def test_a_week_of_digests_into_a_folder_of_which_each_is_there_once(
