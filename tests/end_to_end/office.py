@@ -10,11 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from email import message_from_bytes
+from email.utils import parsedate_to_datetime
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -24,21 +26,33 @@ from tests.awaited import free_port
 from tests.end_to_end.replica import start
 from tests.postgres.test_ledger import query
 
+HANOI: Final = ZoneInfo("Asia/Ho_Chi_Minh")
 SKEWS: Final = (timedelta(seconds=-4), timedelta(seconds=5))
 PATIENCE: Final = 60.0
 
 
 class Post:
-    """A mail server that counts what it took, and calls somebody at chosen points of chosen mails."""
+    """A mail server that counts what it took, and calls somebody at chosen points of chosen mails.
+
+    Attributes:
+        taken: by Message-ID; ``mails``: by address and the day of the Date header in Hà Nội.
+        away: it takes nothing; ``turned_away`` counts whom it told so.
+    """
 
     def __init__(self) -> None:
         self.taken: Counter[str] = Counter()
+        self.mails: Counter[tuple[str, date]] = Counter()
+        self.away = False
+        self.turned_away = 0
         self.at_recipient: list[Callable[[], None]] = []
         self.when_taken: list[Callable[[], None]] = []
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        if self.away:
+            self.turned_away += 1
+            return "451 4.3.2 Try again later"
         if self.at_recipient:
             self.at_recipient.pop()()
         envelope.rcpt_tos.append(address)
@@ -46,7 +60,9 @@ class Post:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         assert isinstance(envelope.content, bytes)
-        self.taken[str(message_from_bytes(envelope.content)["Message-ID"])] += 1
+        message = message_from_bytes(envelope.content)
+        self.taken[str(message["Message-ID"])] += 1
+        self.mails[envelope.rcpt_tos[0], parsedate_to_datetime(str(message["Date"])).astimezone(HANOI).date()] += 1
         if self.when_taken:
             self.when_taken.pop()()
         return "250 OK"
@@ -103,6 +119,15 @@ class Office:
     def _start(self, number: int) -> BaseProcess:
         return start(self.folder, f"replica-{number}", SKEWS[number], self.only)
 
+    def kill_holder(self, job: str) -> None:
+        """End the one that is at work on a job, in the middle of it; :meth:`restart` replaces it."""
+        number = self.holder(job)
+        assert number is not None, f"who is at work holds the job {job}"
+        pid = self.processes[number].pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        self.kills += 1
+
     def holder(self, job: str) -> int | None:
         """Which of the two is at work on a job."""
         found = query(
@@ -143,6 +168,7 @@ class Office:
 def until_done(office: Office, wanted: set[tuple[str, datetime]]) -> None:
     deadline = time.monotonic() + PATIENCE
     while left := wanted - ended_since(office.engine, wanted):
+        office.restart()
         assert time.monotonic() < deadline, (left, logs(office.folder))
         time.sleep(0.01)
 

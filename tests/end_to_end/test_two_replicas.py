@@ -18,12 +18,11 @@ from datetime import UTC, datetime, timedelta
 from datetime import time as clock_time
 from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import Engine
 
-from tests.end_to_end.office import PATIENCE, Office, Post, logs, post_office, until_done
+from tests.end_to_end.office import HANOI, PATIENCE, Office, Post, logs, post_office, until_done
 from tests.end_to_end.replica import LEASE, set_clock
 from tests.postgres.test_ledger import query
 from tthc_monitor.domain.calendars import CalendarSpec
@@ -32,7 +31,6 @@ from tthc_monitor.domain.yaml_text import validate
 from tthc_monitor.settings import shipped_calendar
 from tthc_monitor.verification import verify
 
-HANOI: Final = ZoneInfo("Asia/Ho_Chi_Minh")
 CALENDAR: Final = validate(CalendarSpec, shipped_calendar("vn")).compile()
 FIRST: Final = datetime(2026, 1, 1, tzinfo=HANOI)
 """A holiday; the Friday behind it is worked on Saturday the tenth."""
@@ -147,12 +145,7 @@ def test_a_month_of_two_replicas_that_are_killed_and_paused(
         office = open_office(stack, tmp_path, engine, database_address, "smtp", port, seed=2026)
 
         def kill_the_sender() -> None:
-            number = office.holder("digest")
-            assert number is not None, "who sends the digest holds the job"
-            pid = office.processes[number].pid
-            assert pid is not None
-            os.kill(pid, signal.SIGKILL)
-            office.kills += 1
+            office.kill_holder("digest")
 
         frozen = {2: "pull:thu", 9: "verify", 15: "pull:thu", 24: "evaluate"}
 
