@@ -16,12 +16,13 @@ import typer
 
 from rules.examples import check_example
 from rules.loader import load_packs, parse_pack
-from tthc_monitor import judging, outbox_digest
+from tthc_monitor import judging
 from tthc_monitor.commands import (
     audit,
     calendar,
     context,
     database,
+    digest,
     jobs,
     metrics,
     procedures,
@@ -48,8 +49,8 @@ from tthc_monitor.installation import (
     system_clock,
 )
 from tthc_monitor.outputs import flags_export
+from tthc_monitor.outputs.channels import make_transport
 from tthc_monitor.outputs.report_files import make_writer
-from tthc_monitor.outputs.transports import DirectoryTransport
 from tthc_monitor.settings import DEFAULT_FILE, Settings, SourceSettings, shipped_calendar
 from tthc_monitor.store.database import transaction
 from tthc_monitor.terminal import console, set_up_logging, steps
@@ -57,10 +58,9 @@ from tthc_monitor.web import make_protection, require_doors
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 flags = typer.Typer(no_args_is_help=True, help="Verdicts and findings.")
-digest = typer.Typer(no_args_is_help=True, help="The morning mail.")
 for name, part in (
     ("db", database.app), ("sources", sources.app), ("rules", rules.app), ("flags", flags),
-    ("digest", digest), ("report", report.app), ("jobs", jobs.app), ("metrics", metrics.app),
+    ("digest", digest.app), ("report", report.app), ("jobs", jobs.app), ("metrics", metrics.app),
     ("audit", audit.app), ("calendar", calendar.app), ("procedures", procedures.app), ("units", units.app),
 ):  # fmt: skip
     app.add_typer(part, name=name)
@@ -125,7 +125,8 @@ def check() -> None:
         attempt(partial(_check_source, keyless, source))
         attempt(partial(receive_token, settings, source))
     attempt(lambda: make_protection(settings))
-    attempt(lambda: outbox_digest.make_transport(settings, data_dir(settings)))
+    for channel in sorted({settings.digest.transport, *map(settings.digest.transport_of, settings.digest.recipients)}):
+        attempt(partial(make_transport, settings, channel, data_dir(settings)))
     attempt(lambda: make_writer(settings.report, settings.base_dir, settings.report.formats))
     problems.extend(_recipients_twice(settings))
     if problems:
@@ -243,26 +244,6 @@ def flags_export_command(
             out.write_bytes(content)
         except OSError as error:
             raise ConfigError(f"--out {out} cannot be written: {error.strerror}; choose another file") from None
-
-
-@digest.command("render")
-def digest_render(
-    out: Annotated[Path, typer.Option(help="Folder for the mails, as .html and .eml.")],
-    unit: Annotated[list[str] | None, typer.Option(help="Unit codes; by default every recipient's.")] = None,
-) -> None:
-    """Write the digests of this moment to a folder; nobody is sent anything and nothing is recorded."""
-    with open_installation(context.settings()) as installation:
-        for path in outbox_digest.render_digests(installation, DirectoryTransport(out), tuple(unit or ())):
-            typer.echo(str(path))
-
-
-@digest.command("send")
-def digest_send() -> None:
-    """Send today's digests to those who have not had them, and tell what came of each."""
-    with open_installation(context.settings()) as installation:
-        outbox_digest.send_digests(
-            installation, lambda address, outcome: typer.echo(f"{address}: {outcome}"), again=True
-        )
 
 
 def main() -> None:

@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Final
-
-import structlog
+from zoneinfo import ZoneInfo
 
 from tthc_monitor import judging
-from tthc_monitor.domain.errors import ConfigError, DeliveryError
+from tthc_monitor.delivery import Parcel, Tell, deliver
+from tthc_monitor.digest_settings import Recipient
+from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.installation import Installation
+from tthc_monitor.outputs.audience import Links
+from tthc_monitor.outputs.channels import sender_of
 from tthc_monitor.outputs.digest import DigestMail, build_digest, render_digest
 from tthc_monitor.outputs.digest_facts import DigestFacts, read_digest_facts
-from tthc_monitor.outputs.mail import Outcome, make_message, send_digest
-from tthc_monitor.outputs.transports import (
-    DirectoryTransport,
-    NullTransport,
-    SmtpTransport,
-    Transport,
-)
-from tthc_monitor.settings import Settings, SmtpSettings
+from tthc_monitor.outputs.letters import Letter, message_id, thread_root
+from tthc_monitor.outputs.transports import DirectoryTransport
+from tthc_monitor.settings import Settings
 from tthc_monitor.store.database import transaction
+from tthc_monitor.store.deliveries import Order
 
-log = structlog.get_logger(__name__)
-
-_PREVIEW = "preview@localhost"
-_OUTCOMES: Final[dict[Outcome, str]] = {
-    "sent": "sent",
-    "already_sent": "already sent today",
-    "in_progress": "being sent by another process",
-    "refused": "refused for good earlier today",
-    "discarded": "discarded, as mail is switched off",
-}
+_PREVIEW: Final = "preview@localhost"
 
 
 def digest_facts(installation: Installation) -> DigestFacts:
@@ -50,111 +41,104 @@ def digest_mail(facts: DigestFacts, units: tuple[str, ...]) -> DigestMail:
 
 
 def send_digests(
-    installation: Installation, tell: Callable[[str, str], None] | None = None, *, again: bool = False
+    installation: Installation,
+    tell: Tell | None = None,
+    *,
+    order: Order = "due",
+    only: str | None = None,
 ) -> None:
     """Send today's digest to every recipient who has not had it; one who fails does not keep the others waiting.
 
     Args:
         tell: told each address and what came of it, in words.
-        again: try also what an earlier try today was refused for good.
+        order: what a person wants sent besides what is due.
+        only: to this address alone.
 
     Raises:
-        ConfigError: the settings send nothing, or to nobody.
-        DeliveryError: some could not be sent; the message names them.
+        ConfigError: the settings send nothing, or to nobody, or not to this address.
+        DeliveryError: some could not be sent; the message numbers them.
+        StoppedError: it was asked to end; the next run sends the rest.
     """
-    settings = installation.settings
-    if settings.digest.transport == "none":
-        raise ConfigError("digest.transport is none, so no digest is sent; set it to smtp or directory")
-    if not settings.digest.recipients:
+    recipients = recipients_of(installation.settings)
+    if only is not None:
+        recipients = [(number, one) for number, one in recipients if one.address.lower() == only.strip().lower()]
+        if not recipients:
+            raise ConfigError(f"'{only}' gets no digest by these settings; tthc-monitor digest status lists who does")
+    day = today(installation)
+    facts = cache(lambda: digest_facts(installation))
+    parcels = [_parcel(installation.settings, number, one, facts) for number, one in recipients]
+    deliver(installation, "digest", day, parcels, order=order, tell=tell)
+
+
+def recipients_of(settings: Settings) -> list[tuple[int, Recipient]]:
+    """Who gets the digest by some way, each with his place in the settings.
+
+    Raises:
+        ConfigError: nobody does.
+    """
+    digest = settings.digest
+    if not digest.recipients:
         raise ConfigError("digest.recipients names nobody to send a digest to; add an address")
-    transport = make_transport(settings, installation.data_dir)
-    facts = digest_facts(installation)
-    failures: list[DeliveryError] = []
-    for number, recipient in enumerate(settings.digest.recipients, 1):
-        installation.stop.check()
-        mail = digest_mail(facts, recipient.units)
-        # Addresses are people's: the log names the place in the settings.
-        bound = log.bind(recipient=number, units=list(recipient.units) or "all")
-        try:
-            outcome = send_digest(
-                installation.engine, recipient.address, mail, transport, installation.now(), again=again
-            )
-            bound.info("digest", outcome=outcome)
-            if tell is not None:
-                tell(recipient.address, _OUTCOMES[outcome])
-            if outcome == "in_progress":
-                failures.append(
-                    DeliveryError(f"the digest for recipient {number} is with another process; wait for it")
-                )
-            elif outcome == "refused":
-                # Nobody got it: a run that passes it over has not gone well, and the alarm about it goes on.
-                failures.append(
-                    DeliveryError(
-                        f"the digest for recipient {number} was refused for good earlier today; correct its address",
-                        permanent=True,
-                    )
-                )
-        except DeliveryError as error:
-            pattern = re.compile(re.escape(recipient.address), re.IGNORECASE)
-            nameless = pattern.sub(f"recipient {number}", str(error))
-            failures.append(DeliveryError(nameless, permanent=error.permanent))
-            if tell is not None:
-                tell(recipient.address, "not delivered")
-            bound.warning("digest_failed", error=nameless, permanent=error.permanent)
-    log.info("digests", recipients=len(settings.digest.recipients), failed=len(failures))
-    if failures:
-        raise DeliveryError(
-            f"{len(failures)} of {len(settings.digest.recipients)} digests were not delivered: "
-            + "; ".join(str(failure) for failure in failures)
-            + ". Send them again with: tthc-monitor digest send",
-            permanent=all(failure.permanent for failure in failures),
-        )
+    found = [(place, one) for place, one in enumerate(digest.recipients, 1) if digest.transport_of(one) != "none"]
+    if not found:
+        raise ConfigError("digest.transport is none, so no digest is sent; set it to smtp, webhook or directory")
+    return found
 
 
-def render_digests(installation: Installation, transport: DirectoryTransport, units: tuple[str, ...]) -> list[Path]:
-    """Write digests into a folder, recording nothing: for these units, or one for each recipient's.
+def today(installation: Installation) -> date:
+    """The day that a digest of this moment is for."""
+    return installation.now().astimezone(ZoneInfo(installation.settings.zone)).date()
+
+
+def _parcel(settings: Settings, number: int, recipient: Recipient, facts: Callable[[], DigestFacts]) -> Parcel:
+    return Parcel(
+        number,
+        recipient.address,
+        settings.digest.transport_of(recipient),
+        lambda: digest_mail(facts(), recipient.units),
+        recipient.units,
+        links_of(settings),
+    )
+
+
+def links_of(settings: Settings) -> Links:
+    """The links of a digest: who wants it no more writes to where it comes from."""
+    return Links(unsubscribe=None if settings.smtp is None else _mail_to(sender_of(settings)))
+
+
+def _mail_to(sender: str) -> str:
+    return f"mailto:{sender.rpartition('<')[2].rstrip('> ')}?subject=unsubscribe"
+
+
+def preview_digests(
+    installation: Installation, folder: Path, units: Sequence[str] = (), address: str | None = None
+) -> list[Path]:
+    """Write digests of this moment into a folder, recording nothing: of these units, of one recipient, or of each.
 
     Returns:
         the HTML files.
-    """
-    recipients = installation.settings.digest.recipients
-    wanted = [(_PREVIEW, units)] if units or not recipients else [(r.address, r.units) for r in recipients]
-    facts = digest_facts(installation)
-    written = []
-    for address, codes in wanted:
-        message = make_message(digest_mail(facts, codes), address, transport, installation.now())
-        transport.send(message)
-        written.append(transport.html_path(message))
-    return written
-
-
-def make_transport(settings: Settings, data_dir: Path) -> Transport:
-    """The transport that the settings choose.
 
     Raises:
-        ConfigError: the password file cannot be read, or settings contradict each other.
+        ConfigError: there is no such recipient.
+        DeliveryError: the folder cannot be written.
     """
-    if settings.digest.transport == "smtp" and settings.smtp is not None:
-        smtp = settings.smtp
-        return SmtpTransport(
-            host=smtp.host,
-            port=smtp.port,
-            security=smtp.security,
-            username=smtp.username,
-            password=_password(smtp, settings.base_dir),
-            sender=smtp.sender,
-            timeout=smtp.timeout_seconds,
-        )
-    if settings.digest.transport == "directory":
-        return DirectoryTransport(data_dir / settings.digest.directory)
-    return NullTransport()
-
-
-def _password(smtp: SmtpSettings, base_dir: Path) -> str | None:
-    if smtp.password_file is None:
-        return smtp.password.get_secret_value() if smtp.password is not None else None
-    path = base_dir / smtp.password_file
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigError(f"smtp.password_file {path} cannot be read: {error.strerror}; make it readable") from None
+    settings = installation.settings
+    wanted = [(one.address.lower(), one.units) for one in settings.digest.recipients]
+    if units or not (wanted or address):
+        wanted = [(_PREVIEW, tuple(units))]
+    elif address is not None:
+        wanted = [(to, of) for to, of in wanted if to == address.strip().lower()]
+        if not wanted:
+            raise ConfigError(f"'{address}' gets no digest by these settings; name one of digest.recipients, or --unit")
+    facts = digest_facts(installation)
+    sender = sender_of(settings)
+    transport = DirectoryTransport(folder, sender)
+    written = []
+    for to, of in wanted:
+        mail = digest_mail(facts, of)
+        identity = message_id("digest", to, mail.local_date, sender)
+        root = thread_root("digest", to, mail.local_date, mail.thread, sender)
+        letter = Letter("digest", to, identity, root, mail, installation.now(), of, links_of(settings))
+        transport.send(letter)
+        written.append(transport.html_path(letter))
+    return written

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from tthc_monitor.digest_settings import DigestSettings, Recipient, SmtpSettings
+from tthc_monitor.digest_settings import DigestSettings, Recipient
 from tthc_monitor.domain.calendars import CalendarSpec
 from tthc_monitor.domain.errors import ConfigError, Problem
 from tthc_monitor.domain.time_limits import ClockPolicy
@@ -24,6 +24,7 @@ from tthc_monitor.privacy_settings import ApplicantKeySettings, RetentionSetting
 from tthc_monitor.report_settings import ClockTime, ReportSettings
 from tthc_monitor.serve_settings import Port, ServeSettings
 from tthc_monitor.source_settings import Part, ReceiveSettings, SourceSettings
+from tthc_monitor.transport_settings import SmtpSettings, WebhookSettings
 
 __all__ = [
     "DEFAULT_FILE",
@@ -41,6 +42,7 @@ __all__ = [
     "SmtpSettings",
     "SourceSettings",
     "TimeLimitSettings",
+    "WebhookSettings",
     "load_settings",
     "shipped_calendar",
     "shipped_calendar_text",
@@ -113,6 +115,7 @@ class Settings(Part):
     serve: ServeSettings = ServeSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
     smtp: SmtpSettings | None = None
+    webhook: WebhookSettings | None = None
     digest: DigestSettings = DigestSettings()
     report: ReportSettings = ReportSettings()
     retention: RetentionSettings = RetentionSettings()
@@ -137,8 +140,13 @@ class Settings(Part):
 
     @model_validator(mode="after")
     def _mail_has_a_server(self) -> Settings:
-        if self.digest.transport == "smtp" and self.smtp is None:
+        used = {self.digest.transport, *(one.transport for one in self.digest.recipients)}
+        if "smtp" in used and self.smtp is None:
             raise ValueError("digest.transport is smtp, but there is no smtp part; add it with host and sender")
+        if "webhook" in used and self.webhook is None:
+            raise ValueError(
+                "digest.transport is webhook, but there is no webhook part; add it with url and secret_file"
+            )
         return self
 
     @property

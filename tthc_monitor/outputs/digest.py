@@ -5,8 +5,8 @@ It names codes, procedures, steps, dates and counts; never a person. Every figur
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any, Final
@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.digest_facts import DigestFacts
+from tthc_monitor.outputs.letters import Attachment
 from tthc_monitor.outputs.sealed import LedgerHead
 
 MAX_ROWS: Final = 20
@@ -95,12 +96,22 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class DigestMail:
-    """A digest ready to send: one subject line, the HTML and plain text of the body, and the local day it is for."""
+    """A digest ready to send: one subject line, the HTML and plain text of the body, and the local day it is for.
+
+    Attributes:
+        thread: stable name of what it is about, for mail programs that show mails of a month together.
+        counts: figures by name, for programs.
+        empty: whether nothing needs action.
+    """
 
     subject: str
     html: str
     text: str
     local_date: date
+    attachments: tuple[Attachment, ...] = ()
+    thread: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    empty: bool = False
 
 
 # key of the list, title, which end is the worst, label before the instant
@@ -162,7 +173,8 @@ def render_digest(digest: Digest) -> DigestMail:
         keep_at_rules=True,
         load_remote_stylesheets=False,
     )
-    return DigestMail(subject, html, environment.get_template("digest.txt").render(values), digest.local_date)
+    text = environment.get_template("digest.txt").render(values)
+    return DigestMail(subject, html, text, digest.local_date, thread=digest.heading, counts=digest.counts)
 
 
 @cache
