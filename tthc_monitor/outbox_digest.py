@@ -63,7 +63,7 @@ def send_digests(
     if only is not None:
         recipients = [(number, one) for number, one in recipients if one.address.lower() == only.strip().lower()]
         if not recipients:
-            raise ConfigError(f"'{only}' gets no digest by these settings; tthc-monitor digest status lists who does")
+            raise ConfigError(f"'{only}' gets no digest by these settings; name one of digest.recipients")
     day = today(installation)
     facts = cache(lambda: digest_facts(installation))
     parcels = [_parcel(installation.settings, number, one, facts) for number, one in recipients]
