@@ -93,7 +93,11 @@ CALENDARS = CalendarSpec.model_validate(
         "days_off": [{"date": "2026-02-16"}, {"date": "2026-02-17"}, {"date": "2026-02-18"}, {"date": "2026-05-01"}],
         "overrides": [{"date": "2026-05-09", "like": "fri", "document": "hoán đổi"}],
         "units": [
-            {"name": "thu-bay", "codes": ["H99.05"], "week": {"fri": [["07:30", "11:30"]], "sat": [["07:30", "11:30"]]}},
+            {
+                "name": "thu-bay",
+                "codes": ["H99.05"],
+                "week": {"fri": [["07:30", "11:30"]], "sat": [["07:30", "11:30"]]},
+            },
             {"name": "lu", "codes": ["H99.06"], "days_off": [{"date": "2026-10-14", "name": "lũ"}]},
         ],
     }
