@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from tthc_monitor.domain.periods import calendar_month
-from tthc_monitor.outputs.report import COUNTS, MonthlyReport, form_checks
+from tthc_monitor.outputs.report import MonthlyReport
+from tthc_monitor.outputs.report_columns import COUNTS, form_checks
+from tthc_monitor.outputs.report_series import PeriodCounts, Series
 from tthc_monitor.outputs.report_topics import Topic
 from tthc_monitor.outputs.sealed import LedgerHead
 
@@ -78,6 +80,7 @@ def made_report(rows: int = 5, units: int = 5, topics: tuple[Topic, ...] = ()) -
     }
     late = delayed(rows)
     before = figures.assign(**dict.fromkeys(COUNTS, 0))
+    counted = PeriodCounts(PERIOD, AS_OF, {name: int(figures[name].sum()) for name in COUNTS}, known=True, frozen=False)
     return MonthlyReport(
         PERIOD,
         AS_OF,
@@ -96,5 +99,7 @@ def made_report(rows: int = 5, units: int = 5, topics: tuple[Topic, ...] = ()) -
         None,
         (),
         LedgerHead(7, date(2026, 11, 1), "ab" * 32),
+        Series(figures, before, {}, counted, counted, counted, (counted,)),
+        (),
         topics,
     )

@@ -17,11 +17,11 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from tests.unit.made_report import AS_OF, ZONE, delayed, made_report
 from tthc_monitor.domain.errors import DeliveryError
-from tthc_monitor.outputs import report_lists, report_sheets
+from tthc_monitor.outputs import report_own_tables, report_sheets
 from tthc_monitor.outputs.report_charts import draw_charts
 from tthc_monitor.outputs.report_csv import write_tables
 from tthc_monitor.outputs.report_json import write_json
-from tthc_monitor.outputs.report_lists import report_tables
+from tthc_monitor.outputs.report_own_tables import report_tables
 from tthc_monitor.outputs.report_sheets import draw_table
 from tthc_monitor.outputs.report_styles import Styles
 from tthc_monitor.outputs.report_tables import Table, TableChart, TableColumn
@@ -275,7 +275,7 @@ def test_topics_add_columns_to_the_list_of_delayed_dossiers(monkeypatch: pytest.
         (),
         (DelayedColumn(TableColumn("cause", "Nguyên nhân"), Field("nguyen_nhan", "nguyên nhân")),),
     )
-    monkeypatch.setattr(report_lists, "TOPICS", (source,))
+    monkeypatch.setattr(report_own_tables, "TOPICS", (source,))
     table = next(table for table in report_tables(made_report(3, topics=(Known(),))) if table.key == "delayed")
     assert "cause" in [column.name for column in table.columns]
     assert [cause if isinstance(cause, str) else None for cause in table.rows["cause"]] == [None, "Lỗi phần mềm", None]

@@ -13,7 +13,7 @@ from tthc_monitor.outputs.report import MonthlyReport
 from tthc_monitor.outputs.report_csv import write_tables
 from tthc_monitor.outputs.report_docx import load_template, write_document
 from tthc_monitor.outputs.report_json import write_json
-from tthc_monitor.outputs.report_lists import report_tables
+from tthc_monitor.outputs.report_own_tables import report_tables
 from tthc_monitor.outputs.report_xlsx import write_report
 from tthc_monitor.outputs.word_template import WordTemplate
 from tthc_monitor.report_settings import ReportFormat, ReportSettings

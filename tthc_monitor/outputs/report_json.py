@@ -85,7 +85,7 @@ def _about(report: MonthlyReport) -> Mapping[str, Any]:
         "version": VERSION,
         "office": report.reporting_unit,
         "period": {
-            "name": period.month,
+            "name": period.name,
             "label": period.label,
             "kind": period.kind,
             "first_day": period.first_day.isoformat(),
@@ -95,6 +95,7 @@ def _about(report: MonthlyReport) -> Mapping[str, Any]:
             "zone": period.zone,
         },
         "scope": list(report.scope),
+        "scope_notes": list(report.unit_notes),
         "as_of": local(report.as_of),
         "period_has_ended": not report.clipped,
         "frozen": report.frozen and {"at": local(report.frozen.at), "by": report.frozen.person},

@@ -14,7 +14,7 @@ from tthc_monitor.outputs.drawings import rule_under
 from tthc_monitor.outputs.report import MonthlyReport
 from tthc_monitor.outputs.report_counts import count_rows, late_procedures, rank_rows, records, sum_counts, text_of
 from tthc_monitor.outputs.report_form import COUNT_TITLES, NOTES, frozen_line, roman
-from tthc_monitor.outputs.report_lists import SENT_BACK, VERDICTS
+from tthc_monitor.outputs.report_own_tables import SENT_BACK, VERDICTS
 from tthc_monitor.outputs.sealed import head_line
 from tthc_monitor.report_settings import ReportSettings
 

@@ -10,7 +10,7 @@ import xlsxwriter
 from tthc_monitor.outputs.report import MonthlyReport
 from tthc_monitor.outputs.report_charts import SHEET, draw_charts, drawn
 from tthc_monitor.outputs.report_form import ERRATA_SHEET, draw_form, period_line
-from tthc_monitor.outputs.report_lists import FORM_SHEET, report_tables
+from tthc_monitor.outputs.report_own_tables import FORM_SHEET, report_tables
 from tthc_monitor.outputs.report_sheets import draw_table
 from tthc_monitor.outputs.report_styles import Styles
 from tthc_monitor.outputs.report_tables import Table

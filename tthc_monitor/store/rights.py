@@ -78,6 +78,9 @@ TABLES: Final[Mapping[str, Rights]] = {
     "frozen_periods": Rights(_APPEND),
     "frozen_figures": Rights(_APPEND, Rows.UNIT),
     "configuration_changes": Rights(_APPEND, Rows.NONE),
+    # What people said of causes.
+    "cause_imports": Rights(_APPEND),
+    "assigned_causes": Rights(_APPEND, Rows.DOSSIER),
     # Versions: added, and closed once where they have an end.
     "calendar_versions": Rights(_APPEND),
     "calendar_variants": Rights(_APPEND),
@@ -114,6 +117,8 @@ TABLES: Final[Mapping[str, Rights]] = {
     # The service's own work.
     "job_runs": Rights(_SCRATCH),
     "deliveries": Rights(_SCRATCH, Rows.NONE),
+    "acknowledgements": Rights(_QUEUE, Rows.NONE),
+    "digest_optouts": Rights("SELECT, INSERT, UPDATE (taken_back_at), DELETE", Rows.NONE),
     "open_findings": Rights(_QUEUE, Rows.NONE),
     "metric_snapshot": Rights(_SCRATCH, Rows.NONE),
     "metric_snapshot_taken": Rights(_STATE),
