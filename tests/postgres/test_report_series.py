@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
-from tests.postgres.seed import NOW, ZONE, at, seed
-from tthc_monitor.domain.periods import Period, last_months, previous_period, report_period, same_period_last_year
+from tests.postgres.seed import seed
 
 
 @pytest.fixture
