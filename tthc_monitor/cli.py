@@ -25,6 +25,7 @@ from tthc_monitor.commands import (
     jobs,
     metrics,
     procedures,
+    published,
     report,
     rules,
     service,
@@ -62,6 +63,7 @@ for name, part in (
     ("db", database.app), ("sources", sources.app), ("rules", rules.app), ("flags", flags),
     ("digest", digest), ("report", report.app), ("jobs", jobs.app), ("metrics", metrics.app),
     ("audit", audit.app), ("calendar", calendar.app), ("procedures", procedures.app), ("units", units.app),
+    ("published", published.app),
 ):  # fmt: skip
     app.add_typer(part, name=name)
 

@@ -16,6 +16,7 @@ import pandas as pd
 
 from tthc_monitor.domain.periods import Period
 from tthc_monitor.domain.worktime import WorkCalendar
+from tthc_monitor.outputs.report_reconciliation import FIELDS_RECONCILIATION, read_reconciliation
 from tthc_monitor.outputs.report_tables import Table
 from tthc_monitor.outputs.word_fields import Field
 from tthc_monitor.report_settings import ReportSettings
@@ -73,4 +74,4 @@ class TopicSource:
     fields: tuple[Field, ...]
 
 
-TOPICS: Final[tuple[TopicSource, ...]] = ()
+TOPICS: Final[tuple[TopicSource, ...]] = (TopicSource(read_reconciliation, FIELDS_RECONCILIATION),)
