@@ -20,7 +20,8 @@ from tests.postgres.test_ledger import query, record, take
 from tests.postgres.test_report import report_of, row_with, texts
 from tthc_monitor.domain.errors import ConfigError, DatabaseError, TthcError
 from tthc_monitor.domain.periods import Period, calendar_month, nd09_month
-from tthc_monitor.outputs.report import CARRIED_OVER, COUNTS, MonthlyReport, form_columns
+from tthc_monitor.outputs.report import MonthlyReport
+from tthc_monitor.outputs.report_columns import CARRIED_OVER, COUNTS, form_columns
 from tthc_monitor.outputs.report_xlsx import write_report
 from tthc_monitor.store.database import transaction
 from tthc_monitor.store.frozen import Erratum, Frozen, freeze, read_errata, read_frozen

@@ -21,7 +21,8 @@ from tthc_monitor.domain.periods import Period, calendar_month, nd09_month
 from tthc_monitor.outputs.digest import build_digest
 from tthc_monitor.outputs.digest_facts import read_digest_facts
 from tthc_monitor.outputs.metrics import exposition
-from tthc_monitor.outputs.report import COUNTS, MonthlyReport, build_report, form_checks, form_columns
+from tthc_monitor.outputs.report import MonthlyReport, build_report
+from tthc_monitor.outputs.report_columns import COUNTS, form_checks, form_columns
 from tthc_monitor.outputs.report_xlsx import write_report
 from tthc_monitor.report_settings import ReportSettings
 

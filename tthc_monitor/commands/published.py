@@ -11,7 +11,7 @@ from rich.table import Table
 
 from tthc_monitor.commands import context
 from tthc_monitor.domain.errors import ConfigError
-from tthc_monitor.domain.periods import Period, calendar_month, nd09_month
+from tthc_monitor.domain.periods import Period, report_period
 from tthc_monitor.domain.published import COUNTED_BY_NAMES, CountedBy
 from tthc_monitor.installation import open_installation
 from tthc_monitor.outputs import wording
@@ -32,9 +32,9 @@ def published_import(
     file: Annotated[Path, typer.Argument(help="CSV, a workbook, or the saved JSON answer of the portal.")],
     source: Annotated[str, typer.Option("--source", help='Who published it, such as "Cổng DVCQG".')],
     person: Annotated[str, typer.Option("--by", help="Who imports it; recorded.")],
-    period: Annotated[str, typer.Option("--period", help="What it is about, such as 2026-10.")],
+    period: Annotated[str, typer.Option("--period", help="What it is about: 2026-10, 2026-Q4, 2026-H1 or 2026.")],
     kind: Annotated[
-        Literal["calendar", "nd09"], typer.Option(help="Calendar month, or 15th to 14th by NĐ 09/2019.")
+        Literal["calendar", "nd09"], typer.Option(help="By the calendar, or from the 15th by NĐ 09/2019.")
     ] = "calendar",
     counted: Annotated[
         Literal["766", "ii06a"],
@@ -44,7 +44,7 @@ def published_import(
 ) -> None:
     """Take over published figures of a period; what was imported before stays on record as an earlier version."""
     settings = context.settings()
-    span: Period = (calendar_month if kind == "calendar" else nd09_month)(period, settings.zone)
+    span: Period = report_period(period, kind, settings.zone)
     with steps() as shown:
         with shown.step(f"reading {file.name}") as step:
             rows, unread = read_published(file)
@@ -67,7 +67,7 @@ def published_import(
                 now=installation.now(),
             )
             unknown = unknown_units(connection, sorted({row.unit_code for row in rows}))
-    typer.echo(f"{file.name}: {len(rows)} rows of {span.month}, version {version}")
+    typer.echo(f"{file.name}: {len(rows)} rows of {span.name}, version {version}")
     _say("columns not read", unread)
     _say("units that no source has named so far", unknown)
     for doubt in [doubt for row in rows for doubt in row.doubts()][:_SHOWN]:

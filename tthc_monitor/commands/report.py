@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from tthc_monitor import outbox
+from tthc_monitor import outbox_report
 from tthc_monitor.commands import context
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.domain.periods import Period, calendar_month, nd09_month
@@ -47,7 +47,7 @@ def report_monthly(
     span = _span(settings, period, kind)
     formats: tuple[ReportFormat, ...] = ("docx", "xlsx", "pdf") if wanted == "all" else (wanted,)
     with open_installation(settings) as installation, steps() as shown:
-        files = outbox.monthly_report(installation, span, out, tuple(unit or ()), formats, shown.step)
+        files = outbox_report.monthly_report(installation, span, out, tuple(unit or ()), formats, shown.step)
     for file in files:
         typer.echo(str(file))
 
@@ -82,9 +82,9 @@ def report_freeze(
     """Let the figures of a month that has ended stand for good; what changes later is listed as errata."""
     settings = context.settings()
     span = _span(settings, period, kind)
-    with open_installation(settings) as installation, steps() as shown, shown.step(f"freezing {span.month}"):
-        rows = outbox.freeze_period(installation, span, person)
-    typer.echo(f"{span.month} ({wording.day(span.first_day)} – {wording.day(span.last_day)}): {rows} rows frozen")
+    with open_installation(settings) as installation, steps() as shown, shown.step(f"freezing {span.name}"):
+        rows = outbox_report.freeze_period(installation, span, person)
+    typer.echo(f"{span.name} ({wording.day(span.first_day)} – {wording.day(span.last_day)}): {rows} rows frozen")
 
 
 @app.command("errata")
@@ -93,7 +93,7 @@ def report_errata(period: _Month, kind: _Kind = "calendar") -> None:
     settings = context.settings()
     span = _span(settings, period, kind)
     with open_installation(settings) as installation:
-        frozen, errata = outbox.errata(installation, span)
+        frozen, errata = outbox_report.errata(installation, span)
     typer.echo(
         f"Kỳ báo cáo {span.label} (từ ngày {wording.day(span.first_day)} đến ngày {wording.day(span.last_day)}), "
         f"số liệu đã chốt lúc {wording.instant(frozen.at, span.zone)} (người chốt: {frozen.person})"

@@ -90,7 +90,7 @@ def compared(published: pd.DataFrame, official: pd.DataFrame, moved: Mapping[str
 
     Args:
         published: rows of ``audit.published_figures`` of one period.
-        official: :func:`official_figures` of it, petitions left out.
+        official: :func:`official_figures` of it with ``unit_name``, petitions left out.
         moved: :func:`moved_by_counting` for each way that a publisher counts by.
     """
     rows: list[dict[str, Any]] = []
@@ -123,7 +123,7 @@ def _of_publisher(
             have, move = (sum(sums.get((unit, sector, figure), 0) for unit in ours) for sums in (of_unit, of_sector))
             found.append(one | _difference(said, have, move))
     published_units = set(told["unit_code"])
-    names = dict(zip(official["unit_code"], official["unit_name"], strict=True)) if "unit_name" in official else {}
+    names = dict(zip(official["unit_code"], official["unit_name"], strict=True))
     for unit in sorted(known - published_units):
         have = of_unit.get((unit, None, "total_received"), 0)
         one = _base(publisher, counted_by, unit, names.get(unit), None, "total_received", is_root=False)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from tthc_monitor.outputs.report import COUNTS, form_columns
+from tthc_monitor.outputs.report_columns import COUNTS, form_columns
 
 _COLUMNS: Final = {
     "tong": 3,

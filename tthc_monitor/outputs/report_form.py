@@ -8,7 +8,8 @@ import pandas as pd
 from xlsxwriter.worksheet import Worksheet
 
 from tthc_monitor.outputs import wording
-from tthc_monitor.outputs.report import CARRIED_OVER, MonthlyReport, form_columns
+from tthc_monitor.outputs.report import MonthlyReport
+from tthc_monitor.outputs.report_columns import CARRIED_OVER, form_columns
 from tthc_monitor.outputs.report_styles import Styles, print_setup, row_height
 from tthc_monitor.outputs.sealed import head_line
 

@@ -17,6 +17,7 @@ from tthc_monitor.outputs.reconciled_figures import FIGURES, ROW, compared, move
 from tthc_monitor.outputs.reconciliation_tables import REASONS, reconciliation_tables
 from tthc_monitor.outputs.reconciliation_words import reconciliation_words
 from tthc_monitor.outputs.report_tables import Table
+from tthc_monitor.outputs.report_units import shown_under, unit_names
 from tthc_monitor.outputs.word_fields import Field
 
 if TYPE_CHECKING:
@@ -37,17 +38,17 @@ _PUBLISHED: Final = f"""
 SELECT f.publisher, f.counted_by, f.unit_code, coalesce(f.unit_name, u.name) AS unit_name, f.parent_code, f.sector_code,
        {", ".join(f"f.{name}" for name in FIGURES)}, f.ratio_percent, f.score, f.average_days
 FROM audit.published_figures f LEFT JOIN audit.units u USING (unit_code)
-WHERE f.in_force AND {_IN_PERIOD} AND (%(units)s::text[] IS NULL OR f.unit_code = ANY(%(units)s::text[]))
+WHERE f.in_force AND {_IN_PERIOD} AND (%(shown)s::text[] IS NULL OR f.unit_code = ANY(%(shown)s::text[]))
 ORDER BY f.publisher, f.unit_code, f.sector_code NULLS FIRST
 """
 _OFFICIAL: Final = """
-SELECT coalesce(f.unit_code, '') AS unit_code, u.name AS unit_name, coalesce(f.sector_code, '') AS sector_code,
+SELECT coalesce(f.unit_code, '') AS unit_code, f.procedure_code, coalesce(f.sector_code, '') AS sector_code,
        sum(received_online)::bigint AS received_online, sum(received_direct)::bigint AS received_direct,
        sum(carried_over)::bigint AS carried_over, sum(finished_early)::bigint AS finished_early,
        sum(finished_on_time)::bigint AS finished_on_time, sum(finished_late)::bigint AS finished_late,
        sum(finished_unknown)::bigint AS finished_unknown, sum(pending_in_time)::bigint AS pending_in_time,
        sum(pending_overdue)::bigint AS pending_overdue, sum(pending_unknown)::bigint AS pending_unknown
-FROM audit.figures(%(start)s, %(end)s, %(zone)s) f LEFT JOIN audit.units u ON u.unit_code = f.unit_code
+FROM audit.figures(%(start)s, %(end)s, %(zone)s) f
 WHERE f.kind = 'dossier' AND (%(units)s::text[] IS NULL OR f.unit_code = ANY(%(units)s::text[]))
 GROUP BY 1, 2, 3
 """
@@ -58,10 +59,8 @@ SELECT d.dossier_id, d.code, coalesce(d.unit_code, '') AS unit_code, d.procedure
        array_to_string(d.reasons, ' ') AS reasons
 FROM audit.period_differences(%(start)s, %(end)s, %(units)s::text[]) d
 """
-_NAMES: Final = """
-SELECT 'u' || unit_code AS key, name FROM audit.units WHERE unit_code = ANY(%(unit_codes)s::text[])
-UNION ALL
-SELECT 'p' || procedure_code, name FROM audit.procedures WHERE procedure_code = ANY(%(procedure_codes)s::text[])
+_PROCEDURES: Final = """
+SELECT procedure_code, name FROM audit.procedures WHERE procedure_code = ANY(%(codes)s::text[])
 """
 _APPLIED: Final = "SELECT audit.system_applied('national_766') AND audit.system_applied('opencps') AS applied"
 _NOTHING: Final = (
@@ -118,15 +117,18 @@ class Reconciliation:
 def read_reconciliation(reading: Reading) -> Reconciliation:
     """Hold what was published of the period against what is known of it now, frozen figures or not."""
     connection = reading.connection
-    values = reading.values | {"from_at": reading.period.start, "to_at": reading.period.end}
+    scope = reading.scope
+    values = reading.values | {"from_at": reading.period.start, "to_at": reading.period.end, "shown": scope.units}
     imports = read_frame(connection, _IMPORTS, values, instants=("imported_at",))
     published = read_frame(connection, _PUBLISHED, values)
     applied = bool(read_frame(connection, _APPLIED, {})["applied"].iloc[0])
     found = read_frame(connection, _DIFFERENCES, values) if applied else pd.DataFrame(columns=list(_NOTHING))
+    found = shown_under(connection, scope, found)
     rows = pd.DataFrame(columns=list(ROW))
     if len(published):
-        counts = read_frame(connection, _OFFICIAL, values)
-        official = official_figures(counts).assign(unit_name=counts["unit_name"])
+        official = official_figures(shown_under(connection, scope, read_frame(connection, _OFFICIAL, values)))
+        names = unit_names(connection, scope, sorted(set(official["unit_code"])))
+        official["unit_name"] = [names.get(code) for code in official["unit_code"]]
         moved = {way: moved_by_counting(found, way) for way in published["counted_by"].unique()}
         rows = compared(published, official, moved)
     dossiers = _named(reading, found.sort_values(["unit_code", "code"], ignore_index=True).head(MAX_DOSSIERS))
@@ -144,15 +146,13 @@ def read_reconciliation(reading: Reading) -> Reconciliation:
 
 
 def _named(reading: Reading, rows: pd.DataFrame) -> pd.DataFrame:
-    values = {
-        "unit_codes": rows["unit_code"].unique().tolist(),
-        "procedure_codes": rows["procedure_code"].dropna().unique().tolist(),
-    }
-    names = read_frame(reading.connection, _NAMES, values).set_index("key")["name"].to_dict()
+    codes = rows["procedure_code"].dropna().unique().tolist()
+    known = read_frame(reading.connection, _PROCEDURES, {"codes": codes})
+    procedures = dict(zip(known["procedure_code"], known["name"], strict=True))
     named = rows.assign(
-        unit_name=[names.get(f"u{code}") for code in rows["unit_code"]],
+        unit_name=_unit_names(reading, rows),
         procedure=pd.Series(
-            [names.get(f"p{code}", code) for code in rows["procedure_code"]], index=rows.index, dtype=object
+            [procedures.get(code) or code for code in rows["procedure_code"]], index=rows.index, dtype=object
         ),
     )
     for instant in ("received_at", "due_at", "ended_at"):
@@ -160,14 +160,17 @@ def _named(reading: Reading, rows: pd.DataFrame) -> pd.DataFrame:
     return named
 
 
+def _unit_names(reading: Reading, rows: pd.DataFrame) -> pd.Series:
+    names = unit_names(reading.connection, reading.scope, sorted(set(rows["unit_code"])))
+    return rows["unit_code"].map(names).astype(object)
+
+
 def _reasons(reading: Reading, found: pd.DataFrame) -> pd.DataFrame:
     each = (
         found[["unit_code", "reasons"]].assign(reason=found["reasons"].astype(object).str.split(" ")).explode("reason")
     )
     counted = each.groupby(["unit_code", "reason"], as_index=False).size().rename(columns={"size": "dossiers"})
-    values = {"unit_codes": counted["unit_code"].unique().tolist(), "procedure_codes": []}
-    names = read_frame(reading.connection, _NAMES, values).set_index("key")["name"].to_dict()
-    counted["unit_name"] = [names.get(f"u{code}") for code in counted["unit_code"]]
+    counted["unit_name"] = _unit_names(reading, counted)
     counted["meaning"] = [REASONS.get(code, code) for code in counted["reason"]]
     return counted.sort_values(["dossiers", "unit_code", "reason"], ascending=[False, True, True], ignore_index=True)
 

@@ -17,7 +17,9 @@ import pandas as pd
 from tthc_monitor.domain.periods import Period
 from tthc_monitor.domain.worktime import WorkCalendar
 from tthc_monitor.outputs.report_reconciliation import FIELDS_RECONCILIATION, read_reconciliation
+from tthc_monitor.outputs.report_series import Series
 from tthc_monitor.outputs.report_tables import Table
+from tthc_monitor.outputs.report_units import Scope
 from tthc_monitor.outputs.word_fields import Field
 from tthc_monitor.report_settings import ReportSettings
 
@@ -31,10 +33,12 @@ class Reading:
 
     Attributes:
         start, end: the period, its end not later than the instant of the report.
-        units: codes that the report is about, units below them included; None means all.
+        units: codes under which the dossiers of the report stand, units below included; None means all.
         delayed: rows of :attr:`MonthlyReport.delayed` (``dossier_id``, codes, instants, ``working_days_late``, verdict).
         figures: rows of :attr:`MonthlyReport.figures`.
         settings, base_dir: the report's part of the configuration, and the folder that its relative paths start at.
+        scope: the units by the names under which figures are shown; differs from ``units`` when they are meant as now.
+        series: figures of the periods that stand beside each other.
     """
 
     connection: Connection
@@ -47,6 +51,8 @@ class Reading:
     figures: pd.DataFrame
     settings: ReportSettings
     base_dir: Path
+    scope: Scope
+    series: Series
 
     @property
     def values(self) -> dict[str, Any]:

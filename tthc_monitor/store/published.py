@@ -82,7 +82,7 @@ def save_published(
         "start": period.start,
         "end": period.end,
         "zone": period.zone,
-        "month": period.month,
+        "month": period.name,
         "kind": period.kind,
         "index_source": " ".join(index_source.split()),
         "file": file,

@@ -91,6 +91,9 @@ TABLES: Final[Mapping[str, Rights]] = {
     "issued_reports": Rights(f"SELECT, INSERT ({_ISSUED})"),
     "issued_files": Rights(_APPEND, Rows.NONE),
     "configuration_changes": Rights(_APPEND, Rows.NONE),
+    # What people said of causes.
+    "cause_imports": Rights(_APPEND),
+    "assigned_causes": Rights(_APPEND, Rows.DOSSIER),
     # Versions: added, and closed once where they have an end.
     "calendar_versions": Rights(_APPEND),
     "calendar_variants": Rights(_APPEND),
@@ -127,6 +130,8 @@ TABLES: Final[Mapping[str, Rights]] = {
     # The service's own work.
     "job_runs": Rights(_SCRATCH),
     "deliveries": Rights(_SCRATCH, Rows.NONE),
+    "acknowledgements": Rights(_QUEUE, Rows.NONE),
+    "digest_optouts": Rights("SELECT, INSERT, UPDATE (taken_back_at), DELETE", Rows.NONE),
     "open_findings": Rights(_QUEUE, Rows.NONE),
     "metric_snapshot": Rights(_SCRATCH, Rows.NONE),
     "metric_snapshot_taken": Rights(_STATE),
