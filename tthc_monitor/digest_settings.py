@@ -40,9 +40,13 @@ class Recipient(Part):
 
 
 class DigestSettings(Part):
-    """The morning mail: sent at ``at`` on working days of the calendar, to ``smtp``, or written to ``directory``."""
+    """The morning mail: sent at ``at`` on working days of the calendar, to ``smtp``, or written to ``directory``.
+
+    ``trend_days`` is how many working days its trend goes back.
+    """
 
     at: ClockTime = "07:30"
     transport: Literal["smtp", "directory", "none"] = "none"
     directory: str = "digests"
+    trend_days: Annotated[int, Field(ge=2, le=15)] = 10
     recipients: tuple[Recipient, ...] = ()

@@ -18,6 +18,7 @@ from tthc_monitor import judging
 from tthc_monitor.domain.errors import ConfigError, DeliveryError
 from tthc_monitor.domain.periods import Period, calendar_month
 from tthc_monitor.installation import Installation
+from tthc_monitor.outputs.audience import Audience
 from tthc_monitor.outputs.digest import DigestMail, build_digest, render_digest
 from tthc_monitor.outputs.digest_facts import DigestFacts, read_digest_facts
 from tthc_monitor.outputs.mail import Outcome, make_message, send_digest
@@ -51,13 +52,14 @@ def digest_facts(installation: Installation) -> DigestFacts:
     """What all digests of this moment need, judged and read at once."""
     judging.refresh(installation)
     with transaction(installation.engine) as connection:
-        settings = installation.settings
-        return read_digest_facts(connection, installation.now(), settings.zone, settings.calendar.compile())
+        return read_digest_facts(
+            connection, installation.now(), installation.calendars, trend_days=installation.settings.digest.trend_days
+        )
 
 
 def digest_mail(facts: DigestFacts, units: tuple[str, ...]) -> DigestMail:
     """The digest for these units; none means all."""
-    return render_digest(build_digest(facts, list(units) or None))
+    return render_digest(build_digest(facts, Audience(frozenset(units) if units else None)))
 
 
 def send_digests(
