@@ -20,7 +20,8 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from tests.awaited import free_port
 from tthc_monitor.outputs.audience import Links
-from tthc_monitor.outputs.letters import Attachment, Kind, Letter, message_id, thread_root
+from tthc_monitor.outputs.digest_attachment import Attachment
+from tthc_monitor.outputs.letters import Kind, Letter, letter_of
 
 NOW = datetime(2026, 11, 3, 0, 30, tzinfo=UTC)
 DAY = date(2026, 11, 3)
@@ -51,17 +52,7 @@ def letter(
     units: tuple[str, ...] = (),
 ) -> Letter:
     """A mail on its way, as sending it makes one."""
-    mail = mail or Told()
-    return Letter(
-        kind,
-        recipient,
-        message_id(kind, recipient, mail.local_date, sender),
-        thread_root(kind, recipient, mail.local_date, mail.thread, sender),
-        mail,
-        NOW,
-        units,
-        links or Links(),
-    )
+    return letter_of(kind, recipient, mail or Told(), sender, NOW, units=units, links=links)
 
 
 class Inbox:

@@ -26,6 +26,7 @@ from tthc_monitor.commands import (
     jobs,
     metrics,
     procedures,
+    published,
     report,
     rules,
     service,
@@ -43,6 +44,7 @@ from tthc_monitor.evaluate import evaluate as run_evaluation
 from tthc_monitor.installation import (
     applicant_key,
     data_dir,
+    digest_key,
     make_connector,
     open_installation,
     receive_token,
@@ -62,6 +64,7 @@ for name, part in (
     ("db", database.app), ("sources", sources.app), ("rules", rules.app), ("flags", flags),
     ("digest", digest.app), ("report", report.app), ("jobs", jobs.app), ("metrics", metrics.app),
     ("audit", audit.app), ("calendar", calendar.app), ("procedures", procedures.app), ("units", units.app),
+    ("published", published.app),
 ):  # fmt: skip
     app.add_typer(part, name=name)
 
@@ -125,7 +128,9 @@ def check() -> None:
         attempt(partial(_check_source, keyless, source))
         attempt(partial(receive_token, settings, source))
     attempt(lambda: make_protection(settings))
-    for channel in sorted({settings.digest.transport, *map(settings.digest.transport_of, settings.digest.recipients)}):
+    attempt(lambda: digest_key(settings))
+    channels = {settings.digest.transport, *map(settings.digest.transport_of, settings.digest.recipients)}
+    for channel in sorted(channels):
         attempt(partial(make_transport, settings, channel, data_dir(settings)))
     attempt(lambda: make_writer(settings.report, settings.base_dir, settings.report.formats))
     problems.extend(_recipients_twice(settings))

@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 Tell = Callable[[str, str], None]
 """Told an address and what came of its mail, in words."""
 
+_CALLED: Final[dict[Kind, str]] = {"digest": "recipient", "escalation": "superior"}
 _LONGEST_WAIT: Final = 120.0
 """Seconds; a server that wants longer is left to the next run."""
 _WORDS: Final[dict[Outcome, str]] = {
@@ -48,7 +49,7 @@ class Parcel:
     """What one recipient is to get.
 
     Attributes:
-        number: his place in the settings, which logs name him by.
+        number: his place in the settings, or among superiors, which logs name him by.
         make: his mail, made when its turn comes; None when there is nothing to tell.
         units: codes of the units that it is about; none: the whole office.
         unsubscribed: he wants none.
@@ -120,7 +121,9 @@ class _Run:
         places: dict[str, list[int]] = {}
         for parcel, failure in failures.items():
             places.setdefault(_nameless(failure, parcel), []).append(parcel.number)
-        reasons = (f"recipient {', '.join(map(str, sorted(of)))}: {reason}" for reason, of in places.items())
+        reasons = (
+            f"{_CALLED[self._kind]} {', '.join(map(str, sorted(of)))}: {reason}" for reason, of in places.items()
+        )
         remedy = (
             "Send them again with: tthc-monitor digest send" if self._kind == "digest" else "The next run tries again"
         )
@@ -135,7 +138,7 @@ class _Run:
             self._told(parcel, _WORDS["already_sent"], outcome="already_sent")
             return True
         if parcel.unsubscribed:
-            self._skip(parcel, "unsubscribed", "wants none: unsubscribed")
+            self._skip(parcel, "unsubscribed", "wants no digests; tthc-monitor digest subscribe takes it back")
             return True
         return False
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from tthc_monitor.audiences import works_on
 from tthc_monitor.digest_settings import DigestSettings
 from tthc_monitor.domain.calendar_variants import Calendars
 from tthc_monitor.domain.pull_plan import after_open_time
@@ -83,7 +84,11 @@ def newest_morning(digest: DigestSettings, calendars: Calendars, now: datetime) 
     local = now.astimezone(ZoneInfo(calendars.zone))
     due = local if local.time() >= time.fromisoformat(digest.at) else local - timedelta(days=1)
     for day in (due.date() - timedelta(days=number) for number in range(_LONGEST_BREAK)):
-        if calendars.default.is_workday(day):
-            people = {one.address.lower() for one in digest.recipients if digest.transport_of(one) != "none"}
-            return Morning(day, frozenset(people)) if people else None
+        people = {
+            one.address.strip().lower()
+            for one in digest.recipients
+            if digest.transport_of(one) != "none" and works_on(one, calendars, day)
+        }
+        if people:
+            return Morning(day, frozenset(people))
     return None

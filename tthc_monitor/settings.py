@@ -14,13 +14,14 @@ from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from tthc_monitor.digest_settings import DigestSettings, Recipient
+from tthc_monitor.digest_settings import DigestSettings
 from tthc_monitor.domain.calendars import CalendarSpec
 from tthc_monitor.domain.errors import ConfigError, Problem
 from tthc_monitor.domain.time_limits import ClockPolicy
 from tthc_monitor.domain.yaml_text import Document, parse_yaml, validate
 from tthc_monitor.monitoring_settings import MonitoringSettings
 from tthc_monitor.privacy_settings import ApplicantKeySettings, RetentionSettings, check_keys
+from tthc_monitor.recipient_settings import Recipient
 from tthc_monitor.report_settings import ClockTime, ReportSettings
 from tthc_monitor.serve_settings import Port, ServeSettings
 from tthc_monitor.source_settings import Part, ReceiveSettings, SourceSettings
@@ -140,12 +141,19 @@ class Settings(Part):
 
     @model_validator(mode="after")
     def _mail_has_a_server(self) -> Settings:
-        used = {self.digest.transport, *(one.transport for one in self.digest.recipients)}
-        if "smtp" in used and self.smtp is None:
-            raise ValueError("digest.transport is smtp, but there is no smtp part; add it with host and sender")
-        if "webhook" in used and self.webhook is None:
+        parts = (("smtp", self.smtp, "host and sender"), ("webhook", self.webhook, "url and secret_file"))
+        for name, part, with_ in parts:
+            if part is None and self.digest.transport == name:
+                raise ValueError(f"digest.transport is {name}, but there is no {name} part; add it with {with_}")
+            if part is None and any(one.transport == name for one in self.digest.recipients):
+                raise ValueError(f"a recipient has transport {name}, but there is no {name} part; add it with {with_}")
+        return self
+
+    @model_validator(mode="after")
+    def _links_lead_somewhere(self) -> Settings:
+        if self.digest.acknowledge is not None and self.serve.public_url is None:
             raise ValueError(
-                "digest.transport is webhook, but there is no webhook part; add it with url and secret_file"
+                "digest.acknowledge puts links into mails, but serve.public_url does not say where they lead; add it"
             )
         return self
 

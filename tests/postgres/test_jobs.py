@@ -33,7 +33,7 @@ from tthc_monitor.domain.periods import calendar_month, nd09_month
 from tthc_monitor.domain.yaml_text import validate
 from tthc_monitor.ingest import pull
 from tthc_monitor.installation import Installation
-from tthc_monitor.jobs import Every, Job, Monthly, OnWorkingDays, all_jobs, run_if_due
+from tthc_monitor.jobs import Every, Job, Monthly, OnAnyWorkingDay, all_jobs, run_if_due
 from tthc_monitor.settings import load_settings, shipped_calendar
 from tthc_monitor.store import job_runs
 from tthc_monitor.store.database import make_engine, transaction
@@ -90,7 +90,7 @@ def test_a_slot_at_each_multiple_of_the_period(period: timedelta, now: str, slot
     ],
 )
 def test_a_slot_on_each_working_day_until_midnight(now: str, slot: str | None) -> None:
-    found = OnWorkingDays(time(7, 30), CALENDAR).slot(hanoi(now))
+    found = OnAnyWorkingDay(time(7, 30), (CALENDAR,)).slot(hanoi(now))
     assert found == (None if slot is None else hanoi(slot))
 
 
@@ -294,7 +294,7 @@ def test_where_a_new_slot_comes_before_the_back_off_is_over_the_old_one_is_over(
 
 def test_a_digest_that_failed_is_tried_again_until_midnight(installation: Installation) -> None:
     counted = Counted(failure=DeliveryError("the mail server sleeps; it is tried again"))
-    mornings = Job("thư", OnWorkingDays(time(7, 30), CALENDAR), counted, LEASE)
+    mornings = Job("thư", OnAnyWorkingDay(time(7, 30), (CALENDAR,)), counted, LEASE)
     tries = [
         run_if_due(at(installation, hanoi(f"2026-01-0{now}")), mornings)
         for now in ("5T07:30", "5T07:34", "5T07:36", "5T23:58", "6T00:05", "6T07:29", "6T07:30")

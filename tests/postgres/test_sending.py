@@ -18,7 +18,8 @@ from sqlalchemy import Engine, text
 from tests.posted import DAY, NOW, RECIPIENT, SENDER, Inbox, Told, mail_server
 from tthc_monitor.domain.errors import DeliveryError
 from tthc_monitor.domain.stopping import never
-from tthc_monitor.outputs.letters import Attachment, Letter
+from tthc_monitor.outputs.digest_attachment import Attachment
+from tthc_monitor.outputs.letters import Letter
 from tthc_monitor.outputs.sending import Outcome, send
 from tthc_monitor.outputs.smtp import SmtpTransport
 from tthc_monitor.outputs.transports import DirectoryTransport, NullTransport, Transport, UnknownDeliveryError

@@ -14,7 +14,8 @@ import pytest
 from tests.posted import DAY, NOW, RECIPIENT, SENDER, Told, letter
 from tthc_monitor.domain.errors import DeliveryError
 from tthc_monitor.outputs.audience import Links
-from tthc_monitor.outputs.letters import Attachment, Letter
+from tthc_monitor.outputs.digest_attachment import Attachment
+from tthc_monitor.outputs.letters import Letter
 from tthc_monitor.outputs.mail import make_message
 
 

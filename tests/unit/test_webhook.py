@@ -19,7 +19,7 @@ from tests.posted import DAY, RECIPIENT, SENDER, Told, letter, make_certificate,
 from tthc_monitor.domain.errors import ConfigError, DeliveryError
 from tthc_monitor.domain.yaml_text import parse_yaml, validate
 from tthc_monitor.outputs.audience import Links
-from tthc_monitor.outputs.letters import Attachment
+from tthc_monitor.outputs.digest_attachment import Attachment
 from tthc_monitor.outputs.transports import ChannelError, UnknownDeliveryError
 from tthc_monitor.outputs.webhook import WebhookTransport
 from tthc_monitor.transport_settings import WebhookSettings

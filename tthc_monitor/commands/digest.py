@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tthc_monitor import outbox_digest
-from tthc_monitor.commands import context
+from tthc_monitor.commands import context, digest_people
 from tthc_monitor.commands.signals import stop_on_signals
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.expectations import newest_morning
@@ -23,6 +23,7 @@ from tthc_monitor.store.deliveries import Delivery
 from tthc_monitor.terminal import steps
 
 app = typer.Typer(no_args_is_help=True, help="The morning mail.")
+digest_people.add_to(app)
 
 _STATES: Final = {
     "sent": "sent",
@@ -55,10 +56,12 @@ def digest_preview(
 
 
 @app.command("send")
-def digest_send() -> None:
-    """Send today's digest to those who have not had it, also where it was refused or is in doubt; tell what came of each."""
+def digest_send(
+    on_days_off: Annotated[bool, typer.Option("--on-days-off", help="Also to those who rest today.")] = False,
+) -> None:
+    """Send today's digest to those who work today and have not had it, also where it was refused or is in doubt."""
     with open_installation(context.settings(), stop=stop_on_signals()) as installation, steps() as shown:
-        everybody = len(outbox_digest.recipients_of(installation.settings))
+        everybody = len(installation.settings.digest.recipients)
         with shown.step("sending digests") as step:
             done = 0
 
@@ -66,9 +69,9 @@ def digest_send() -> None:
                 nonlocal done
                 done += 1
                 typer.echo(f"{address}: {words}")
-                step.rows(done, everybody)
+                step.rows(done, max(done, everybody))
 
-            outbox_digest.send_digests(installation, tell, order="again")
+            outbox_digest.send_digests(installation, tell, order="again", on_days_off=on_days_off)
 
 
 @app.command("resend")
@@ -80,7 +83,6 @@ def digest_resend(
     It gets a Message-ID of its own, since mail programs drop a second mail of the same one.
     """
     with open_installation(context.settings(), stop=stop_on_signals()) as installation:
-        outbox_digest.recipients_of(installation.settings)
         day = outbox_digest.today(installation)
         with transaction(installation.engine) as connection:
             held = deliveries.of_days(connection, day, day, "digest")
@@ -90,9 +92,7 @@ def digest_resend(
             typer.echo(f"{address} has had it at {_local(before.sent_at, zone)}; it is sent once more")
         elif before is not None and before.state == "in_doubt":
             typer.echo(f"whether {address} has had it nobody knows; it is sent, and may be there twice")
-        outbox_digest.send_digests(
-            installation, lambda to, words: typer.echo(f"{to}: {words}"), order="resend", only=address
-        )
+        outbox_digest.resend_digest(installation, address, lambda to, words: typer.echo(f"{to}: {words}"))
 
 
 @app.command("status")

@@ -18,17 +18,8 @@ Kind = Literal["digest", "escalation"]
 KINDS: Final[tuple[Kind, ...]] = ("digest", "escalation")
 
 
-@dataclass(frozen=True, slots=True)
-class Attachment:
-    """A file that goes with a mail; ``mime`` such as ``text/csv``."""
-
-    name: str
-    content: bytes
-    mime: str
-
-
 class Attached(Protocol):
-    """What :class:`Attachment` has."""
+    """A file that goes with a mail."""
 
     @property
     def name(self) -> str:
@@ -105,6 +96,29 @@ class Letter:
     made_at: datetime
     units: tuple[str, ...] = ()
     links: Links = field(default_factory=Links)
+
+
+def letter_of(
+    kind: Kind,
+    recipient: str,
+    mail: Mail,
+    sender: str,
+    now: datetime,
+    *,
+    units: Sequence[str] = (),
+    links: Links | None = None,
+    another: datetime | None = None,
+) -> Letter:
+    """A mail on its way to a recipient.
+
+    Args:
+        sender: address that it is from.
+        units: codes of the units that it is about; none: the whole office.
+        another: see :func:`message_id`.
+    """
+    to, day = recipient.strip().lower(), mail.local_date
+    identity, root = message_id(kind, to, day, sender, another=another), thread_root(kind, to, day, mail.thread, sender)
+    return Letter(kind, to, identity, root, mail, now, tuple(units), links or Links())
 
 
 def message_id(kind: Kind, recipient: str, day: date, sender: str, *, another: datetime | None = None) -> str:

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from tthc_monitor.domain.errors import DatabaseError, DeliveryError
 from tthc_monitor.outputs.audience import Links
-from tthc_monitor.outputs.letters import Kind, Letter, Mail, message_id, thread_root
+from tthc_monitor.outputs.letters import Kind, Letter, Mail, letter_of
 from tthc_monitor.outputs.transports import IN_DOUBT, Transport, UnknownDeliveryError
 from tthc_monitor.store import deliveries
 from tthc_monitor.store.database import transaction
@@ -69,22 +69,12 @@ def send(
         DeliveryError: this try failed; recorded already.
         DatabaseError: the claim could not be read or written.
     """
-    recipient = recipient.strip().lower()
     another = now if order == "resend" else None
-    letter = Letter(
-        kind,
-        recipient,
-        message_id(kind, recipient, mail.local_date, transport.sender, another=another),
-        thread_root(kind, recipient, mail.local_date, mail.thread, transport.sender),
-        mail,
-        now,
-        tuple(units),
-        links or Links(),
-    )
+    letter = letter_of(kind, recipient, mail, transport.sender, now, units=units, links=links, another=another)
     if not transport.delivers:
         transport.send(letter)
         return "discarded"
-    key = Key(kind, recipient, mail.local_date, transport.name, str(uuid4()))
+    key = Key(kind, letter.recipient, mail.local_date, transport.name, str(uuid4()))
     held = CLAIM_LASTS if lasts is None else lasts
     standing = _claim(engine, key, letter, transport, held, order)
     if standing is not None:
