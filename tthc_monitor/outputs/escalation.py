@@ -157,7 +157,7 @@ def read_escalations(
     standstill = _Standstill(overdue, now, calendars)
     values = {"zone": calendars.zone, "recipients": [one.recipient for one in answerable]}
     promises = connection.exec_driver_sql(_PROMISES, values).all()
-    last_sent: dict[str, date] = dict(connection.exec_driver_sql(_LAST_SENT, {"kind": KIND}).tuples().all())
+    last_sent = {row[0]: row[1] for row in connection.exec_driver_sql(_LAST_SENT, {"kind": KIND})}
     head = read_ledger_head(connection, calendars.zone)
     found = []
     for superior in sorted({one.superior for one in answerable}):
