@@ -48,7 +48,7 @@ def monthly_report(
     """
     settings = installation.settings
     writer = make_writer(settings.report, settings.base_dir, formats)
-    with step(f"figures of {period.month}"):
+    with step(f"figures of {period.name}"):
         judging.refresh(installation)
         with transaction(installation.engine) as connection:
             require_units(connection, units)
@@ -82,7 +82,7 @@ def errata(installation: Installation, period: Period) -> tuple[Frozen, tuple[Er
         frozen = read_frozen(connection, period)
         if frozen is None:
             raise ConfigError(
-                f"the period {period.month} is not frozen, so it has no errata; run: tthc-monitor report freeze"
+                f"the period {period.name} is not frozen, so it has no errata; run: tthc-monitor report freeze"
             )
         return frozen, read_errata(connection, period)
 
@@ -110,7 +110,7 @@ def _file_stem(period: Period, units: tuple[str, ...]) -> str:
     if scope != written:
         # What was lost must not make two choices one file.
         scope += "-" + sha256("\0".join(units).encode()).hexdigest()[:8]
-    return f"bao-cao-tthc-{kind}{period.month}{'-' if scope else ''}{scope}"
+    return f"bao-cao-tthc-{kind}{period.name}{'-' if scope else ''}{scope}"
 
 
 def write_last_months_report(installation: Installation) -> None:
@@ -119,7 +119,7 @@ def write_last_months_report(installation: Installation) -> None:
     period = calendar_month(last_month(installation.now().astimezone(ZoneInfo(settings.zone))), settings.zone)
     folder = installation.folder(settings.report.directory)
     files = monthly_report(installation, period, folder, formats=settings.report.formats)
-    log.info("report_written", period=period.month, files=[str(file) for file in files])
+    log.info("report_written", period=period.name, files=[str(file) for file in files])
 
 
 def last_month(local: datetime) -> str:

@@ -24,7 +24,8 @@ from tests.postgres.test_report import NOVEMBER, report_of
 from tthc_monitor.domain.errors import ConfigError, DeliveryError
 from tthc_monitor.outputs import report_words, wording
 from tthc_monitor.outputs.pdf import write_pdf
-from tthc_monitor.outputs.report import COUNTS, MonthlyReport, form_columns
+from tthc_monitor.outputs.report import MonthlyReport
+from tthc_monitor.outputs.report_columns import COUNTS, form_columns
 from tthc_monitor.outputs.report_docx import load_template, shipped_template, write_document
 from tthc_monitor.outputs.report_fields import FIELDS
 from tthc_monitor.outputs.report_form import NOTES

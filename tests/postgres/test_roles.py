@@ -29,6 +29,7 @@ EXPECTED: Final = {
     **dict.fromkeys(("observations", "ledger_events", "ledger_checks", "frozen_periods", "frozen_figures"), APPEND),
     **dict.fromkeys(("replays", "replayed_flags"), APPEND),
     **dict.fromkeys(("configuration_changes", "unit_imports", "rule_versions", "limit_versions"), APPEND),
+    **dict.fromkeys(("cause_imports", "assigned_causes"), APPEND),
     **dict.fromkeys(("calendar_versions", "calendar_variants", "calendar_units", "calendar_segments"), APPEND),
     **dict.fromkeys(("compiled_calendars", "calendar_days"), APPEND),
     "observation_batches": APPEND,

@@ -46,7 +46,7 @@ def audit_report(
     if out is not None and out.suffix.lower() not in _FORMS:
         raise ConfigError(f"--out {out} is neither .xlsx nor .csv; choose a file name that ends in one of them")
     units = tuple(unit or ())
-    with open_installation(settings) as installation, steps() as shown, shown.step(f"tell-tale report {month.month}"):
+    with open_installation(settings) as installation, steps() as shown, shown.step(f"tell-tale report {month.name}"):
         judging.refresh(installation)
         with transaction(installation.engine) as connection:
             require_units(connection, units)

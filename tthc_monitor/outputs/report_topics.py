@@ -16,7 +16,10 @@ import pandas as pd
 
 from tthc_monitor.domain.periods import Period
 from tthc_monitor.domain.worktime import WorkCalendar
-from tthc_monitor.outputs.report_tables import Table
+from tthc_monitor.outputs.report_reconciliation import FIELDS_RECONCILIATION, read_reconciliation
+from tthc_monitor.outputs.report_series import Series
+from tthc_monitor.outputs.report_tables import Table, TableColumn
+from tthc_monitor.outputs.report_units import Scope
 from tthc_monitor.outputs.word_fields import Field
 from tthc_monitor.report_settings import ReportSettings
 
@@ -30,10 +33,12 @@ class Reading:
 
     Attributes:
         start, end: the period, its end not later than the instant of the report.
-        units: codes that the report is about, units below them included; None means all.
+        units: codes under which the dossiers of the report stand, units below included; None means all.
         delayed: rows of :attr:`MonthlyReport.delayed` (``dossier_id``, codes, instants, ``working_days_late``, verdict).
         figures: rows of :attr:`MonthlyReport.figures`.
         settings, base_dir: the report's part of the configuration, and the folder that its relative paths start at.
+        scope: the units by the names under which figures are shown; differs from ``units`` when they are meant as now.
+        series: figures of the periods that stand beside each other.
     """
 
     connection: Connection
@@ -46,6 +51,8 @@ class Reading:
     figures: pd.DataFrame
     settings: ReportSettings
     base_dir: Path
+    scope: Scope
+    series: Series
 
     @property
     def values(self) -> dict[str, Any]:
@@ -65,12 +72,37 @@ class Topic(Protocol):
         ...
 
 
+class DelayedDetails(Protocol):
+    """A topic that knows something of each delayed dossier."""
+
+    def delayed(self) -> pd.DataFrame:
+        """The columns that its source declares, a row for each dossier it knows, indexed by ``dossier_id``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DelayedColumn:
+    """A column that a topic adds to the list of delayed dossiers.
+
+    Attributes:
+        column: on the sheet, in CSV and in JSON.
+        field: of ``ho_so_qua_han[]`` in the Word template.
+    """
+
+    column: TableColumn
+    field: Field
+
+
 @dataclass(frozen=True)
 class TopicSource:
-    """How a topic is read, and the fields of the Word template that it fills."""
+    """How a topic is read, the fields of the Word template that it fills, and what it adds to each delayed dossier.
+
+    A topic with ``delayed`` is one of :class:`DelayedDetails`.
+    """
 
     read: Callable[[Reading], Topic]
     fields: tuple[Field, ...]
+    delayed: tuple[DelayedColumn, ...] = ()
 
 
-TOPICS: Final[tuple[TopicSource, ...]] = ()
+TOPICS: Final[tuple[TopicSource, ...]] = (TopicSource(read_reconciliation, FIELDS_RECONCILIATION),)
