@@ -16,7 +16,11 @@ import pandas as pd
 
 from tthc_monitor.domain.periods import Period
 from tthc_monitor.domain.worktime import WorkCalendar
-from tthc_monitor.outputs.report_tables import Table
+from tthc_monitor.outputs.cause_fields import FIELDS_CAUSES
+from tthc_monitor.outputs.report_causes import read_causes
+from tthc_monitor.outputs.report_integrity import FIELDS_INTEGRITY, read_integrity
+from tthc_monitor.outputs.report_returns import FIELDS_RETURNS, read_returns
+from tthc_monitor.outputs.report_tables import Table, TableColumn
 from tthc_monitor.outputs.word_fields import Field
 from tthc_monitor.report_settings import ReportSettings
 
@@ -65,12 +69,52 @@ class Topic(Protocol):
         ...
 
 
+class DelayedDetails(Protocol):
+    """A topic that knows something of each delayed dossier."""
+
+    def delayed(self) -> pd.DataFrame:
+        """The columns that its source declares, a row for each dossier it knows, indexed by ``dossier_id``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DelayedColumn:
+    """A column that a topic adds to the list of delayed dossiers.
+
+    Attributes:
+        column: on the sheet, in CSV and in JSON.
+        field: of ``ho_so_qua_han[]`` in the Word template.
+    """
+
+    column: TableColumn
+    field: Field
+
+
 @dataclass(frozen=True)
 class TopicSource:
-    """How a topic is read, and the fields of the Word template that it fills."""
+    """How a topic is read, the fields of the Word template that it fills, and what it adds to each delayed dossier.
+
+    A topic with ``delayed`` is one of :class:`DelayedDetails`.
+    """
 
     read: Callable[[Reading], Topic]
     fields: tuple[Field, ...]
+    delayed: tuple[DelayedColumn, ...] = ()
 
 
-TOPICS: Final[tuple[TopicSource, ...]] = ()
+TOPICS: Final[tuple[TopicSource, ...]] = (
+    TopicSource(read_returns, FIELDS_RETURNS),
+    TopicSource(
+        read_causes,
+        FIELDS_CAUSES,
+        (
+            DelayedColumn(TableColumn("cause", "Nguyên nhân"), Field("nguyen_nhan", "nguyên nhân quá hạn")),
+            DelayedColumn(
+                TableColumn("cause_basis", "Căn cứ"), Field("can_cu_nguyen_nhan", "căn cứ xác định nguyên nhân")
+            ),
+            DelayedColumn(TableColumn("fault", "Khâu chậm"), Field("khau_cham", "đơn vị, bước chậm")),
+            DelayedColumn(TableColumn("apology", "Văn bản xin lỗi"), Field("xin_loi", "đã xin lỗi chưa")),
+        ),
+    ),
+    TopicSource(read_integrity, FIELDS_INTEGRITY),
+)
