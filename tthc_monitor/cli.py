@@ -20,6 +20,7 @@ from tthc_monitor import judging, outbox_digest
 from tthc_monitor.commands import (
     audit,
     calendar,
+    causes,
     context,
     database,
     digest_people,
@@ -65,7 +66,7 @@ for name, part in (
     ("db", database.app), ("sources", sources.app), ("rules", rules.app), ("flags", flags),
     ("digest", digest), ("report", report.app), ("jobs", jobs.app), ("metrics", metrics.app),
     ("audit", audit.app), ("calendar", calendar.app), ("procedures", procedures.app), ("units", units.app),
-    ("published", published.app),
+    ("published", published.app), ("causes", causes.app),
 ):  # fmt: skip
     app.add_typer(part, name=name)
 

@@ -55,6 +55,8 @@ class ReportSettings(Part):
         of "Nơi nhận", between "Như trên" and "Lưu: VT"; ``filed`` are the units that keep a copy with the registry.
     ``template``
         a Word file of the office's own (docs/mau-bao-cao.md); without it the shipped one.
+    ``causes_file``
+        the office's own list of causes of delay (``tthc-monitor causes file``); without it the shipped one.
     """
 
     day: Annotated[int, Field(ge=1, le=28)] = 1
@@ -71,3 +73,4 @@ class ReportSettings(Part):
     recipients: tuple[Line, ...] = ()
     filed: OptionalLine = ""
     template: str | None = None
+    causes_file: str | None = None
