@@ -16,15 +16,14 @@ import pandas as pd
 
 from tthc_monitor.domain.periods import Period
 from tthc_monitor.domain.worktime import WorkCalendar
-from tthc_monitor.outputs.report_reconciliation import FIELDS_RECONCILIATION, read_reconciliation
-from tthc_monitor.outputs.report_series import Series
-from tthc_monitor.outputs.report_tables import Table, TableColumn
-from tthc_monitor.outputs.report_units import Scope
 from tthc_monitor.outputs.cause_fields import FIELDS_CAUSES
 from tthc_monitor.outputs.report_causes import read_causes
 from tthc_monitor.outputs.report_integrity import FIELDS_INTEGRITY, read_integrity
+from tthc_monitor.outputs.report_reconciliation import FIELDS_RECONCILIATION, read_reconciliation
 from tthc_monitor.outputs.report_returns import FIELDS_RETURNS, read_returns
+from tthc_monitor.outputs.report_series import Series
 from tthc_monitor.outputs.report_tables import Table, TableColumn
+from tthc_monitor.outputs.report_units import Scope
 from tthc_monitor.outputs.word_fields import Field
 from tthc_monitor.report_settings import ReportSettings
 
