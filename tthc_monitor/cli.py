@@ -49,6 +49,7 @@ from tthc_monitor.installation import (
 )
 from tthc_monitor.outputs import flags_export
 from tthc_monitor.outputs.report_files import make_writer
+from tthc_monitor.outputs.report_gains import require_files
 from tthc_monitor.outputs.transports import DirectoryTransport
 from tthc_monitor.settings import DEFAULT_FILE, Settings, SourceSettings, shipped_calendar
 from tthc_monitor.store.database import transaction
@@ -126,6 +127,7 @@ def check() -> None:
         attempt(partial(receive_token, settings, source))
     attempt(lambda: make_protection(settings))
     attempt(lambda: outbox.make_transport(settings, data_dir(settings)))
+    attempt(lambda: require_files(settings.report, settings.base_dir))
     attempt(lambda: make_writer(settings.report, settings.base_dir, settings.report.formats))
     problems.extend(_recipients_twice(settings))
     if problems:

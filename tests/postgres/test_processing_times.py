@@ -96,5 +96,11 @@ def test_they_are_those_of_the_histogram(engine: Engine, seed: int) -> None:
 
 
 def test_without_a_calendar_or_an_end_there_is_no_row_or_no_time(engine: Engine) -> None:
-    take(engine, record("open"), record("ended", due_current=FIRST + timedelta(days=9), finished_at=FIRST + timedelta(days=3), status=9))
-    assert query(engine, "SELECT code, used_seconds, allowed_seconds FROM audit.processing_times") == [(None, None, None)]
+    take(
+        engine,
+        record("open"),
+        record("ended", due_current=FIRST + timedelta(days=9), finished_at=FIRST + timedelta(days=3), status=9),
+    )
+    assert query(engine, "SELECT code, used_seconds, allowed_seconds FROM audit.processing_times") == [
+        (None, None, None)
+    ]

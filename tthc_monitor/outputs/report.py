@@ -189,7 +189,7 @@ def build_report(
     until = delayed["ended_at"].fillna(pd.Timestamp(end - timedelta(microseconds=1)))
     delayed["working_days_late"] = days_late(calendar, delayed["due_at"], until, period.zone)
     reading = Reading(
-        connection, period, period.start, end, values["units"], calendar, delayed, figures, settings, base_dir
+        connection, period, period.start, end, values["units"], calendar, delayed, figures, settings, base_dir, before
     )
     return MonthlyReport(
         period,

@@ -16,6 +16,7 @@ import pandas as pd
 
 from tthc_monitor.domain.periods import Period
 from tthc_monitor.domain.worktime import WorkCalendar
+from tthc_monitor.outputs.report_gains import FIELDS_GAINS, read_gains
 from tthc_monitor.outputs.report_tables import Table
 from tthc_monitor.outputs.word_fields import Field
 from tthc_monitor.report_settings import ReportSettings
@@ -33,6 +34,7 @@ class Reading:
         units: codes that the report is about, units below them included; None means all.
         delayed: rows of :attr:`MonthlyReport.delayed` (``dossier_id``, codes, instants, ``working_days_late``, verdict).
         figures: rows of :attr:`MonthlyReport.figures`.
+        figures_before: the same of the period before.
         settings, base_dir: the report's part of the configuration, and the folder that its relative paths start at.
     """
 
@@ -46,6 +48,7 @@ class Reading:
     figures: pd.DataFrame
     settings: ReportSettings
     base_dir: Path
+    figures_before: pd.DataFrame
 
     @property
     def values(self) -> dict[str, Any]:
@@ -73,4 +76,4 @@ class TopicSource:
     fields: tuple[Field, ...]
 
 
-TOPICS: Final[tuple[TopicSource, ...]] = ()
+TOPICS: Final[tuple[TopicSource, ...]] = (TopicSource(read_gains, FIELDS_GAINS),)
