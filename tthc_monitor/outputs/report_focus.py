@@ -11,7 +11,7 @@ import pandas as pd
 
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.frames import read_frame
-from tthc_monitor.outputs.report_percents import percents
+from tthc_monitor.outputs.report_percents import percents, sums_by
 from tthc_monitor.outputs.report_tables import Table, TableColumn, frame_of
 from tthc_monitor.outputs.word_fields import Field
 from tthc_monitor.report_settings import FocusSector
@@ -190,11 +190,11 @@ def _members(group: FocusSector, names: Mapping[str, str | None]) -> list[str]:
 
 
 def _sums(figures: pd.DataFrame, codes: Sequence[str]) -> pd.Series:
-    return figures[figures["sector_code"].isin(codes)].select_dtypes("number").sum()
+    return sums_by(figures[figures["sector_code"].isin(codes)], "sector_code").sum()
 
 
 def _to_explain(reading: Reading, names: Mapping[str, str | None]) -> pd.DataFrame:
-    sums = reading.figures.groupby("sector_code").sum(numeric_only=True)
+    sums = sums_by(reading.figures, "sector_code")
     late, known = sums[_LATE].sum(axis=1), sums[[*_ON_TIME, *_LATE, "pending_in_time"]].sum(axis=1)
     shares = percents(reading.connection, late.tolist(), (known - late).tolist())
     threshold = Decimal(str(reading.settings.explanation_threshold_percent))

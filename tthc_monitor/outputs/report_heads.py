@@ -11,7 +11,7 @@ import pandas as pd
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.frames import read_frame
 from tthc_monitor.outputs.report_heads_file import read_heads
-from tthc_monitor.outputs.report_percents import percents
+from tthc_monitor.outputs.report_percents import percents, sums_by
 from tthc_monitor.outputs.report_tables import Table, TableColumn, frame_of
 from tthc_monitor.outputs.word_fields import Field
 
@@ -112,7 +112,7 @@ def read_heads_topic(reading: Reading) -> Heads:
     heads = () if path is None else read_heads(reading.base_dir / path)
     names = dict(read_frame(reading.connection, _UNITS, {}).itertuples(index=False, name=None))
     on_last_day = {head.unit_code: head for head in heads if head.on(reading.period.last_day)}
-    sums = reading.figures.groupby("unit_code").sum(numeric_only=True)
+    sums = sums_by(reading.figures, "unit_code")
     sums["late"] = sums["finished_late"] + sums["pending_overdue"]
     sums["on_time"] = sums["finished_early"] + sums["finished_on_time"]
     total = int(sums["late"].sum())

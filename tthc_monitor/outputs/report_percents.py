@@ -1,4 +1,4 @@
-"""Shares as the database counts them, for auditors, metrics and reports alike."""
+"""Sums of the figures of a report, and shares as the database counts them, for auditors, metrics and reports alike."""
 
 from __future__ import annotations
 
@@ -17,6 +17,15 @@ _QUERY: Final = """
 SELECT audit.on_time_percent(part, rest) AS percent
 FROM unnest(%(parts)s::numeric[], %(rests)s::numeric[]) WITH ORDINALITY AS t (part, rest, place) ORDER BY place
 """
+
+
+_NAMES: Final = {"unit_code", "unit_name", "sector_code", "sector_name"}
+
+
+def sums_by(figures: pd.DataFrame, code: str) -> pd.DataFrame:
+    """The counts of the rows with each code, whole numbers also when there is no row."""
+    counts = [name for name in figures.columns if name not in _NAMES]
+    return figures.groupby(code)[counts].sum().astype("int64")
 
 
 def percents(connection: Connection, parts: Sequence[int], rests: Sequence[int]) -> list[Decimal | None]:

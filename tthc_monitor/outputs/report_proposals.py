@@ -16,6 +16,7 @@ from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.frames import read_frame
 from tthc_monitor.outputs.report_focus import Focus
 from tthc_monitor.outputs.report_indices import Indices
+from tthc_monitor.outputs.report_percents import sums_by
 from tthc_monitor.outputs.report_shortenable import Shortenable
 from tthc_monitor.outputs.report_steps import Steps
 from tthc_monitor.outputs.report_tables import Table, TableColumn, frame_of
@@ -100,7 +101,7 @@ def propose(reading: Reading, focus: Focus, shortenable: Shortenable, steps: Ste
 
 
 def _overdue(reading: Reading, names: Mapping[str, str | None]) -> Iterator[Proposal]:
-    by_unit = reading.figures.groupby("unit_code")["pending_overdue"].sum()
+    by_unit = sums_by(reading.figures, "unit_code")["pending_overdue"]
     total = int(by_unit.sum())
     if total:
         yield Proposal(
@@ -113,7 +114,7 @@ def _overdue(reading: Reading, names: Mapping[str, str | None]) -> Iterator[Prop
 
 
 def _units_to_explain(reading: Reading, names: Mapping[str, str | None]) -> Iterator[Proposal]:
-    sums = reading.figures.groupby("unit_code").sum(numeric_only=True)
+    sums = sums_by(reading.figures, "unit_code")
     late = sums["finished_late"] + sums["pending_overdue"]
     known = late + sums["finished_early"] + sums["finished_on_time"] + sums["pending_in_time"]
     threshold = Decimal(str(reading.settings.explanation_threshold_percent))
