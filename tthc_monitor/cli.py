@@ -53,6 +53,7 @@ from tthc_monitor.installation import (
 )
 from tthc_monitor.outputs import flags_export
 from tthc_monitor.outputs.report_files import make_writer
+from tthc_monitor.outputs.report_gains import require_files
 from tthc_monitor.outputs.transports import DirectoryTransport
 from tthc_monitor.settings import DEFAULT_FILE, Settings, SourceSettings, shipped_calendar
 from tthc_monitor.store.database import transaction
@@ -134,6 +135,7 @@ def check() -> None:
     channels = {settings.digest.transport, *map(settings.digest.transport_of, settings.digest.recipients)}
     for channel in sorted(channels):
         attempt(partial(outbox_digest.make_transport, settings, data_dir(settings), channel))
+    attempt(lambda: require_files(settings.report, settings.base_dir))
     attempt(lambda: make_writer(settings.report, settings.base_dir, settings.report.formats))
     problems.extend(_recipients_twice(settings))
     if problems:

@@ -69,6 +69,8 @@ def test_an_office_makes_a_list_of_its_own(folder: Path) -> None:
     again = run("causes", "file", "--out", "nn.yaml", cwd=folder)
     assert again.code == 2 and "is there already" in again.err
     text_of = (folder / "nn.yaml").read_text(encoding="utf-8")
-    (folder / "nn.yaml").write_text(text_of.replace("    class: subjective\n", "    class: chu_quan\n", 1), encoding="utf-8")
+    (folder / "nn.yaml").write_text(
+        text_of.replace("    class: subjective\n", "    class: chu_quan\n", 1), encoding="utf-8"
+    )
     wrong = run("causes", "list", cwd=folder)
     assert wrong.code == 2 and "nn.yaml:" in wrong.err and "causes.0.class" in wrong.err

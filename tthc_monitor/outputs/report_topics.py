@@ -18,6 +18,7 @@ from tthc_monitor.domain.periods import Period
 from tthc_monitor.domain.worktime import WorkCalendar
 from tthc_monitor.outputs.cause_fields import FIELDS_CAUSES
 from tthc_monitor.outputs.report_causes import read_causes
+from tthc_monitor.outputs.report_gains import FIELDS_GAINS, read_gains
 from tthc_monitor.outputs.report_integrity import FIELDS_INTEGRITY, read_integrity
 from tthc_monitor.outputs.report_reconciliation import FIELDS_RECONCILIATION, read_reconciliation
 from tthc_monitor.outputs.report_returns import FIELDS_RETURNS, read_returns
@@ -125,4 +126,5 @@ TOPICS: Final[tuple[TopicSource, ...]] = (
     ),
     TopicSource(read_integrity, FIELDS_INTEGRITY),
     TopicSource(read_reconciliation, FIELDS_RECONCILIATION),
+    TopicSource(read_gains, FIELDS_GAINS),
 )
