@@ -1,9 +1,10 @@
-"""The report itself: letterhead, sections I to V, signature and recipients."""
+"""The report itself: letterhead, sections, signature and recipients."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tests.word_template import topic_focus, topic_heads, topic_indices, topic_proposals, topic_shortenable
 from tests.word_template.annexes import Column
 from tests.word_template.markup import cell, end_of_section, mm, paragraph, row, table, tag_row
 from tthc_monitor.outputs.drawings import rule, text_width
@@ -31,8 +32,13 @@ def letter() -> str:
             _opening(),
             _totals(),
             _units(),
+            topic_heads.part(),
             _sectors(),
+            topic_focus.part(),
             _sent_back(),
+            topic_shortenable.section("V"),
+            topic_indices.section("VI"),
+            topic_proposals.section("VII"),
             _closing(),
             _signature(),
             end_of_section(landscape=False),
@@ -229,21 +235,9 @@ def _sent_back() -> str:
 
 
 def _closing() -> str:
-    return (
-        paragraph("Muc", "V. ĐỀ XUẤT, KIẾN NGHỊ")
-        + _when(
-            "so.qua_han",
-            paragraph(
-                "NoiDung",
-                "Đề nghị các cơ quan, đơn vị có hồ sơ quá hạn nêu tại Phụ lục III rà soát, xử lý dứt điểm, gửi văn bản xin lỗi "
-                "tổ chức, cá nhân theo quy định và báo cáo rõ nguyên nhân, trách nhiệm.",
-            ),
-        )
-        + _when("not so.qua_han", paragraph("NoiDung", "Không có."))
-        + paragraph(
-            "KetThuc",
-            "Trên đây là báo cáo tình hình, kết quả giải quyết thủ tục hành chính {{ ky }} của {{ ten_co_quan }}./.",
-        )
+    return paragraph(
+        "KetThuc",
+        "Trên đây là báo cáo tình hình, kết quả giải quyết thủ tục hành chính {{ ky }} của {{ ten_co_quan }}./.",
     )
 
 
