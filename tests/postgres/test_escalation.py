@@ -306,7 +306,7 @@ def test_the_mail_is_terse_and_official() -> None:
     units = [UnitCases("Sở Xây dựng", 1, (LATE, replace(LATE, code="H99.01-2", is_new=False, step="")))]
     mail = render_escalation(escalation(units, since=date(2026, 2, 11)))
     assert mail.subject == ("[TTHC] 23/02/2026: 2 hồ sơ quá hạn chưa có chuyển biến, 1 mới báo cáo – Sở Xây dựng")
-    assert mail.local_date == date(2026, 2, 23)
+    assert (mail.local_date, mail.counts) == (date(2026, 2, 23), {"dossiers": 2, "new": 1, "units": 1})
     for body in (mail.html, mail.text):
         assert "Kính đề nghị xem xét, chỉ đạo đơn vị xử lý dứt điểm." in body
         assert "Trễ 12 ngày làm việc" in body and "Không thay đổi từ 20/01/2026" in body
