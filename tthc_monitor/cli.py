@@ -26,6 +26,7 @@ from tthc_monitor.commands import (
     jobs,
     metrics,
     procedures,
+    published,
     report,
     rules,
     service,
@@ -64,6 +65,7 @@ for name, part in (
     ("db", database.app), ("sources", sources.app), ("rules", rules.app), ("flags", flags),
     ("digest", digest), ("report", report.app), ("jobs", jobs.app), ("metrics", metrics.app),
     ("audit", audit.app), ("calendar", calendar.app), ("procedures", procedures.app), ("units", units.app),
+    ("published", published.app),
 ):  # fmt: skip
     app.add_typer(part, name=name)
 

@@ -16,6 +16,7 @@ import pandas as pd
 
 from tthc_monitor.domain.periods import Period
 from tthc_monitor.domain.worktime import WorkCalendar
+from tthc_monitor.outputs.report_reconciliation import FIELDS_RECONCILIATION, read_reconciliation
 from tthc_monitor.outputs.report_series import Series
 from tthc_monitor.outputs.report_tables import Table, TableColumn
 from tthc_monitor.outputs.report_units import Scope
@@ -104,4 +105,4 @@ class TopicSource:
     delayed: tuple[DelayedColumn, ...] = ()
 
 
-TOPICS: Final[tuple[TopicSource, ...]] = ()
+TOPICS: Final[tuple[TopicSource, ...]] = (TopicSource(read_reconciliation, FIELDS_RECONCILIATION),)
