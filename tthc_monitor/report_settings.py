@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints, field_validator
 
 from tthc_monitor.source_settings import Part
 
-ReportFormat = Literal["xlsx", "docx", "pdf"]
+ReportFormat = Literal["docx", "xlsx", "pdf", "csv", "json"]
 ClockTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 OptionalLine = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 import typer
 from rich.markup import escape
@@ -28,6 +29,19 @@ app = typer.Typer(no_args_is_help=True, help="The monthly report.")
 
 _Month = Annotated[str, typer.Option("--period", help="Month of the report, such as 2026-10.")]
 _Kind = Annotated[Literal["calendar", "nd09"], typer.Option(help="Calendar month, or 15th to 14th by NĐ 09/2019.")]
+
+
+class _Format(StrEnum):
+    """What ``--format`` takes: Typer knows no list of literals."""
+
+    DOCX = "docx"
+    XLSX = "xlsx"
+    PDF = "pdf"
+    CSV = "csv"
+    JSON = "json"
+    ALL = "all"
+
+
 _KINDS: Final = {"dossier": "Hồ sơ TTHC", "petition": "Phản ánh, kiến nghị"}
 
 
@@ -38,18 +52,24 @@ def report_monthly(
     unit: Annotated[list[str] | None, typer.Option(help="Unit codes; by default all.")] = None,
     kind: _Kind = "calendar",
     wanted: Annotated[
-        Literal["xlsx", "docx", "pdf", "all"],
-        typer.Option("--format", help="Workbook, Word document to sign, PDF (by LibreOffice), or all three."),
-    ] = "xlsx",
+        list[_Format] | None,
+        typer.Option(
+            "--format",
+            help="Word document to sign, workbook, PDF (by LibreOffice), a folder of CSV files, JSON, or all; give it "
+            "again for each. By default xlsx.",
+        ),
+    ] = None,
 ) -> None:
-    """Write the monthly report as a workbook, a Word document or a PDF."""
+    """Write the monthly report as a workbook, a Word document, a PDF, CSV files or JSON."""
     settings = context.settings()
     span = _span(settings, period, kind)
-    formats: tuple[ReportFormat, ...] = ("docx", "xlsx", "pdf") if wanted == "all" else (wanted,)
+    every: tuple[ReportFormat, ...] = get_args(ReportFormat)
+    asked = {str(form) for form in wanted or ("xlsx",)}
+    formats = tuple(form for form in every if {form, "all"} & asked)
     with open_installation(settings) as installation, steps() as shown:
         files = outbox_report.monthly_report(installation, span, out, tuple(unit or ()), formats, shown.step)
-    for file in files:
-        typer.echo(str(file))
+    for shown_path in dict.fromkeys(file.parent if file.suffix == ".csv" else file for file in files):
+        typer.echo(str(shown_path))
 
 
 @app.command("template")

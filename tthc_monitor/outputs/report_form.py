@@ -172,6 +172,15 @@ def frozen_line(report: MonthlyReport) -> str:
     )
 
 
+def period_line(report: MonthlyReport) -> str:
+    """The period in words, and where its figures end when it has not ended."""
+    period = report.period
+    line = (
+        f"Kỳ báo cáo: {period.label} (Từ ngày {wording.day(period.first_day)} đến ngày {wording.day(period.last_day)})"
+    )
+    return f"{line}. Số liệu tính đến {wording.instant(report.as_of, period.zone)}" if report.clipped else line
+
+
 def _errata(sheet: Worksheet, styles: Styles, report: MonthlyReport, row: int) -> int:
     if report.frozen is None:
         return row

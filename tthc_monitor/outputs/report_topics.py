@@ -18,7 +18,7 @@ from tthc_monitor.domain.periods import Period
 from tthc_monitor.domain.worktime import WorkCalendar
 from tthc_monitor.outputs.report_reconciliation import FIELDS_RECONCILIATION, read_reconciliation
 from tthc_monitor.outputs.report_series import Series
-from tthc_monitor.outputs.report_tables import Table
+from tthc_monitor.outputs.report_tables import Table, TableColumn
 from tthc_monitor.outputs.report_units import Scope
 from tthc_monitor.outputs.word_fields import Field
 from tthc_monitor.report_settings import ReportSettings
@@ -72,12 +72,37 @@ class Topic(Protocol):
         ...
 
 
+class DelayedDetails(Protocol):
+    """A topic that knows something of each delayed dossier."""
+
+    def delayed(self) -> pd.DataFrame:
+        """The columns that its source declares, a row for each dossier it knows, indexed by ``dossier_id``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DelayedColumn:
+    """A column that a topic adds to the list of delayed dossiers.
+
+    Attributes:
+        column: on the sheet, in CSV and in JSON.
+        field: of ``ho_so_qua_han[]`` in the Word template.
+    """
+
+    column: TableColumn
+    field: Field
+
+
 @dataclass(frozen=True)
 class TopicSource:
-    """How a topic is read, and the fields of the Word template that it fills."""
+    """How a topic is read, the fields of the Word template that it fills, and what it adds to each delayed dossier.
+
+    A topic with ``delayed`` is one of :class:`DelayedDetails`.
+    """
 
     read: Callable[[Reading], Topic]
     fields: tuple[Field, ...]
+    delayed: tuple[DelayedColumn, ...] = ()
 
 
 TOPICS: Final[tuple[TopicSource, ...]] = (TopicSource(read_reconciliation, FIELDS_RECONCILIATION),)

@@ -14,6 +14,7 @@ from tthc_monitor.outputs.drawings import rule_under
 from tthc_monitor.outputs.report import MonthlyReport
 from tthc_monitor.outputs.report_counts import count_rows, late_procedures, rank_rows, records, sum_counts, text_of
 from tthc_monitor.outputs.report_form import COUNT_TITLES, NOTES, frozen_line, roman
+from tthc_monitor.outputs.report_own_tables import SENT_BACK, VERDICTS
 from tthc_monitor.outputs.sealed import head_line
 from tthc_monitor.report_settings import ReportSettings
 
@@ -32,8 +33,6 @@ _COMPARED: Final = {
     "Đang giải quyết": "dang_giai_quyet",
     "Đang giải quyết quá hạn": "dang_qua_han",
 }
-_VERDICTS: Final = {"late": "Đã giải quyết", "open_overdue": "Đang giải quyết"}
-_SENT_BACK: Final = {"returned": "Trả lại, từ chối, dừng", "supplement_requested": "Yêu cầu bổ sung"}
 
 
 def report_words(report: MonthlyReport, office: ReportSettings) -> dict[str, Any]:
@@ -167,7 +166,7 @@ def _delayed(report: MonthlyReport) -> dict[str, Any]:
                 "hen_tra": _when(row["due_at"], zone),
                 "ket_thuc": _when(row["ended_at"], zone),
                 "so_ngay": int(row["working_days_late"]),
-                "tinh_trang": _VERDICTS[row["verdict"]],
+                "tinh_trang": VERDICTS[row["verdict"]],
             }
             for number, row in enumerate(rows, start=1)
         ],
@@ -188,7 +187,7 @@ def _sent_back(report: MonthlyReport) -> dict[str, Any]:
         "tra_lai": [
             {
                 **_named(number, row),
-                "hinh_thuc": _SENT_BACK[row["kind"]],
+                "hinh_thuc": SENT_BACK[row["kind"]],
                 "thoi_diem": _when(row["happened_at"], report.period.zone),
                 "so_lan": "" if pd.isna(row["supplement_count"]) else int(row["supplement_count"]),
                 "dang_cho": "Đang chờ" if row["still_waiting"] else "",
