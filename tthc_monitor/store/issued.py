@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final, Literal
@@ -230,12 +230,21 @@ def read_issues(connection: Connection, of: tuple[datetime, datetime, str] | Non
         files.setdefault(number, []).append(Listed(*told))
     return tuple(
         Issue(
-            *row[:6],
-            IssueScope(tuple(row.unit_codes), row.subtree, row.units_as),
-            *row[9:13],
-            MadeFrom(*row[13:23]),
-            tuple(files.get(row.issued_report_id, ())),
-            *row[23:],
+            issue_id=row.issued_report_id,
+            from_at=row.from_at,
+            to_at=row.to_at,
+            zone=row.zone,
+            period=row.month,
+            kind=row.kind,
+            scope=IssueScope(tuple(row.unit_codes), row.subtree, row.units_as),
+            number=row.number,
+            at=row.issued_at,
+            person=row.person,
+            frozen_at=row.frozen_at,
+            made_from=MadeFrom(**{field.name: getattr(row, field.name) for field in fields(MadeFrom)}),
+            files=tuple(files.get(row.issued_report_id, ())),
+            previous_digest=row.previous_digest,
+            digest=row.digest,
         )
         for row in rows
     )
