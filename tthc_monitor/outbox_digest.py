@@ -88,7 +88,6 @@ def send_digests(
     facts = digest_facts(installation)
     with transaction(installation.engine) as connection:
         turns = turns_on(installation, connection, facts.now, on_days_off=on_days_off)
-        escalations = escalations_on(installation, connection, facts.now, on_days_off=on_days_off)
     delivery = _Round(installation, tell, again=again)
     for turn in turns:
         installation.stop.check()
@@ -99,6 +98,8 @@ def send_digests(
                 delivery.hand_over("digest", name, address, digest_mail(facts, turn.audience, turn.links))
             else:
                 delivery.skip(turn.skipped, address)
+    with transaction(installation.engine) as connection:
+        escalations = escalations_on(installation, connection, facts.now, on_days_off=on_days_off)
     for number, escalation in enumerate(escalations, 1):
         installation.stop.check()
         with bound_contextvars(superior=number, dossiers=escalation.total, new=escalation.new):
