@@ -13,6 +13,10 @@ ColumnKind = Literal["text", "code", "count", "difference", "decimal", "percent"
 null without a denominator; ``instant`` UTC."""
 
 
+Shape = Literal["bar", "column", "line"]
+"""Of a chart; the bars of ``bar`` lie, those of ``column`` stand."""
+
+
 @dataclass(frozen=True, slots=True)
 class TableColumn:
     """A column: its name in CSV and JSON (English, snake case), its heading (Vietnamese), what it holds.
@@ -30,7 +34,7 @@ class TableColumn:
 class TableChart:
     """A native chart of a table: ``values`` are columns drawn over ``categories`` for the first ``rows`` rows."""
 
-    shape: Literal["bar", "column", "line"]
+    shape: Shape
     title: str
     categories: str
     values: tuple[str, ...]
