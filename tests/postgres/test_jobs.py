@@ -20,7 +20,7 @@ from rules.loader import load_packs
 from tests.postgres.test_ingest import pull_told
 from tests.postgres.test_ledger import Sheet, query, record
 from tests.postgres.test_ledger import told as sheets
-from tthc_monitor import outbox_digest, outbox_report, running, scheduler
+from tthc_monitor import delivery, outbox_digest, outbox_report, running, scheduler
 from tthc_monitor.domain.calendars import CalendarSpec
 from tthc_monitor.domain.errors import (
     ConfigError,
@@ -477,7 +477,7 @@ def test_a_digest_for_nobody_is_no_success(installation: Installation, tmp_path:
 def test_a_digest_that_was_refused_for_good_is_no_success_of_a_later_run(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox_digest, "send_digest", lambda *_args, **_kwargs: "refused")
+    monkeypatch.setattr(delivery, "send", lambda *_args, **_kwargs: "refused")
     with pytest.raises(DeliveryError, match=r"refused for good earlier today.*digest send") as told:
         outbox_digest.send_digests(installation)
     assert told.value.permanent
