@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tests.word_template import topic_focus, topic_heads, topic_indices, topic_proposals, topic_shortenable
 from tests.word_template.markup import cell, each, end_of_section, mm, paragraph, row, table, when
-from tests.word_template.own_sections import proposals, sectors, sent_back, totals, units
+from tests.word_template.own_sections import sectors, sent_back, totals, units
 from tthc_monitor.outputs.drawings import rule, text_width
 from tthc_monitor.outputs.report_form import roman
 
 _MOTTO = "Độc lập - Tự do - Hạnh phúc"
 _LEFT, _RIGHT = mm(65), mm(100)
-SECTIONS: tuple[Callable[[str], str], ...] = (totals, units, sectors, sent_back, proposals)
+SECTIONS: tuple[Callable[[str], str], ...] = (
+    totals,
+    lambda number: units(number) + topic_heads.part(),
+    lambda number: sectors(number) + topic_focus.part(),
+    sent_back,
+    topic_shortenable.section,
+    topic_indices.section,
+    topic_proposals.section,
+)
 """The sections in their order; each is given its number."""
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -66,3 +67,8 @@ class Table:
     chart: TableChart | None = None
     empty: str = "Không có."
     standing: str = ""
+
+
+def frame_of(columns: Sequence[TableColumn], rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
+    """Rows as the frame of a table: values stay what they are, also when a column has none."""
+    return pd.DataFrame(rows, columns=[column.name for column in columns], dtype=object)
