@@ -24,7 +24,7 @@ def office(folder: Path, engine: Engine) -> Path:
 
 def test_a_workbook_goes_out_and_comes_back(office: Path, engine: Engine) -> None:
     done = run("causes", "template", "--period", "2026-10", "--out", "hoi.xlsx", cwd=office).good()
-    assert done.out == "hoi.xlsx: 20 dossiers\n"
+    assert done.out == "hoi.xlsx: 21 dossiers\n"
     book = openpyxl.load_workbook(office / "hoi.xlsx")
     sheet = book["Hồ sơ quá hạn"]
     heads = {cell.value: cell.column for cell in sheet[1]}
@@ -38,7 +38,7 @@ def test_a_workbook_goes_out_and_comes_back(office: Path, engine: Engine) -> Non
     book.save(office / "hoi.xlsx")
 
     tried = run("causes", "import", "hoi.xlsx", "--dry-run", cwd=office).good()
-    assert tried.out == "hoi.xlsx: 1 causes assigned, 0 taken back, 19 rows without a cause, not written\n"
+    assert tried.out == "hoi.xlsx: 1 causes assigned, 0 taken back, 20 rows without a cause, not written\n"
     run("causes", "import", "hoi.xlsx", "--by", "Chánh Văn phòng", cwd=office).good()
     with engine.connect() as connection:
         kept = connection.execute(
@@ -69,6 +69,8 @@ def test_an_office_makes_a_list_of_its_own(folder: Path) -> None:
     again = run("causes", "file", "--out", "nn.yaml", cwd=folder)
     assert again.code == 2 and "is there already" in again.err
     text_of = (folder / "nn.yaml").read_text(encoding="utf-8")
-    (folder / "nn.yaml").write_text(text_of.replace("    class: subjective\n", "    class: chu_quan\n", 1), encoding="utf-8")
+    (folder / "nn.yaml").write_text(
+        text_of.replace("    class: subjective\n", "    class: chu_quan\n", 1), encoding="utf-8"
+    )
     wrong = run("causes", "list", cwd=folder)
     assert wrong.code == 2 and "nn.yaml:" in wrong.err and "causes.0.class" in wrong.err

@@ -1,9 +1,10 @@
-"""The report itself: letterhead, sections I to V, signature and recipients."""
+"""The report itself: letterhead, sections, signature and recipients."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tests.word_template import topic_apologies, topic_causes, topic_integrity, topic_returns
 from tests.word_template.annexes import Column
 from tests.word_template.markup import cell, end_of_section, mm, paragraph, row, table, tag_row
 from tthc_monitor.outputs.drawings import rule, text_width
@@ -32,7 +33,10 @@ def letter() -> str:
             _totals(),
             _units(),
             _sectors(),
-            _sent_back(),
+            topic_returns.section("IV"),
+            topic_causes.section("V"),
+            topic_apologies.section("VI"),
+            topic_integrity.section("VII"),
             _closing(),
             _signature(),
             end_of_section(landscape=False),
@@ -219,18 +223,9 @@ def _sectors() -> str:
     )
 
 
-def _sent_back() -> str:
-    return paragraph("Muc", "IV. HỒ SƠ TRẢ LẠI, YÊU CẦU BỔ SUNG") + paragraph(
-        "NoiDung",
-        "Trong kỳ có {{ so_tra_lai }} lần trả lại, từ chối, dừng giải quyết và {{ so_bo_sung }} lần yêu cầu bổ sung, trong đó "
-        "{{ so_cho_bo_sung }} yêu cầu còn chờ bổ sung ở cuối kỳ; {{ so_bo_sung_nhieu_lan }} hồ sơ bị yêu cầu bổ sung từ 02 lần "
-        "trở lên. Danh sách tại Phụ lục IV.",
-    )
-
-
 def _closing() -> str:
     return (
-        paragraph("Muc", "V. ĐỀ XUẤT, KIẾN NGHỊ")
+        paragraph("Muc", "VIII. ĐỀ XUẤT, KIẾN NGHỊ")
         + _when(
             "so.qua_han",
             paragraph(

@@ -34,9 +34,18 @@ LETTERS: Final = ("apology_missing", "reappointed_again", "due_moved_without_apo
 # Each look-up by the dossiers' own keys, so that nothing is read of others.
 _FACTS = """
 SELECT d.dossier_id, d.received_at, d.delivered_at, d.result_at, d.step_code, d.step_name, d.apology_at,
-       d.reappointment_count, d.due_moves
+       d.reappointment_count, d.due_moves, d.supplement_requested_at AS supplement_since,
+       d.supplement_completed_at AS supplement_until,
+       coalesce(d.obligation_requested_at, d.obligation_seen_at) AS obligation_since,
+       coalesce(d.obligation_completed_at, d.obligation_left_at) AS obligation_until,
+       CASE WHEN d.earlier_waits IS NOT NULL THEN ARRAY(SELECT lower(e) FROM unnest(d.earlier_waits) e) END AS earlier_since,
+       CASE WHEN d.earlier_waits IS NOT NULL THEN ARRAY(SELECT upper(e) FROM unnest(d.earlier_waits) e) END AS earlier_until
 FROM audit.dossiers d WHERE d.dossier_id = ANY(%(ids)s)
 """
+_FACT_INSTANTS: Final = (
+    "received_at", "delivered_at", "result_at", "apology_at",
+    "supplement_since", "supplement_until", "obligation_since", "obligation_until",
+)  # fmt: skip
 _FINDINGS = """
 SELECT f.dossier_id, f.rule_code, f.kind, f.title, f.starts_at, f.ends_at, f.evidence, f.flag_id,
        coalesce(f.evidence ->> 'unit', f.evidence ->> 'step_unit_code', f.unit_code) AS unit_code, f.unit_code AS resolving_code
@@ -46,19 +55,6 @@ FROM (
     FROM audit.flags_in_force f
     WHERE f.dossier_id = ANY(%(ids)s) AND (f.rule_code = ANY(%(rules)s) OR f.kind = ANY(%(kinds)s)) AND f.starts_at < %(end)s
 ) f
-"""
-_WAITS = """
-SELECT w.dossier_id, w.wait, w.since, w.until
-FROM audit.dossiers d
-CROSS JOIN LATERAL (
-    SELECT d.dossier_id, 'obligation' AS wait, coalesce(d.obligation_requested_at, d.obligation_seen_at) AS since,
-           coalesce(d.obligation_completed_at, d.obligation_left_at) AS until
-    UNION ALL
-    SELECT d.dossier_id, 'supplement', d.supplement_requested_at, d.supplement_completed_at
-    UNION ALL
-    SELECT d.dossier_id, 'supplement', lower(e), upper(e) FROM unnest(d.earlier_waits) e
-) w
-WHERE d.dossier_id = ANY(%(ids)s) AND w.since < %(end)s
 """
 _INHERITED = """
 SELECT r.dossier_id, r.inherited_from, r.inherited_on FROM audit.responsibility r
@@ -90,7 +86,7 @@ class Delays:
             ``evidence``, ``resolving_code`` as it was judged, and ``unit_code`` that the evidence names, else that one;
             only those that touch the delay.
         letters: findings about letters and new dates, whenever they began in or before the period.
-        waits: ``dossier_id``, ``wait`` (``supplement``, ``obligation``), ``since``, ``until`` (NaT: still).
+        waits: ``dossier_id``, ``wait`` (``supplement``, ``obligation``), ``since``, ``until`` (NaT: still), as known now.
         inherited: ``dossier_id``, ``inherited_from``, ``inherited_on`` of those taken over.
         unit_names: by code.
     """
@@ -112,9 +108,8 @@ def read_delays(reading: Reading, rules: Sequence[str]) -> Delays:
     ids = reading.delayed["dossier_id"].tolist()
     values = {"ids": ids, "end": reading.end, "rules": list(rules), "kinds": [*FAULTS, *LETTERS]}
     connection = reading.connection
-    facts = read_frame(connection, _FACTS, values, ("received_at", "delivered_at", "result_at", "apology_at"))
+    facts = read_frame(connection, _FACTS, values, _FACT_INSTANTS)
     found = read_frame(connection, _FINDINGS, values, ("starts_at", "ends_at"))
-    waits = read_frame(connection, _WAITS, values, ("since", "until"))
     inherited = read_frame(connection, _INHERITED, values)
     names = read_frame(connection, _UNITS, {})
     told = reading.delayed.drop(columns=facts.columns.difference(["dossier_id"]), errors="ignore")
@@ -130,10 +125,32 @@ def read_delays(reading: Reading, rules: Sequence[str]) -> Delays:
         rows,
         found[touches].reset_index(drop=True),
         found[letters].reset_index(drop=True),
-        waits,
+        _waits(facts),
         inherited,
         dict(zip(names["unit_code"], names["name"], strict=True)),
     )
+
+
+def _waits(facts: pd.DataFrame) -> pd.DataFrame:
+    """A row for each wait for the applicant: the latest of each kind, and those for supplements before it."""
+    earlier = facts.loc[facts["earlier_since"].notna(), ["dossier_id", "earlier_since", "earlier_until"]]
+    spans = earlier.explode(["earlier_since", "earlier_until"])
+    told = [
+        (facts["dossier_id"], "obligation", facts["obligation_since"], facts["obligation_until"]),
+        (facts["dossier_id"], "supplement", facts["supplement_since"], facts["supplement_until"]),
+        (spans["dossier_id"], "supplement", spans["earlier_since"], spans["earlier_until"]),
+    ]
+    rows = [
+        pd.DataFrame({"dossier_id": whose, "wait": what, "since": instants_of(since), "until": instants_of(until)})
+        for whose, what, since, until in told
+    ]
+    waits = pd.concat(rows, ignore_index=True)
+    return waits[waits["since"].notna()].reset_index(drop=True)
+
+
+def instants_of(column: pd.Series) -> pd.Series:
+    """A column as UTC instants, whatever type one without any has."""
+    return pd.to_datetime(column, utc=True).astype("datetime64[us, UTC]")
 
 
 def read_applied(reading: Reading) -> pd.DataFrame:
