@@ -33,7 +33,7 @@ LETTERS: Final = ("apology_missing", "reappointed_again", "due_moved_without_apo
 
 # Each look-up by the dossiers' own keys, so that nothing is read of others.
 _FACTS = """
-SELECT d.dossier_id, d.received_at, d.delivered_at, d.result_at, d.step_code, d.step_name, d.apology_at,
+SELECT d.dossier_id, d.delivered_at, d.result_at, d.step_code, d.step_name, d.apology_at,
        d.reappointment_count, d.due_moves, d.supplement_requested_at AS supplement_since,
        d.supplement_completed_at AS supplement_until,
        coalesce(d.obligation_requested_at, d.obligation_seen_at) AS obligation_since,
@@ -43,19 +43,21 @@ SELECT d.dossier_id, d.received_at, d.delivered_at, d.result_at, d.step_code, d.
 FROM audit.dossiers d WHERE d.dossier_id = ANY(%(ids)s)
 """
 _FACT_INSTANTS: Final = (
-    "received_at", "delivered_at", "result_at", "apology_at",
+    "delivered_at", "result_at", "apology_at",
     "supplement_since", "supplement_until", "obligation_since", "obligation_until",
 )  # fmt: skip
+# Of evidence only what is looked at: documents of tens of thousands of findings take longer to read than all the rest.
 _FINDINGS = """
-SELECT f.dossier_id, f.rule_code, f.kind, f.title, f.starts_at, f.ends_at, f.evidence, f.flag_id,
+SELECT f.dossier_id, f.rule_code, f.kind, f.title, f.starts_at, nullif(f.ends_at, 'infinity') AS ends_at,
+       f.evidence ->> 'due_at' AS due_at, f.evidence ->> 'step_due_at' AS step_due_at,
+       f.evidence ->> 'consulted_due_at' AS consulted_due_at, f.evidence ->> 'consulted_answered_at' AS consulted_answered_at,
+       f.evidence ->> 'apology_at' AS apology_at,
+       CASE WHEN f.rule_code = ANY(%(quoted)s) THEN f.evidence END AS evidence,
        coalesce(f.evidence ->> 'unit', f.evidence ->> 'step_unit_code', f.unit_code) AS unit_code, f.unit_code AS resolving_code
-FROM (
-    SELECT f.dossier_id, f.rule_code, f.kind, f.title, f.starts_at, nullif(f.ends_at, 'infinity') AS ends_at, f.evidence,
-           f.flag_id, f.unit_code
-    FROM audit.flags_in_force f
-    WHERE f.dossier_id = ANY(%(ids)s) AND (f.rule_code = ANY(%(rules)s) OR f.kind = ANY(%(kinds)s)) AND f.starts_at < %(end)s
-) f
+FROM audit.flags_in_force f
+WHERE f.dossier_id = ANY(%(ids)s) AND (f.rule_code = ANY(%(rules)s) OR f.kind = ANY(%(kinds)s)) AND f.starts_at < %(end)s
 """
+_TOLD_INSTANTS: Final = ("due_at", "step_due_at", "consulted_due_at", "consulted_answered_at", "apology_at")
 _INHERITED = """
 SELECT r.dossier_id, r.inherited_from, r.inherited_on FROM audit.responsibility r
 WHERE r.dossier_id = ANY(%(ids)s) AND r.inherited
@@ -83,7 +85,8 @@ class Delays:
         rows: by ``dossier_id``, in the order of the report: what :attr:`Reading.delayed` has of each, ``until`` (its end,
             else that of the report), ``late_hours`` (working time from due to ``until``), and its facts.
         findings: ``dossier_id``, ``rule_code``, ``kind``, ``title``, ``starts_at``, ``ends_at`` (NaT: for good),
-            ``evidence``, ``resolving_code`` as it was judged, and ``unit_code`` that the evidence names, else that one;
+            instants of the evidence by their names there, the whole ``evidence`` where it was asked for,
+            ``resolving_code`` as it was judged, and ``unit_code`` that the evidence names, else that one;
             only those that touch the delay.
         letters: findings about letters and new dates, whenever they began in or before the period.
         waits: ``dossier_id``, ``wait`` (``supplement``, ``obligation``), ``since``, ``until`` (NaT: still), as known now.
@@ -99,17 +102,22 @@ class Delays:
     unit_names: dict[str, str]
 
 
-def read_delays(reading: Reading, rules: Sequence[str]) -> Delays:
+def read_delays(reading: Reading, rules: Sequence[str], quoted: Sequence[str]) -> Delays:
     """Read them.
 
     Args:
         rules: codes of the rules whose findings are asked for, beside those of :data:`FAULTS` and :data:`LETTERS`.
+        quoted: those of them whose whole evidence is asked for.
     """
     ids = reading.delayed["dossier_id"].tolist()
-    values = {"ids": ids, "end": reading.end, "rules": list(rules), "kinds": [*FAULTS, *LETTERS]}
+    values = {"ids": ids, "end": reading.end, "rules": list(rules), "kinds": [*FAULTS, *LETTERS]} | {
+        "quoted": list(quoted)
+    }
     connection = reading.connection
     facts = read_frame(connection, _FACTS, values, _FACT_INSTANTS)
     found = read_frame(connection, _FINDINGS, values, ("starts_at", "ends_at"))
+    for name in _TOLD_INSTANTS:
+        found[name] = pd.to_datetime(found[name], utc=True, format="ISO8601").astype("datetime64[us, UTC]")
     inherited = read_frame(connection, _INHERITED, values)
     names = read_frame(connection, _UNITS, {})
     told = reading.delayed.drop(columns=facts.columns.difference(["dossier_id"]), errors="ignore")
@@ -171,9 +179,3 @@ def working_hours(calendar: WorkCalendar, since: pd.Series, until: pd.Series) ->
         )
         hours[known] = calendar.elapsed(starts, ends) / _HOUR
     return hours
-
-
-def told_instant(evidence: pd.Series, key: str) -> pd.Series:
-    """An instant that findings carry in their evidence; NaT where one does not."""
-    told = pd.Series([one.get(key) for one in evidence], index=evidence.index, dtype=object)
-    return pd.to_datetime(told, utc=True, format="ISO8601").astype("datetime64[us, UTC]")
