@@ -49,7 +49,7 @@ def _heading(number: str, title: str) -> str:
 
 
 def _form(number: str) -> str:
-    widths = [mm(9), mm(48), *[mm(15)] * 13]
+    widths = [mm(12), mm(45), *[mm(15)] * 13]
     titles = ("TT", "Lĩnh vực, công việc giải quyết theo cấp", *_COUNT_TITLES)
     groups = [
         cell(widths[0], paragraph("BieuDau", titles[0]), merge="restart"),
