@@ -20,6 +20,7 @@ from tthc_monitor import judging
 from tthc_monitor.commands import (
     audit,
     calendar,
+    causes,
     context,
     database,
     digest,
@@ -53,6 +54,7 @@ from tthc_monitor.installation import (
 from tthc_monitor.outputs import flags_export
 from tthc_monitor.outputs.channels import make_transport
 from tthc_monitor.outputs.report_files import make_writer
+from tthc_monitor.outputs.report_gains import require_files
 from tthc_monitor.settings import DEFAULT_FILE, Settings, SourceSettings, shipped_calendar
 from tthc_monitor.store.database import transaction
 from tthc_monitor.terminal import console, set_up_logging, steps
@@ -64,7 +66,7 @@ for name, part in (
     ("db", database.app), ("sources", sources.app), ("rules", rules.app), ("flags", flags),
     ("digest", digest.app), ("report", report.app), ("jobs", jobs.app), ("metrics", metrics.app),
     ("audit", audit.app), ("calendar", calendar.app), ("procedures", procedures.app), ("units", units.app),
-    ("published", published.app),
+    ("published", published.app), ("causes", causes.app),
 ):  # fmt: skip
     app.add_typer(part, name=name)
 
@@ -132,6 +134,7 @@ def check() -> None:
     channels = {settings.digest.transport, *map(settings.digest.transport_of, settings.digest.recipients)}
     for channel in sorted(channels):
         attempt(partial(make_transport, settings, channel, data_dir(settings)))
+    attempt(lambda: require_files(settings.report, settings.base_dir))
     attempt(lambda: make_writer(settings.report, settings.base_dir, settings.report.formats))
     problems.extend(_recipients_twice(settings))
     if problems:

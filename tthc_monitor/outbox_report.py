@@ -19,9 +19,12 @@ from tthc_monitor.domain.periods import Period, calendar_month
 from tthc_monitor.installation import Installation
 from tthc_monitor.outputs.report import build_report
 from tthc_monitor.outputs.report_files import Step, make_writer
+from tthc_monitor.outputs.report_units import UnitsAs
+from tthc_monitor.reissue import issued_files, write_files
 from tthc_monitor.report_settings import ReportFormat
 from tthc_monitor.store.database import transaction
 from tthc_monitor.store.frozen import Erratum, Frozen, freeze, read_errata, read_frozen
+from tthc_monitor.store.issued import IssueScope
 
 log = structlog.get_logger(__name__)
 
@@ -35,10 +38,18 @@ def monthly_report(
     units: tuple[str, ...] = (),
     formats: Sequence[ReportFormat] = ("xlsx",),
     step: Step = nullcontext,
+    *,
+    subtree: bool = True,
+    units_as: UnitsAs = "then",
+    anew: bool = False,
 ) -> list[Path]:
     """Write the report of a period into a folder; returns the files.
 
+    What was issued is given out as it was issued; what is made beside it has another name.
+
     Args:
+        units, subtree, units_as: what it is about; see :func:`~tthc_monitor.outputs.report.build_report`.
+        anew: make it from what is known now, although it was issued.
         formats: what to write; PDF needs LibreOffice.
         step: shows what is being done.
 
@@ -47,6 +58,15 @@ def monthly_report(
         DeliveryError: the folder cannot be written.
     """
     settings = installation.settings
+    scope = IssueScope(tuple(sorted(set(units))), subtree, units_as)
+    issue, held = issued_files(installation, period, scope, () if anew else formats)
+    written = []
+    if issue is not None and held:
+        with step(f"the report of {period.name} as {issue.person} issued it"):
+            written = write_files(held, folder)
+        formats = [one for one in formats if one not in {file.format for file in held}]
+        if not formats:
+            return written
     writer = make_writer(settings.report, settings.base_dir, formats)
     with step(f"figures of {period.name}"):
         judging.refresh(installation)
@@ -60,8 +80,12 @@ def monthly_report(
                 settings=settings.report,
                 base_dir=settings.base_dir,
                 units=list(units) or None,
+                subtree=subtree,
+                units_as=units_as,
             )
-    return writer.write(report, folder / _file_stem(period, units), step)
+    stem = file_stem(period, units, subtree=subtree, units_as=units_as)
+    beside = "" if issue is None else f"-lap-lai-{installation.now().astimezone(ZoneInfo(period.zone)):%Y%m%d-%H%M%S}"
+    return written + writer.write(report, folder / f"{stem}{beside}", step)
 
 
 def freeze_period(installation: Installation, period: Period, person: str) -> int:
@@ -102,15 +126,19 @@ def require_units(connection: Connection, units: tuple[str, ...]) -> None:
         )
 
 
-def _file_stem(period: Period, units: tuple[str, ...]) -> str:
-    """A name of its own for each kind of period, month and choice of units, whatever their codes are written with."""
-    kind = "nd09-" if period.kind == "nd09_month" else ""
+def file_stem(period: Period, units: tuple[str, ...], *, subtree: bool = True, units_as: UnitsAs = "then") -> str:
+    """A name of its own for each kind of period, each period and choice of units, whatever their codes are written with."""
+    marks = [
+        "nd09-" if period.reckoning == "nd09" else "",
+        "don-vi-hien-nay-" if units_as == "now" else "",
+        "rieng-" if units and not subtree else "",
+    ]
     written = "-".join(units)
     scope = re.sub(r"[^A-Za-z0-9.-]+", "-", written)[:_LONGEST_SCOPE]
     if scope != written:
         # What was lost must not make two choices one file.
         scope += "-" + sha256("\0".join(units).encode()).hexdigest()[:8]
-    return f"bao-cao-tthc-{kind}{period.name}{'-' if scope else ''}{scope}"
+    return f"bao-cao-tthc-{''.join(marks)}{period.name}{'-' if scope else ''}{scope}"
 
 
 def write_last_months_report(installation: Installation) -> None:

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tthc_monitor import outbox_report
-from tthc_monitor.commands import context
+from tthc_monitor.commands import context, report_issue
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.domain.periods import Period, calendar_month, nd09_month
 from tthc_monitor.installation import open_installation
@@ -26,6 +26,7 @@ from tthc_monitor.store.frozen import Erratum
 from tthc_monitor.terminal import steps
 
 app = typer.Typer(no_args_is_help=True, help="The monthly report.")
+report_issue.add_to(app)
 
 _Month = Annotated[str, typer.Option("--period", help="Month of the report, such as 2026-10.")]
 _Kind = Annotated[Literal["calendar", "nd09"], typer.Option(help="Calendar month, or 15th to 14th by NĐ 09/2019.")]
@@ -59,6 +60,9 @@ def report_monthly(
             "again for each. By default xlsx.",
         ),
     ] = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Make it from what is known now, beside the one that was issued.")
+    ] = False,
 ) -> None:
     """Write the monthly report as a workbook, a Word document, a PDF, CSV files or JSON."""
     settings = context.settings()
@@ -67,7 +71,7 @@ def report_monthly(
     asked = {str(form) for form in wanted or ("xlsx",)}
     formats = tuple(form for form in every if {form, "all"} & asked)
     with open_installation(settings) as installation, steps() as shown:
-        files = outbox_report.monthly_report(installation, span, out, tuple(unit or ()), formats, shown.step)
+        files = outbox_report.monthly_report(installation, span, out, tuple(unit or ()), formats, shown.step, anew=anew)
     for shown_path in dict.fromkeys(file.parent if file.suffix == ".csv" else file for file in files):
         typer.echo(str(shown_path))
 
