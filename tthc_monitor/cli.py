@@ -20,6 +20,7 @@ from tthc_monitor import judging, outbox_digest
 from tthc_monitor.commands import (
     audit,
     calendar,
+    causes,
     context,
     database,
     digest_people,
@@ -52,6 +53,7 @@ from tthc_monitor.installation import (
 )
 from tthc_monitor.outputs import flags_export
 from tthc_monitor.outputs.report_files import make_writer
+from tthc_monitor.outputs.report_gains import require_files
 from tthc_monitor.outputs.transports import DirectoryTransport
 from tthc_monitor.settings import DEFAULT_FILE, Settings, SourceSettings, shipped_calendar
 from tthc_monitor.store.database import transaction
@@ -65,7 +67,7 @@ for name, part in (
     ("db", database.app), ("sources", sources.app), ("rules", rules.app), ("flags", flags),
     ("digest", digest), ("report", report.app), ("jobs", jobs.app), ("metrics", metrics.app),
     ("audit", audit.app), ("calendar", calendar.app), ("procedures", procedures.app), ("units", units.app),
-    ("published", published.app),
+    ("published", published.app), ("causes", causes.app),
 ):  # fmt: skip
     app.add_typer(part, name=name)
 
@@ -133,6 +135,7 @@ def check() -> None:
     channels = {settings.digest.transport, *map(settings.digest.transport_of, settings.digest.recipients)}
     for channel in sorted(channels):
         attempt(partial(outbox_digest.make_transport, settings, data_dir(settings), channel))
+    attempt(lambda: require_files(settings.report, settings.base_dir))
     attempt(lambda: make_writer(settings.report, settings.base_dir, settings.report.formats))
     problems.extend(_recipients_twice(settings))
     if problems:

@@ -50,7 +50,7 @@ class DigestSettings(Part):
     transport: Channel = "none"
     directory: str = "digests"
     all_clear: bool = False
-    trend_days: Annotated[int, Field(ge=2, le=60)] = 10
+    trend_days: Annotated[int, Field(ge=2, le=15)] = 10
     acknowledge: AcknowledgeSettings | None = None
     unsubscribe: Literal["mailto", "link", "none"] = "mailto"
     contact: Address | None = None

@@ -13,7 +13,7 @@ from structlog.contextvars import bound_contextvars
 from tthc_monitor import judging
 from tthc_monitor.domain.errors import ConfigError, DeliveryError
 from tthc_monitor.installation import Installation
-from tthc_monitor.outputs.audience import Audience
+from tthc_monitor.outputs.audience import Audience, Links
 from tthc_monitor.outputs.digest import DigestMail, build_digest, render_digest
 from tthc_monitor.outputs.digest_facts import DigestFacts, read_digest_facts
 from tthc_monitor.outputs.escalation_mail import render_escalation
@@ -50,14 +50,14 @@ def digest_facts(installation: Installation) -> DigestFacts:
     """What all digests of this moment need, judged and read at once."""
     judging.refresh(installation)
     with transaction(installation.engine) as connection:
-        settings = installation.settings
-        return read_digest_facts(connection, installation.now(), settings.zone, settings.calendar.compile())
+        return read_digest_facts(
+            connection, installation.now(), installation.calendars, trend_days=installation.settings.digest.trend_days
+        )
 
 
-def digest_mail(facts: DigestFacts, audience: Audience) -> DigestMail:
+def digest_mail(facts: DigestFacts, audience: Audience, links: Links = Links()) -> DigestMail:  # noqa: B008
     """The digest for an audience."""
-    units = None if audience.units is None else sorted(audience.units)
-    return render_digest(build_digest(facts, units, title=audience.title))
+    return render_digest(build_digest(facts, audience, links=links))
 
 
 def send_digests(
@@ -88,7 +88,6 @@ def send_digests(
     facts = digest_facts(installation)
     with transaction(installation.engine) as connection:
         turns = turns_on(installation, connection, facts.now, on_days_off=on_days_off)
-        escalations = escalations_on(installation, connection, facts.now, on_days_off=on_days_off)
     delivery = _Round(installation, tell, again=again)
     for turn in turns:
         installation.stop.check()
@@ -96,9 +95,11 @@ def send_digests(
         # Addresses are people's: the log names the place in the settings.
         with bound_contextvars(recipient=turn.number, units=list(turn.recipient.units) or "all"):
             if turn.skipped is None:
-                delivery.hand_over("digest", name, address, digest_mail(facts, turn.audience))
+                delivery.hand_over("digest", name, address, digest_mail(facts, turn.audience, turn.links))
             else:
                 delivery.skip(turn.skipped, address)
+    with transaction(installation.engine) as connection:
+        escalations = escalations_on(installation, connection, facts.now, on_days_off=on_days_off)
     for number, escalation in enumerate(escalations, 1):
         installation.stop.check()
         with bound_contextvars(superior=number, dossiers=escalation.total, new=escalation.new):

@@ -14,10 +14,11 @@ import pytest
 from openpyxl.worksheet.worksheet import Worksheet
 from sqlalchemy import Engine, text
 
-from tests.postgres.seed import CALENDAR, EXPECTED, NOW, SCRAPED, WORLD, ZONE, Dossier, at, seed, snapshot_at
+from tests.postgres.seed import CALENDAR, CALENDARS, EXPECTED, NOW, SCRAPED, WORLD, ZONE, Dossier, at, seed, snapshot_at
 from tests.postgres.test_metrics import by_unit
 from tthc_monitor.domain.errors import ConfigError, DeliveryError
 from tthc_monitor.domain.periods import Period, calendar_month, nd09_month
+from tthc_monitor.outputs.audience import Audience
 from tthc_monitor.outputs.digest import build_digest
 from tthc_monitor.outputs.digest_facts import read_digest_facts
 from tthc_monitor.outputs.metrics import exposition
@@ -164,7 +165,7 @@ def test_wrong_questions_are_refused(world: Engine) -> None:
 def test_metrics_digest_report_and_the_auditors_query_give_the_same_overdue_number(world: Engine) -> None:
     with world.begin() as connection:
         snapshot_at(connection)
-        facts = read_digest_facts(connection, NOW, ZONE, CALENDAR)
+        facts = read_digest_facts(connection, NOW, CALENDARS)
         query = text(
             "SELECT coalesce(unit_code, ''), count(*) FROM audit.verdicts_as_of(:now)"
             " WHERE verdict = 'open_overdue' AND kind = 'dossier' GROUP BY 1"
@@ -175,7 +176,7 @@ def test_metrics_digest_report_and_the_auditors_query_give_the_same_overdue_numb
         for u, n in by_unit(exposition(world, SCRAPED), "tthc_dossiers_overdue").items()
         if n
     }
-    digests = {unit: build_digest(facts, [unit]).counts["overdue"] for unit in EXPECTED}
+    digests = {unit: build_digest(facts, Audience(frozenset({unit}))).counts["overdue"] for unit in EXPECTED}
     report = report_of(world, NOVEMBER)
     reported = {unit: counts_of(report, unit)["pending_overdue"] for unit in EXPECTED}
     by_hand = {unit: expected.overdue for unit, expected in EXPECTED.items()}

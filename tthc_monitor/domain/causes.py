@@ -29,6 +29,13 @@ CLASS_TITLES: Final[dict[str, str]] = {
 APPARENT: Final = frozenset({"software", "late_click"})
 """Classes of what was ready in time: late on record only."""
 
+COLUMNS: Final = ("Mã hồ sơ", "Mã nguyên nhân", "Ghi chú")
+"""Columns of a file in which people say why: the dossier's number, the cause, a note."""
+TAKE_BACK: Final = "-"
+"""In the column of the cause: what was said before of the dossier holds no more."""
+BETWEEN: Final = " – "
+"""Between code and name, where a cell has both."""
+
 _Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 _Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 

@@ -10,12 +10,12 @@ from xlsxwriter.worksheet import Worksheet
 
 from tthc_monitor.outputs.report_sheets import FIRST_ROW, column_place
 from tthc_monitor.outputs.report_styles import Styles, print_setup
-from tthc_monitor.outputs.report_tables import Table, TableChart
+from tthc_monitor.outputs.report_tables import Shape, Table, TableChart
 
 SHEET: Final = "Biểu đồ"
 """Name of the sheet."""
 
-COLOURS: Final = ("#8C8C8C", "#B3261E", "#1B6E3C", "#2F5597", "#B8860B", "#6A3D9A")
+_COLOURS: Final = ("#8C8C8C", "#B3261E", "#1B6E3C", "#2F5597", "#B8860B", "#6A3D9A")
 """Of the series, in their order; the second is the one that somebody must do something about."""
 
 _FONT: Final = {"name": "Times New Roman", "size": 11, "bold": False}
@@ -26,7 +26,12 @@ _FIRST: Final = 3
 
 def drawn(tables: Sequence[Table]) -> list[tuple[Table, TableChart]]:
     """The tables that have a chart, and something to draw in it."""
-    return [(table, table.chart) for table in tables if table.chart is not None and len(table.rows)]
+    return [(table, table.chart) for table in tables if table.chart is not None and _tells(table, table.chart)]
+
+
+def _tells(table: Table, chart: TableChart) -> bool:
+    rows = table.rows.head(chart.rows)
+    return any(value for name in chart.values for value in rows[name].dropna())
 
 
 def draw_charts(workbook: Workbook, sheet: Worksheet, styles: Styles, tables: Sequence[Table], line: str) -> None:
@@ -54,34 +59,50 @@ def draw_charts(workbook: Workbook, sheet: Worksheet, styles: Styles, tables: Se
 
 
 def _chart(workbook: Workbook, table: Table, wanted: TableChart, rows: int, height: int) -> Any:
-    kind = {"type": wanted.shape} | ({"subtype": "stacked"} if wanted.stacked and wanted.shape != "line" else {})
-    chart = workbook.add_chart(kind)
+    chart = new_chart(workbook, wanted.shape, stacked=wanted.stacked)
     last = FIRST_ROW + rows - 1
     labels = column_place(table, wanted.categories)
-    for name, colour in zip(wanted.values, COLOURS, strict=False):
-        place = column_place(table, name)
-        line: dict[str, Any] = {"line": {"color": colour, "width": 2.25}, "marker": {"type": "circle", "size": 5}}
-        line["marker"] |= {"fill": {"color": colour}, "border": {"color": colour}}
-        chart.add_series(
-            {
-                "name": [table.sheet, FIRST_ROW - 1, place],
-                "categories": [table.sheet, FIRST_ROW, labels, last, labels],
-                "values": [table.sheet, FIRST_ROW, place, last, place],
-                **(line if wanted.shape == "line" else {"fill": {"color": colour}, "gap": 40}),
-            }
-        )
-    style_chart(chart, wanted.shape, percent=_of_percents(table, wanted), several=len(wanted.values) > 1)
+    for place, name in enumerate(wanted.values):
+        add_series(chart, wanted.shape, place, table.sheet, FIRST_ROW - 1, labels, column_place(table, name), last)
+    style_chart(chart, wanted.shape, percent=of_percents(table, wanted), several=len(wanted.values) > 1)
     chart.set_title({"name": wanted.title, "name_font": _FONT | {"size": 14, "bold": True}, "overlay": False})
     chart.set_size({"width": _WIDTH, "height": height})
     return chart
 
 
-def _of_percents(table: Table, wanted: TableChart) -> bool:
+def of_percents(table: Table, wanted: TableChart) -> bool:
+    """Whether all that a chart draws are percentages."""
     kinds = {column.name: column.kind for column in table.columns}
     return all(kinds[name] == "percent" for name in wanted.values)
 
 
-def style_chart(chart: Any, shape: str, *, percent: bool, several: bool) -> None:
+def new_chart(workbook: Workbook, shape: Shape, *, stacked: bool) -> Any:
+    """An empty chart; lines are never stacked."""
+    return workbook.add_chart({"type": shape} | ({"subtype": "stacked"} if stacked and shape != "line" else {}))
+
+
+def add_series(
+    chart: Any, shape: Shape, place: int, sheet: str, title_row: int, labels: int, values: int, last: int
+) -> None:
+    """Add a series: the column ``values`` of a sheet over its column ``labels``, from the row after its title to ``last``.
+
+    Args:
+        place: which series of the chart it is, from 0; says its colour.
+    """
+    colour = _COLOURS[place % len(_COLOURS)]
+    line: dict[str, Any] = {"line": {"color": colour, "width": 2.25}, "marker": {"type": "circle", "size": 5}}
+    line["marker"] |= {"fill": {"color": colour}, "border": {"color": colour}}
+    chart.add_series(
+        {
+            "name": [sheet, title_row, values],
+            "categories": [sheet, title_row + 1, labels, last, labels],
+            "values": [sheet, title_row + 1, values, last, values],
+            **(line if shape == "line" else {"fill": {"color": colour}, "gap": 40}),
+        }
+    )
+
+
+def style_chart(chart: Any, shape: Shape, *, percent: bool, several: bool) -> None:
     """The axes, letters and lines that charts of sheets and of documents share.
 
     Args:

@@ -43,15 +43,14 @@ class Writer:
             ConfigError: the template cannot be filled, or LibreOffice cannot convert.
             DeliveryError: the folder cannot be written.
         """
-        written = []
+        written, tables = [], report_tables(report)
         with tempfile.TemporaryDirectory(prefix="tthc-report-") as apart:
             document = (stem.parent if "docx" in self.formats else Path(apart)) / f"{stem.name}.docx"
             if self.template is not None:
                 with step(document.name):
-                    write_document(report, self.office, self.template, document)
+                    write_document(report, self.office, self.template, document, tables)
                 if "docx" in self.formats:
                     written.append(document)
-            tables = report_tables(report) if {"xlsx", "csv", "json"} & set(self.formats) else ()
             if "xlsx" in self.formats:
                 with step(f"{stem.name}.xlsx"):
                     written.append(write_report(report, stem.parent / f"{stem.name}.xlsx", tables))

@@ -24,7 +24,7 @@ SENT_BACK: Final = {"returned": "Trả lại, từ chối, dừng", "supplement_
 FORM_SHEET: Final = "II.06a"
 """Name of the sheet on which the form is drawn as the form that it is."""
 
-_CHARTED: Final = 15
+_CHARTED: Final = 10
 _FORM_COLUMNS: Final = {
     3: ("total", "(3) Nhận giải quyết: tổng số"),
     4: ("received_online", COUNT_TITLES["received_online"]),

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
 ColumnKind = Literal["text", "code", "count", "difference", "decimal", "percent", "day", "instant"]
 """``code`` is text that must never be read as a number; ``difference`` a count shown with its sign; ``percent`` 0..100,
 null without a denominator; ``instant`` UTC."""
+
+
+Shape = Literal["bar", "column", "line"]
+"""Of a chart; the bars of ``bar`` lie, those of ``column`` stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,7 @@ class TableColumn:
 class TableChart:
     """A native chart of a table: ``values`` are columns drawn over ``categories`` for the first ``rows`` rows."""
 
-    shape: Literal["bar", "column", "line"]
+    shape: Shape
     title: str
     categories: str
     values: tuple[str, ...]
@@ -62,3 +67,8 @@ class Table:
     chart: TableChart | None = None
     empty: str = "Không có."
     standing: str = ""
+
+
+def frame_of(columns: Sequence[TableColumn], rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
+    """Rows as the frame of a table: values stay what they are, also when a column has none."""
+    return pd.DataFrame(rows, columns=[column.name for column in columns], dtype=object)

@@ -16,7 +16,12 @@ import pandas as pd
 
 from tthc_monitor.domain.periods import Period
 from tthc_monitor.domain.worktime import WorkCalendar
+from tthc_monitor.outputs.cause_fields import FIELDS_CAUSES
+from tthc_monitor.outputs.report_causes import read_causes
+from tthc_monitor.outputs.report_gains import FIELDS_GAINS, read_gains
+from tthc_monitor.outputs.report_integrity import FIELDS_INTEGRITY, read_integrity
 from tthc_monitor.outputs.report_reconciliation import FIELDS_RECONCILIATION, read_reconciliation
+from tthc_monitor.outputs.report_returns import FIELDS_RETURNS, read_returns
 from tthc_monitor.outputs.report_series import Series
 from tthc_monitor.outputs.report_tables import Table, TableColumn
 from tthc_monitor.outputs.report_units import Scope
@@ -105,4 +110,21 @@ class TopicSource:
     delayed: tuple[DelayedColumn, ...] = ()
 
 
-TOPICS: Final[tuple[TopicSource, ...]] = (TopicSource(read_reconciliation, FIELDS_RECONCILIATION),)
+TOPICS: Final[tuple[TopicSource, ...]] = (
+    TopicSource(read_returns, FIELDS_RETURNS),
+    TopicSource(
+        read_causes,
+        FIELDS_CAUSES,
+        (
+            DelayedColumn(TableColumn("cause", "Nguyên nhân"), Field("nguyen_nhan", "nguyên nhân quá hạn")),
+            DelayedColumn(
+                TableColumn("cause_basis", "Căn cứ"), Field("can_cu_nguyen_nhan", "căn cứ xác định nguyên nhân")
+            ),
+            DelayedColumn(TableColumn("fault", "Khâu chậm"), Field("khau_cham", "đơn vị, bước chậm")),
+            DelayedColumn(TableColumn("apology", "Văn bản xin lỗi"), Field("xin_loi", "đã xin lỗi chưa")),
+        ),
+    ),
+    TopicSource(read_integrity, FIELDS_INTEGRITY),
+    TopicSource(read_reconciliation, FIELDS_RECONCILIATION),
+    TopicSource(read_gains, FIELDS_GAINS),
+)
