@@ -243,7 +243,16 @@ CALLS: Final = (
     "flags_as_of(now(), now())",
 )
 OF_NO_ROW: Final = {
-    *("on_time_percent", "score_766", "verdict_kinds", "known_system", "system_applied", "working_seconds", "unit_as_now", "unit_name"),
+    *(
+        "on_time_percent",
+        "score_766",
+        "verdict_kinds",
+        "known_system",
+        "system_applied",
+        "working_seconds",
+        "unit_as_now",
+        "unit_name",
+    ),
     *("calendar_now", "working_time", "working_days", "replay_for"),
 }
 """Functions that read no rows of units: of what they are given, of laws and registers."""

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.word_template import topic_focus, topic_heads, topic_indices, topic_proposals, topic_shortenable
+from tests.word_template import (
+    topic_focus,
+    topic_heads,
+    topic_indices,
+    topic_proposals,
+    topic_reconciliation,
+    topic_shortenable,
+)
 from tests.word_template.markup import cell, each, end_of_section, mm, paragraph, row, table, when
 from tests.word_template.own_sections import sectors, sent_back, totals, units
 from tthc_monitor.outputs.drawings import rule, text_width
@@ -17,6 +24,7 @@ SECTIONS: tuple[Callable[[str], str], ...] = (
     lambda number: units(number) + topic_heads.part(),
     lambda number: sectors(number) + topic_focus.part(),
     sent_back,
+    topic_reconciliation.section,
     topic_shortenable.section,
     topic_indices.section,
     topic_proposals.section,
