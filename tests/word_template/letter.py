@@ -12,6 +12,7 @@ from tests.word_template import (
     topic_indices,
     topic_integrity,
     topic_proposals,
+    topic_reconciliation,
     topic_returns,
     topic_shortenable,
 )
@@ -30,6 +31,7 @@ SECTIONS: tuple[Callable[[str], str], ...] = (
     topic_causes.section,
     topic_apologies.section,
     topic_integrity.section,
+    topic_reconciliation.section,
     topic_shortenable.section,
     topic_indices.section,
     topic_proposals.section,
