@@ -83,6 +83,7 @@ VALUES (1, '{}', true, 'then', now(), 'x', 'x', 'x', 'x', '1', 'x', 'x');
 INSERT INTO tthc.issued_files VALUES (1, 'x', 'xlsx', 1, 'x', 'x');
 INSERT INTO tthc.calendar_variants SELECT 1, v, 1 FROM unnest(ARRAY['', 'x']) v;
 INSERT INTO tthc.calendar_units SELECT 1, unit_code, 'x' FROM tthc.units;
+INSERT INTO tthc.cause_imports (imported_at, imported_by, file, file_hash, assigned, withdrawn) VALUES (now(), 'x', 'x', '', 1, 0);
 """
 OF_A_DOSSIER: Final = """
 INSERT INTO tthc.dossiers (dossier_id, source_id, observation_id, first_seen_at, changed_at, status_seen_at, source_key,
@@ -98,6 +99,8 @@ INSERT INTO tthc.flags (dossier_id, rule_version_id, starts_at, ends_at, observa
     believed_from, believed_to)
 SELECT :id, v, '2026-10-10', 'infinity', :id, 1, :unit, '{"due_at": "2026-10-10"}', now(), b
 FROM generate_series(1, 4) v, unnest(ARRAY[NULL, now()]) b;
+INSERT INTO tthc.assigned_causes (import_id, line, dossier_id, cause_code, cause_name, cause_class)
+VALUES (1, :id, :id, 'x', 'x', 'objective');
 """
 
 
