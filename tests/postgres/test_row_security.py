@@ -232,7 +232,7 @@ CALLS: Final = (
 )
 OF_NO_ROW: Final = {
     *("on_time_percent", "score_766", "verdict_kinds", "known_system", "working_seconds", "unit_as_now", "unit_name"),
-    *("calendar_now", "working_time", "working_days", "replay_for"),
+    *("calendar_now", "working_time", "working_days", "replay_for", "net_working_time"),
 }
 """Functions that read no rows of units: of what they are given, of laws and registers."""
 
