@@ -16,15 +16,18 @@ import typer
 
 from rules.examples import check_example
 from rules.loader import load_packs, parse_pack
-from tthc_monitor import judging, outbox
+from tthc_monitor import judging, outbox_digest
 from tthc_monitor.commands import (
     audit,
     calendar,
+    causes,
     context,
     database,
+    digest_people,
     jobs,
     metrics,
     procedures,
+    published,
     report,
     rules,
     service,
@@ -42,6 +45,7 @@ from tthc_monitor.evaluate import evaluate as run_evaluation
 from tthc_monitor.installation import (
     applicant_key,
     data_dir,
+    digest_key,
     make_connector,
     open_installation,
     receive_token,
@@ -63,6 +67,7 @@ for name, part in (
     ("db", database.app), ("sources", sources.app), ("rules", rules.app), ("flags", flags),
     ("digest", digest), ("report", report.app), ("jobs", jobs.app), ("metrics", metrics.app),
     ("audit", audit.app), ("calendar", calendar.app), ("procedures", procedures.app), ("units", units.app),
+    ("published", published.app), ("causes", causes.app),
 ):  # fmt: skip
     app.add_typer(part, name=name)
 
@@ -126,7 +131,10 @@ def check() -> None:
         attempt(partial(_check_source, keyless, source))
         attempt(partial(receive_token, settings, source))
     attempt(lambda: make_protection(settings))
-    attempt(lambda: outbox.make_transport(settings, data_dir(settings)))
+    attempt(lambda: digest_key(settings))
+    channels = {settings.digest.transport, *map(settings.digest.transport_of, settings.digest.recipients)}
+    for channel in sorted(channels):
+        attempt(partial(outbox_digest.make_transport, settings, data_dir(settings), channel))
     attempt(lambda: require_files(settings.report, settings.base_dir))
     attempt(lambda: make_writer(settings.report, settings.base_dir, settings.report.formats))
     problems.extend(_recipients_twice(settings))
@@ -254,15 +262,25 @@ def digest_render(
 ) -> None:
     """Write the digests of this moment to a folder; nobody is sent anything and nothing is recorded."""
     with open_installation(context.settings()) as installation:
-        for path in outbox.render_digests(installation, DirectoryTransport(out), tuple(unit or ())):
+        for path in outbox_digest.render_digests(installation, DirectoryTransport(out), tuple(unit or ())):
             typer.echo(str(path))
 
 
 @digest.command("send")
-def digest_send() -> None:
-    """Send today's digests to those who have not had them, and tell what came of each."""
+def digest_send(
+    on_days_off: Annotated[bool, typer.Option("--on-days-off", help="Also to those who rest today.")] = False,
+) -> None:
+    """Send today's digests to those who work today and have not had them, and tell what came of each."""
     with open_installation(context.settings()) as installation:
-        outbox.send_digests(installation, lambda address, outcome: typer.echo(f"{address}: {outcome}"), again=True)
+        outbox_digest.send_digests(
+            installation,
+            lambda address, outcome: typer.echo(f"{address}: {outcome}"),
+            again=True,
+            on_days_off=on_days_off,
+        )
+
+
+digest_people.add_to(digest)
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
@@ -37,6 +38,9 @@ from tthc_monitor.store.rights import SERVICE
 from tthc_monitor.store.time_limits import limits_edition, load_limits
 
 Clock = Callable[[], datetime]
+
+SHORTEST_KEY: Final = 32
+"""Bytes of a key that something is signed with."""
 
 _SHORTEST_TOKEN = 16
 """Characters of a token that somebody on the network could try to guess."""
@@ -260,6 +264,25 @@ def pages_password(settings: Settings) -> SecretStr | None:
     file = None if protect.password_file is None else Path(protect.password_file)
     password = read_secret("password", None, file, protect.password_env, settings.base_dir)
     return _long_enough(password, "password", "the password of serve.protect")
+
+
+def digest_key(settings: Settings) -> bytes | None:
+    """What links in digests are signed with; None: there are none to answer by.
+
+    Raises:
+        ConfigError: the file or variable cannot be read, or the key is too short to keep anybody from making links up.
+    """
+    acknowledge = settings.digest.acknowledge
+    if acknowledge is None:
+        return None
+    file = None if acknowledge.key_file is None else Path(acknowledge.key_file)
+    key = read_secret("key", None, file, acknowledge.key_env, settings.base_dir).get_secret_value().encode()
+    if len(key) < SHORTEST_KEY:
+        raise ConfigError(
+            f"the key of digest.acknowledge holds {len(key)} bytes; put at least {SHORTEST_KEY} random ones into its "
+            "key_file or key_env, made by: openssl rand -base64 48"
+        )
+    return key
 
 
 def given_password(file: Path | None, environment: str | None) -> str | None:

@@ -10,10 +10,11 @@ import structlog
 from sqlalchemy import text
 
 from connectors.base import Connector
-from tthc_monitor import ingest, judging, ledger_check, outbox, retention
+from tthc_monitor import ingest, judging, ledger_check, outbox_digest, outbox_report, retention
+from tthc_monitor.audiences import calendars_of
 from tthc_monitor.domain.pull_plan import Pause, after_open_time, quiet_pause, rest_pause
 from tthc_monitor.domain.pull_scope import scope_of
-from tthc_monitor.domain.schedules import Daily, Every, Monthly, OnWorkingDays, Schedule
+from tthc_monitor.domain.schedules import Daily, Every, Monthly, OnAnyWorkingDay, Schedule
 from tthc_monitor.installation import Installation
 from tthc_monitor.running import Job, run_if_due, run_now
 from tthc_monitor.settings import SourceSettings
@@ -25,7 +26,7 @@ __all__ = [
     "Every",
     "Job",
     "Monthly",
-    "OnWorkingDays",
+    "OnAnyWorkingDay",
     "Schedule",
     "all_jobs",
     "pause_of",
@@ -57,12 +58,16 @@ def all_jobs(installation: Installation) -> list[Job]:
     jobs.append(Job("evaluate", Every(timedelta(seconds=30)), judging.refresh, grace=minutes))
     jobs.append(Job("snapshot", Every(timedelta(minutes=1)), judging.snapshot, grace=minutes))
     if settings.digest.transport != "none" and settings.digest.recipients:
-        mornings = OnWorkingDays(time.fromisoformat(settings.digest.at), settings.calendar.compile())
+        mornings = OnAnyWorkingDay(
+            time.fromisoformat(settings.digest.at), calendars_of(settings.digest.recipients, installation.calendars)
+        )
         # Two tries more than it waits for sources.
-        jobs.append(Job("digest", mornings, outbox.send_digests, ready=sources_told, grace=_PATIENCE + 2 * minutes))
+        jobs.append(
+            Job("digest", mornings, outbox_digest.send_digests, ready=sources_told, grace=_PATIENCE + 2 * minutes)
+        )
     report = Monthly(settings.report.day, time.fromisoformat(settings.report.at), zone)
     hours = timedelta(hours=2)
-    jobs.append(Job("report", report, outbox.write_last_months_report, ready=sources_told, grace=hours))
+    jobs.append(Job("report", report, outbox_report.write_last_months_report, ready=sources_told, grace=hours))
     night = Daily(time.fromisoformat(settings.retention.at), zone)
     jobs.append(Job("retention", night, retention.run, grace=3 * hours))
     jobs.append(

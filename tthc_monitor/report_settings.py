@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from tthc_monitor.source_settings import Part
 
-ReportFormat = Literal["xlsx", "docx", "pdf"]
+ReportFormat = Literal["docx", "xlsx", "pdf", "csv", "json"]
 ClockTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 OptionalLine = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)]
@@ -95,6 +95,8 @@ class ReportSettings(Part):
         of "Nơi nhận", between "Như trên" and "Lưu: VT"; ``filed`` are the units that keep a copy with the registry.
     ``template``
         a Word file of the office's own (docs/mau-bao-cao.md); without it the shipped one.
+    ``causes_file``
+        the office's own list of causes of delay (``tthc-monitor causes file``); without it the shipped one.
     ``focus_sectors``
         groups of sectors that are looked at by themselves.
     ``explanation_threshold_percent``
@@ -122,6 +124,7 @@ class ReportSettings(Part):
     recipients: tuple[Line, ...] = ()
     filed: OptionalLine = ""
     template: str | None = None
+    causes_file: str | None = None
     focus_sectors: tuple[FocusSector, ...] = FOCUS_SECTORS
     explanation_threshold_percent: Annotated[float, Field(ge=0, le=100)] = 5
     heads_file: str | None = None

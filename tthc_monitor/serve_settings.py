@@ -10,6 +10,7 @@ from tthc_monitor.source_settings import Part
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Username = Annotated[str, Field(pattern=r"^[^:\x00-\x1f\x7f]{1,64}$")]
+Url = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")]
 
 
 class ProtectSettings(Part):
@@ -43,13 +44,15 @@ class ProtectSettings(Part):
 class ServeSettings(Part):
     """Address of the pages, and who may read them; without ``protect`` whoever reaches the port.
 
-    ``public_url`` is the address under which people reach them; None: only those at this machine do.
+    ``public_url`` is the address under which people reach them; None: only those at this machine do. ``grafana_url``
+    is that of the Grafana that has our dashboards, which mails link to; None: they do not.
     """
 
     host: str = "127.0.0.1"
     port: Port = 9766
     max_series: Annotated[int, Field(ge=100)] = 20_000
-    public_url: Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")] | None = None
+    public_url: Url | None = None
+    grafana_url: Url | None = None
     protect: ProtectSettings | None = None
 
     @property

@@ -14,13 +14,14 @@ from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from tthc_monitor.digest_settings import DigestSettings, Recipient, SmtpSettings
+from tthc_monitor.digest_settings import DigestSettings, SmtpSettings
 from tthc_monitor.domain.calendars import CalendarSpec
 from tthc_monitor.domain.errors import ConfigError, Problem
 from tthc_monitor.domain.time_limits import ClockPolicy
 from tthc_monitor.domain.yaml_text import Document, parse_yaml, validate
 from tthc_monitor.monitoring_settings import MonitoringSettings
 from tthc_monitor.privacy_settings import ApplicantKeySettings, RetentionSettings, check_keys
+from tthc_monitor.recipient_settings import Recipient
 from tthc_monitor.report_settings import ClockTime, ReportSettings
 from tthc_monitor.serve_settings import Port, ServeSettings
 from tthc_monitor.source_settings import Part, ReceiveSettings, SourceSettings
@@ -139,6 +140,16 @@ class Settings(Part):
     def _mail_has_a_server(self) -> Settings:
         if self.digest.transport == "smtp" and self.smtp is None:
             raise ValueError("digest.transport is smtp, but there is no smtp part; add it with host and sender")
+        if self.smtp is None and any(one.transport == "smtp" for one in self.digest.recipients):
+            raise ValueError("a recipient has transport smtp, but there is no smtp part; add it with host and sender")
+        return self
+
+    @model_validator(mode="after")
+    def _links_lead_somewhere(self) -> Settings:
+        if self.digest.acknowledge is not None and self.serve.public_url is None:
+            raise ValueError(
+                "digest.acknowledge puts links into mails, but serve.public_url does not say where they lead; add it"
+            )
         return self
 
     @property

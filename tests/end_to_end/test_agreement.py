@@ -22,6 +22,7 @@ from tthc_monitor.domain.periods import calendar_month
 from tthc_monitor.installation import Installation
 from tthc_monitor.jobs import pull_source
 from tthc_monitor.judging import snapshot
+from tthc_monitor.outputs.audience import Audience
 from tthc_monitor.outputs.digest import build_digest
 from tthc_monitor.outputs.digest_facts import read_digest_facts
 from tthc_monitor.outputs.metrics import UNKNOWN
@@ -127,10 +128,9 @@ def from_report(installation: Installation, month: str) -> Told:
 
 def from_digest(installation: Installation, codes: set[str]) -> tuple[Counts, Counts, int, int]:
     """Overdue and open by unit, each from that unit's own digest; and of the digest for all."""
-    settings = installation.settings
     with transaction(installation.engine) as connection:
-        facts = read_digest_facts(connection, installation.now(), settings.zone, settings.calendar.compile())
-    own = {code: build_digest(facts, [code]).counts for code in codes}
+        facts = read_digest_facts(connection, installation.now(), installation.calendars)
+    own = {code: build_digest(facts, Audience(frozenset({code}))).counts for code in codes}
     every = build_digest(facts).counts
     return (
         Counter({code: counts["overdue"] for code, counts in own.items()}),

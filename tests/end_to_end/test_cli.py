@@ -353,9 +353,9 @@ def test_sending_digests_tells_what_came_of_each(folder: Path, database_address:
     people = "[{address: a@mau.example.vn}, {address: b@mau.example.vn}]"
     digest = f"digest: {{transport: directory, directory: thu, recipients: {people}}}"
     configure(folder, f"database: {{url: '{database_address}'}}", "data_dir: .", digest)
-    sent = run("digest", "send", cwd=folder).good().out.splitlines()
+    sent = run("digest", "send", "--on-days-off", cwd=folder).good().out.splitlines()
     assert sent == ["a@mau.example.vn: sent", "b@mau.example.vn: sent"]
-    again = run("digest", "send", cwd=folder).good().out.splitlines()
+    again = run("digest", "send", "--on-days-off", cwd=folder).good().out.splitlines()
     assert again == ["a@mau.example.vn: already sent today", "b@mau.example.vn: already sent today"]
     assert len(list((folder / "thu").glob("*.eml"))) == 2
 
@@ -366,11 +366,11 @@ def test_a_digest_not_delivered_is_told_and_goes_out_once_the_cause_is_mended(
     digest = "digest: {transport: directory, directory: thu, recipients: [{address: a@mau.example.vn}]}"
     configure(folder, f"database: {{url: '{database_address}'}}", "data_dir: .", digest)
     (folder / "thu").write_text("in the way", encoding="utf-8")
-    ran = run("digest", "send", cwd=folder)
+    ran = run("digest", "send", "--on-days-off", cwd=folder)
     assert (ran.code, ran.out) == (7, "a@mau.example.vn: not delivered\n")
     assert "1 of 1 digests were not delivered" in ran.err and "Traceback" not in ran.err
     (folder / "thu").unlink()
-    assert run("digest", "send", cwd=folder).good().out == "a@mau.example.vn: sent\n"
+    assert run("digest", "send", "--on-days-off", cwd=folder).good().out == "a@mau.example.vn: sent\n"
 
 
 @pytest.mark.parametrize(
@@ -382,7 +382,7 @@ def test_a_digest_not_delivered_is_told_and_goes_out_once_the_cause_is_mended(
 )
 def test_a_digest_for_nobody_is_said(folder: Path, database_address: str, digest: str, said: str) -> None:
     configure(folder, f"database: {{url: '{database_address}'}}", f"digest: {digest}")
-    assert_one_message(run("digest", "send", cwd=folder), 2, said)
+    assert_one_message(run("digest", "send", "--on-days-off", cwd=folder), 2, said)
 
 
 def test_reports_of_one_month_stand_beside_each_other(folder: Path, database_address: str) -> None:

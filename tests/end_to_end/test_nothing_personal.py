@@ -20,7 +20,7 @@ from structlog.testing import capture_logs
 from tests.end_to_end.receiving import LGSP, TOKEN, Clock, installed, rows, served, write_settings
 from tests.end_to_end.test_igate_against_simulator import STATUSES
 from tests.postgres.everywhere import places
-from tthc_monitor import outbox
+from tthc_monitor import outbox_digest, outbox_report
 from tthc_monitor.domain.periods import calendar_month
 from tthc_monitor.jobs import pull_source
 from tthc_monitor.outputs import flags_export
@@ -140,9 +140,9 @@ def test_names_numbers_and_addresses_are_nowhere_when_all_is_done(
     assert places(engine, MARKS) == {}
     with transaction(engine) as connection:
         verdicts = flags_export.verdicts(connection, NOW, installation.settings.calendar.compile())
-    mails = outbox.render_digests(installation, DirectoryTransport(tmp_path / "thu"), ())
+    mails = outbox_digest.render_digests(installation, DirectoryTransport(tmp_path / "thu"), ())
     november = calendar_month("2026-11", "Asia/Ho_Chi_Minh")
-    reports = outbox.monthly_report(installation, november, tmp_path / "bao-cao", formats=("xlsx", "docx"))
+    reports = outbox_report.monthly_report(installation, november, tmp_path / "bao-cao", formats=("xlsx", "docx"))
     given = {
         "metrics": exposition(engine, scrape_settings(installation)),
         "export": flags_export.render(verdicts, "csv"),

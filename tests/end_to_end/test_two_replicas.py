@@ -32,7 +32,7 @@ from sqlalchemy import Engine, text
 from tests.end_to_end.replica import LEASE, set_clock, start
 from tests.postgres.test_ledger import query
 from tthc_monitor.domain.calendars import CalendarSpec
-from tthc_monitor.domain.schedules import Daily, Every, Monthly, OnWorkingDays, Schedule
+from tthc_monitor.domain.schedules import Daily, Every, Monthly, OnAnyWorkingDay, Schedule
 from tthc_monitor.domain.yaml_text import validate
 from tthc_monitor.settings import shipped_calendar
 from tthc_monitor.verification import verify
@@ -50,7 +50,7 @@ SCHEDULES: Final[dict[str, Schedule]] = {
     "pull:thu": Every(timedelta(days=1)),
     "evaluate": Every(timedelta(seconds=30)),
     "snapshot": Every(timedelta(minutes=1)),
-    "digest": OnWorkingDays(clock_time(7, 30), CALENDAR),
+    "digest": OnAnyWorkingDay(clock_time(7, 30), (CALENDAR,)),
     "report": Monthly(1, clock_time(6, 0), "Asia/Ho_Chi_Minh"),
     "retention": Daily(clock_time(2, 30), "Asia/Ho_Chi_Minh"),
     "verify": Daily(clock_time(3, 30), "Asia/Ho_Chi_Minh"),

@@ -20,7 +20,7 @@ from rules.loader import load_packs
 from tests.postgres.test_ingest import pull_told
 from tests.postgres.test_ledger import Sheet, query, record
 from tests.postgres.test_ledger import told as sheets
-from tthc_monitor import outbox, running, scheduler
+from tthc_monitor import outbox_digest, outbox_report, running, scheduler
 from tthc_monitor.domain.calendars import CalendarSpec
 from tthc_monitor.domain.errors import (
     ConfigError,
@@ -33,7 +33,7 @@ from tthc_monitor.domain.periods import calendar_month, nd09_month
 from tthc_monitor.domain.yaml_text import validate
 from tthc_monitor.ingest import pull
 from tthc_monitor.installation import Installation
-from tthc_monitor.jobs import Every, Job, Monthly, OnWorkingDays, all_jobs, run_if_due
+from tthc_monitor.jobs import Every, Job, Monthly, OnAnyWorkingDay, all_jobs, run_if_due
 from tthc_monitor.settings import load_settings, shipped_calendar
 from tthc_monitor.store import job_runs
 from tthc_monitor.store.database import make_engine, transaction
@@ -90,7 +90,7 @@ def test_a_slot_at_each_multiple_of_the_period(period: timedelta, now: str, slot
     ],
 )
 def test_a_slot_on_each_working_day_until_midnight(now: str, slot: str | None) -> None:
-    found = OnWorkingDays(time(7, 30), CALENDAR).slot(hanoi(now))
+    found = OnAnyWorkingDay(time(7, 30), (CALENDAR,)).slot(hanoi(now))
     assert found == (None if slot is None else hanoi(slot))
 
 
@@ -294,7 +294,7 @@ def test_where_a_new_slot_comes_before_the_back_off_is_over_the_old_one_is_over(
 
 def test_a_digest_that_failed_is_tried_again_until_midnight(installation: Installation) -> None:
     counted = Counted(failure=DeliveryError("the mail server sleeps; it is tried again"))
-    mornings = Job("thư", OnWorkingDays(time(7, 30), CALENDAR), counted, LEASE)
+    mornings = Job("thư", OnAnyWorkingDay(time(7, 30), (CALENDAR,)), counted, LEASE)
     tries = [
         run_if_due(at(installation, hanoi(f"2026-01-0{now}")), mornings)
         for now in ("5T07:30", "5T07:34", "5T07:36", "5T23:58", "6T00:05", "6T07:29", "6T07:30")
@@ -436,11 +436,11 @@ def test_digest_and_report_judge_what_waits_first(installation: Installation, tm
     fields = {"kind": "dossier", "status": 4, "received_at": due - 9 * DAY, "due_original": due, "due_current": due}
     pull_told(here.engine, Sheet([record("a", **fields)]))
     assert waiting_to_be_judged(here.engine)
-    assert "overdue" in set(outbox.digest_facts(here).attention["list"])
+    assert "overdue" in set(outbox_digest.digest_facts(here).attention["list"])
     assert not waiting_to_be_judged(here.engine)
     pull_told(here.engine, Sheet([record("a", **fields), record("b", **fields)]))
     assert waiting_to_be_judged(here.engine)
-    outbox.monthly_report(here, calendar_month("2026-02", "Asia/Ho_Chi_Minh"), tmp_path)
+    outbox_report.monthly_report(here, calendar_month("2026-02", "Asia/Ho_Chi_Minh"), tmp_path)
     assert not waiting_to_be_judged(here.engine)
 
 
@@ -451,14 +451,14 @@ def test_each_report_has_a_file_of_its_own_inside_the_folder(installation: Insta
     pull_told(here.engine, Sheet([record(str(number), unit_code=code) for number, code in enumerate(codes)]))
     month, nd09 = calendar_month("2026-02", zone), nd09_month("2026-02", zone)
     asked = [(month, ()), (nd09, ()), *((month, (code,)) for code in codes), (nd09, ("H01.02", "Sở"))]
-    files = {file for period, units in asked for file in outbox.monthly_report(here, period, folder, units)}
+    files = {file for period, units in asked for file in outbox_report.monthly_report(here, period, folder, units)}
     assert len(files) == len(asked)
     assert {file.resolve().parent for file in files} == {folder.resolve()}
     assert all(re.fullmatch(r"bao-cao-tthc-[A-Za-z0-9.-]+\.xlsx", file.name) for file in files)
     names = {file.name for file in files}
     assert {"bao-cao-tthc-2026-02.xlsx", "bao-cao-tthc-nd09-2026-02.xlsx", "bao-cao-tthc-2026-02-H01.02.xlsx"} <= names
     with pytest.raises(ConfigError, match=r"a unit 'không có', 'nobody' so far; correct"):
-        outbox.monthly_report(here, month, folder, ("H01.02", "nobody", "không có"))
+        outbox_report.monthly_report(here, month, folder, ("H01.02", "nobody", "không có"))
 
 
 @pytest.mark.parametrize(
@@ -471,15 +471,15 @@ def test_each_report_has_a_file_of_its_own_inside_the_folder(installation: Insta
 def test_a_digest_for_nobody_is_no_success(installation: Installation, tmp_path: Path, digest: str, said: str) -> None:
     (tmp_path / "y.yaml").write_text(f"digest: {digest}", encoding="utf-8")
     with pytest.raises(ConfigError, match=said):
-        outbox.send_digests(replace(installation, settings=load_settings(tmp_path / "y.yaml")))
+        outbox_digest.send_digests(replace(installation, settings=load_settings(tmp_path / "y.yaml")))
 
 
 def test_a_digest_that_was_refused_for_good_is_no_success_of_a_later_run(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "send_digest", lambda *_args, **_kwargs: "refused")
+    monkeypatch.setattr(outbox_digest, "send_digest", lambda *_args, **_kwargs: "refused")
     with pytest.raises(DeliveryError, match=r"refused for good earlier today.*digest send") as told:
-        outbox.send_digests(installation)
+        outbox_digest.send_digests(installation)
     assert told.value.permanent
 
 

@@ -312,6 +312,10 @@ def test_texts_about_pulls_mails_and_jobs_are_forgotten_in_their_time(installati
                 "UPDATE tthc.pull_runs SET outcome = 'failed', error = 'loi', note = 'y' WHERE run_id = :run",
                 "INSERT INTO tthc.deliveries (recipient, kind, local_date, claimed_at) "
                 "VALUES ('a@mau.example.vn', 'digest', CAST(:at AS date), :at)",
+                "INSERT INTO tthc.acknowledgements (recipient, local_date, acknowledged_at, role) "
+                "VALUES ('a@mau.example.vn', CAST(:at AS date), :at, 'head')",
+                "INSERT INTO tthc.digest_optouts (recipient, opted_out_at, taken_back_at) "
+                "VALUES ('a@mau.example.vn', :at, :at)",
                 "INSERT INTO tthc.inbox (source, received_at, content) VALUES ('mau', :at, '{}')",
                 "INSERT INTO tthc.job_runs (job, scheduled_for, started_at, lease_until, outcome) "
                 "VALUES ('viec', :at, :at, :at, 'failed')",
@@ -320,7 +324,23 @@ def test_texts_about_pulls_mails_and_jobs_are_forgotten_in_their_time(installati
         connection.execute(
             text("INSERT INTO tthc.job_runs VALUES ('viec', :at, :at, :at, :at, 'ok')"), {"at": LONG_AGO + DAY}
         )
-    expected = {"rejects": 1, "unknown_codes": 1, "pull_runs": 1, "deliveries": 1, "job_runs": 1, "inbox": 1}
+        connection.execute(
+            text("INSERT INTO tthc.digest_optouts (recipient, opted_out_at) VALUES ('b@mau.example.vn', :at)"),
+            {"at": LONG_AGO},
+        )
+    expected = dict.fromkeys(
+        (
+            "rejects",
+            "unknown_codes",
+            "pull_runs",
+            "deliveries",
+            "acknowledgements",
+            "digest_optouts",
+            "job_runs",
+            "inbox",
+        ),
+        1,
+    )
     assert {one.table: one.rows for one in retention.due(installation)} == expected
     assert retention.erase(installation).texts == expected
     assert retention.due(installation) == []
@@ -331,6 +351,9 @@ def test_texts_about_pulls_mails_and_jobs_are_forgotten_in_their_time(installati
     assert query(engine, "SELECT outcome FROM tthc.job_runs ORDER BY scheduled_for") == ["ok", "failed"], (
         "success stays"
     )
+    assert query(engine, "SELECT recipient FROM tthc.digest_optouts WHERE taken_back_at IS NULL") == [
+        "b@mau.example.vn"
+    ]
 
 
 def test_the_job_runs_once_a_night(installation: Installation) -> None:

@@ -29,6 +29,7 @@ EXPECTED: Final = {
     **dict.fromkeys(("observations", "ledger_events", "ledger_checks", "frozen_periods", "frozen_figures"), APPEND),
     **dict.fromkeys(("replays", "replayed_flags"), APPEND),
     **dict.fromkeys(("configuration_changes", "unit_imports", "rule_versions", "limit_versions"), APPEND),
+    **dict.fromkeys(("cause_imports", "assigned_causes"), APPEND),
     **dict.fromkeys(("calendar_versions", "calendar_variants", "calendar_units", "calendar_segments"), APPEND),
     **dict.fromkeys(("compiled_calendars", "calendar_days"), APPEND),
     "observation_batches": APPEND,
@@ -40,6 +41,8 @@ EXPECTED: Final = {
     **dict.fromkeys(("pending_dossiers", "pending_evaluations", "unit_successions_now"), QUEUE),
     **dict.fromkeys(("rejects", "unknown_codes", "inbox", "open_findings"), QUEUE),
     **dict.fromkeys(("lawful_dues", "missing", "job_runs", "metric_snapshot", "deliveries"), ALL),
+    "acknowledgements": QUEUE,
+    "digest_optouts": ALL,
     "auditor_units": "",
 }
 # Of these a part of the columns only.
@@ -47,6 +50,7 @@ UPDATED: Final = {
     "flags": {"believed_to"},
     **{name: {"known_to"} for name in ("time_limits", "procedure_catalogue", "unit_versions", "unit_successions")},
     "evaluations": {"finished_at", "dossiers_judged", "flags_opened", "flags_closed"},
+    "digest_optouts": {"taken_back_at"},
 }
 NOT_INSERTED: Final = {
     "observation_batches": {"batch_id", "version", "linked_at", "previous_hash", "chain_hash"},

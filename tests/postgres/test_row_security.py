@@ -54,7 +54,7 @@ REGISTERS: Final = {
     *("calendar_units", "time_limits", "limit_versions"),
 }
 """Registers and laws: who there is, whose office hours and whose limits; open to every auditor."""
-FOR_ALL_ONLY: Final = {"rejects", "unknown_codes", "configuration_changes"}
+FOR_ALL_ONLY: Final = {"acknowledgements", "rejects", "unknown_codes", "configuration_changes"}
 
 ROWS: Final = """
 INSERT INTO tthc.sources (name, kind) VALUES ('mau', 'files');
@@ -71,6 +71,8 @@ INSERT INTO tthc.frozen_periods (from_at, to_at, zone, month, kind, frozen_at, p
 VALUES ('2026-10-01Z', '2026-11-01Z', 'UTC', '2026-10', 'calendar_month', '2026-11-02', 'x');
 INSERT INTO tthc.frozen_figures SELECT 1, unit_code, NULL, NULL, 'dossier', 0, 1, 0, 0, 0, 0, 0, 0, 1, 0
 FROM (SELECT unit_code FROM tthc.units UNION ALL SELECT NULL) u;
+INSERT INTO tthc.acknowledgements (recipient, local_date, acknowledged_at, unit_codes, role)
+VALUES ('a@mau.example.vn', '2026-10-20', '2026-10-20', '{H99.01}', 'head');
 INSERT INTO tthc.calendar_variants SELECT 1, v, 1 FROM unnest(ARRAY['', 'x']) v;
 INSERT INTO tthc.calendar_units SELECT 1, unit_code, 'x' FROM tthc.units;
 """

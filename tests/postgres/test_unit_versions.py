@@ -20,7 +20,7 @@ from tthc_monitor.domain.unit_checks import faults
 from tthc_monitor.domain.unit_files import described
 from tthc_monitor.domain.unit_successors import unit_as_now
 from tthc_monitor.domain.units import Succession, UnitRegister
-from tthc_monitor.outputs.report import COUNTS
+from tthc_monitor.outputs.report_columns import COUNTS
 from tthc_monitor.store.auditors import create_auditor
 from tthc_monitor.store.database import transaction
 from tthc_monitor.store.units import Imported, lock_register, read_register, save_register, undescribed_units

@@ -10,7 +10,7 @@ import pytest
 
 from tthc_monitor.domain.calendars import CalendarSpec
 from tthc_monitor.domain.pull_plan import QuietHours, after_open_time
-from tthc_monitor.domain.schedules import Daily, Every, Monthly, OnWorkingDays, Schedule
+from tthc_monitor.domain.schedules import Daily, Every, Monthly, OnAnyWorkingDay, Schedule
 from tthc_monitor.domain.yaml_text import validate
 from tthc_monitor.expectations import NEVER_DONE, jobs_expected_by, sources_expected_by
 from tthc_monitor.running import Job
@@ -19,7 +19,7 @@ from tthc_monitor.settings import SourceSettings, shipped_calendar
 ZONE = "Asia/Ho_Chi_Minh"
 CALENDAR = validate(CalendarSpec, shipped_calendar("vn")).compile()
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-MORNINGS = OnWorkingDays(time(7, 30), CALENDAR)
+MORNINGS = OnAnyWorkingDay(time(7, 30), (CALENDAR,))
 NIGHTS = Daily(time(2, 30), ZONE)
 MONTHS = Monthly(1, time(6), ZONE)
 TEN = Every(10 * MINUTE)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tests.word_template.annexes import Column
-from tests.word_template.markup import cell, mm, paragraph, row, table, tag_row
+from tests.word_template.markup import Column, cell, mm, paragraph, row, table, tag_row
 
 
 def when(condition: str, *content: str) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from tests.word_template.annexes import Column
-from tests.word_template.markup import paragraph
+from tests.word_template.markup import Column, paragraph
 from tests.word_template.topic_blocks import listing, when
 
 _LIMITS = (

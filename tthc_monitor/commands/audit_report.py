@@ -15,7 +15,7 @@ from tthc_monitor.commands import context
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.domain.periods import calendar_month
 from tthc_monitor.installation import open_installation
-from tthc_monitor.outbox import require_units
+from tthc_monitor.outbox_report import require_units
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.sealed import head_line
 from tthc_monitor.outputs.tell_tale import CAUTION, NOT_APPLIED, TellTale, build_tell_tale, write_csv
@@ -46,7 +46,7 @@ def audit_report(
     if out is not None and out.suffix.lower() not in _FORMS:
         raise ConfigError(f"--out {out} is neither .xlsx nor .csv; choose a file name that ends in one of them")
     units = tuple(unit or ())
-    with open_installation(settings) as installation, steps() as shown, shown.step(f"tell-tale report {month.month}"):
+    with open_installation(settings) as installation, steps() as shown, shown.step(f"tell-tale report {month.name}"):
         judging.refresh(installation)
         with transaction(installation.engine) as connection:
             require_units(connection, units)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from tthc_monitor import outbox
-from tthc_monitor.commands import context
+from tthc_monitor import outbox_report
+from tthc_monitor.commands import context, report_issue
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.domain.periods import Period, calendar_month, nd09_month
 from tthc_monitor.installation import open_installation
@@ -25,9 +26,23 @@ from tthc_monitor.store.frozen import Erratum
 from tthc_monitor.terminal import steps
 
 app = typer.Typer(no_args_is_help=True, help="The monthly report.")
+report_issue.add_to(app)
 
 _Month = Annotated[str, typer.Option("--period", help="Month of the report, such as 2026-10.")]
 _Kind = Annotated[Literal["calendar", "nd09"], typer.Option(help="Calendar month, or 15th to 14th by NĐ 09/2019.")]
+
+
+class _Format(StrEnum):
+    """What ``--format`` takes: Typer knows no list of literals."""
+
+    DOCX = "docx"
+    XLSX = "xlsx"
+    PDF = "pdf"
+    CSV = "csv"
+    JSON = "json"
+    ALL = "all"
+
+
 _KINDS: Final = {"dossier": "Hồ sơ TTHC", "petition": "Phản ánh, kiến nghị"}
 
 
@@ -38,18 +53,27 @@ def report_monthly(
     unit: Annotated[list[str] | None, typer.Option(help="Unit codes; by default all.")] = None,
     kind: _Kind = "calendar",
     wanted: Annotated[
-        Literal["xlsx", "docx", "pdf", "all"],
-        typer.Option("--format", help="Workbook, Word document to sign, PDF (by LibreOffice), or all three."),
-    ] = "xlsx",
+        list[_Format] | None,
+        typer.Option(
+            "--format",
+            help="Word document to sign, workbook, PDF (by LibreOffice), a folder of CSV files, JSON, or all; give it "
+            "again for each. By default xlsx.",
+        ),
+    ] = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Make it from what is known now, beside the one that was issued.")
+    ] = False,
 ) -> None:
-    """Write the monthly report as a workbook, a Word document or a PDF."""
+    """Write the monthly report as a workbook, a Word document, a PDF, CSV files or JSON."""
     settings = context.settings()
     span = _span(settings, period, kind)
-    formats: tuple[ReportFormat, ...] = ("docx", "xlsx", "pdf") if wanted == "all" else (wanted,)
+    every: tuple[ReportFormat, ...] = get_args(ReportFormat)
+    asked = {str(form) for form in wanted or ("xlsx",)}
+    formats = tuple(form for form in every if {form, "all"} & asked)
     with open_installation(settings) as installation, steps() as shown:
-        files = outbox.monthly_report(installation, span, out, tuple(unit or ()), formats, shown.step)
-    for file in files:
-        typer.echo(str(file))
+        files = outbox_report.monthly_report(installation, span, out, tuple(unit or ()), formats, shown.step, anew=anew)
+    for shown_path in dict.fromkeys(file.parent if file.suffix == ".csv" else file for file in files):
+        typer.echo(str(shown_path))
 
 
 @app.command("template")
@@ -82,9 +106,9 @@ def report_freeze(
     """Let the figures of a month that has ended stand for good; what changes later is listed as errata."""
     settings = context.settings()
     span = _span(settings, period, kind)
-    with open_installation(settings) as installation, steps() as shown, shown.step(f"freezing {span.month}"):
-        rows = outbox.freeze_period(installation, span, person)
-    typer.echo(f"{span.month} ({wording.day(span.first_day)} – {wording.day(span.last_day)}): {rows} rows frozen")
+    with open_installation(settings) as installation, steps() as shown, shown.step(f"freezing {span.name}"):
+        rows = outbox_report.freeze_period(installation, span, person)
+    typer.echo(f"{span.name} ({wording.day(span.first_day)} – {wording.day(span.last_day)}): {rows} rows frozen")
 
 
 @app.command("errata")
@@ -93,7 +117,7 @@ def report_errata(period: _Month, kind: _Kind = "calendar") -> None:
     settings = context.settings()
     span = _span(settings, period, kind)
     with open_installation(settings) as installation:
-        frozen, errata = outbox.errata(installation, span)
+        frozen, errata = outbox_report.errata(installation, span)
     typer.echo(
         f"Kỳ báo cáo {span.label} (từ ngày {wording.day(span.first_day)} đến ngày {wording.day(span.last_day)}), "
         f"số liệu đã chốt lúc {wording.instant(frozen.at, span.zone)} (người chốt: {frozen.person})"

@@ -13,7 +13,7 @@ from tthc_monitor.scheduler import JobScheduler, start_scheduler
 from tthc_monitor.serving import WebServer, allow_open_files
 from tthc_monitor.settings import Settings
 from tthc_monitor.terminal import console
-from tthc_monitor.web import make_app, make_doors, make_protection, make_worker_app, scrape_settings
+from tthc_monitor.web import make_app, make_digest_pages, make_doors, make_protection, make_worker_app, scrape_settings
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +64,7 @@ class _Face:
             self.app = make_app(
                 installation.engine,
                 scrape_settings(installation),
-                doors=make_doors(installation),
+                doors=[*make_doors(installation), *make_digest_pages(installation)],
                 protection=protection,
                 is_alive=self._is_alive,
             )

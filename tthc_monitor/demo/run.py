@@ -17,12 +17,13 @@ from zoneinfo import ZoneInfo
 import yaml
 from sqlalchemy import text
 
-from tthc_monitor import jobs, outbox
+from tthc_monitor import jobs, outbox_digest, outbox_report
 from tthc_monitor.demo import staging
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.domain.periods import calendar_month
 from tthc_monitor.domain.stopping import Stop
 from tthc_monitor.installation import Installation, open_installation, system_clock
+from tthc_monitor.outputs.audience import Audience
 from tthc_monitor.outputs.metrics import exposition
 from tthc_monitor.scheduler import start_scheduler
 from tthc_monitor.serving import WebServer, listen
@@ -115,11 +116,11 @@ def _first_round(installation: Installation, shown: Steps, out: Path) -> Outputs
 
 def _write_outputs(installation: Installation, outputs: Outputs) -> None:
     outputs.metrics.write_bytes(exposition(installation.engine, scrape_settings(installation)))
-    mail = outbox.digest_mail(outbox.digest_facts(installation), ())
+    mail = outbox_digest.digest_mail(outbox_digest.digest_facts(installation), Audience())
     outputs.digest.write_text(mail.html, encoding="utf-8")
     local = installation.now().astimezone(ZoneInfo(installation.settings.zone))
     period = calendar_month(f"{local:%Y-%m}", installation.settings.zone)
-    (written,) = outbox.monthly_report(installation, period, outputs.report.parent)
+    (written,) = outbox_report.monthly_report(installation, period, outputs.report.parent)
     written.replace(outputs.report)
 
 

@@ -60,28 +60,38 @@ class Every:
 
 
 @dataclass(frozen=True)
-class OnWorkingDays:
-    """A slot at a local time of each working day; one missed is made up until midnight, then it has passed."""
+class OnAnyWorkingDay:
+    """A slot at a local time of each day on which one of some calendars works; one missed is made up until midnight.
+
+    Attributes:
+        calendars: at least one, all of one zone.
+    """
 
     at: time
-    calendar: WorkCalendar
+    calendars: tuple[WorkCalendar, ...]
 
     def slot(self, now: datetime) -> datetime | None:
-        """Today's, once its time has come on a working day."""
-        local = now.astimezone(ZoneInfo(self.calendar.zone))
-        if not self.calendar.is_workday(local.date()) or local.time() < self.at:
+        """Today's, once its time has come on a day on which somebody works."""
+        local = now.astimezone(self._zone)
+        if local.time() < self.at or not self._is_workday(local.date()):
             return None
-        return datetime.combine(local.date(), self.at, ZoneInfo(self.calendar.zone))
+        return datetime.combine(local.date(), self.at, self._zone)
 
     def next_after(self, instant: datetime) -> datetime | None:
-        """On the first working day on which its time is still to come."""
-        zone = ZoneInfo(self.calendar.zone)
-        first = instant.astimezone(zone).date()
+        """On the first day on which somebody works and its time is still to come."""
+        first = instant.astimezone(self._zone).date()
         for day in (first + timedelta(days=number) for number in range(_LONGEST_BREAK)):
-            slot = datetime.combine(day, self.at, zone)
-            if slot > instant and self.calendar.is_workday(day):
+            slot = datetime.combine(day, self.at, self._zone)
+            if slot > instant and self._is_workday(day):
                 return slot
         return None
+
+    def _is_workday(self, day: date) -> bool:
+        return any(calendar.is_workday(day) for calendar in self.calendars)
+
+    @property
+    def _zone(self) -> ZoneInfo:
+        return ZoneInfo(self.calendars[0].zone)
 
     @property
     def made_up(self) -> str:

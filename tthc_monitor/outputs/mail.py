@@ -54,7 +54,9 @@ class _MailPolicy(EmailPolicy):
         return self.fold(name, value).encode("utf-8", "surrogateescape")
 
 
-def make_message(mail: DigestMail, recipient: str, transport: Transport, now: datetime) -> EmailMessage:
+def make_message(
+    mail: DigestMail, recipient: str, transport: Transport, now: datetime, kind: str = "digest"
+) -> EmailMessage:
     """A digest as a message: plain text with HTML as the alternative, marked as sent by a machine.
 
     Raises:
@@ -75,7 +77,7 @@ def make_message(mail: DigestMail, recipient: str, transport: Transport, now: da
             permanent=True,
         )
     message["Date"] = format_datetime(now)
-    message["Message-ID"] = _message_id(recipient, mail, transport.sender)
+    message["Message-ID"] = _message_id(kind, recipient, mail, transport.sender)
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
     message.set_content(mail.text, charset="utf-8")
@@ -90,6 +92,7 @@ def send_digest(
     transport: Transport,
     now: datetime,
     *,
+    kind: str = "digest",
     again: bool = False,
     lasts: timedelta | None = None,
 ) -> Outcome:
@@ -102,6 +105,7 @@ def send_digest(
     only by a transport that may repeat itself, or with ``again``. So no digest is sent twice without a person's order.
 
     Args:
+        kind: of the kinds of mails that each comes once a day.
         again: try also what an earlier try was refused for good, and what nobody knows the end of.
         lasts: when a claim lapses; by default after :data:`CLAIM_LASTS`.
 
@@ -115,11 +119,11 @@ def send_digest(
         DatabaseError: the claim could not be read or written.
     """
     recipient = recipient.strip().lower()
-    message = make_message(mail, recipient, transport, now)
+    message = make_message(mail, recipient, transport, now, kind)
     if not transport.delivers:
         transport.send(message)
         return "discarded"
-    key: _Key = {"recipient": recipient, "day": mail.local_date, "claim": str(uuid4())}
+    key: _Key = {"recipient": recipient, "kind": kind, "day": mail.local_date, "claim": str(uuid4())}
     lapses = {"lasts": CLAIM_LASTS if lasts is None else lasts, "repeats": transport.repeatable or again}
     standing = _claim(engine, key | lapses, str(message["Message-ID"]), now, again)
     if standing is not None:
@@ -136,7 +140,7 @@ def send_digest(
 _Key = dict[str, object]
 _CLAIM: Final = """
 INSERT INTO tthc.deliveries AS d (recipient, kind, local_date, claimed_at, message_id, claim, lease_until)
-VALUES (%(recipient)s, 'digest', %(day)s, %(now)s, %(id)s, %(claim)s, clock_timestamp() + %(lasts)s)
+VALUES (%(recipient)s, %(kind)s, %(day)s, %(now)s, %(id)s, %(claim)s, clock_timestamp() + %(lasts)s)
 ON CONFLICT (recipient, kind, local_date) DO UPDATE
     SET claimed_at = excluded.claimed_at, message_id = excluded.message_id, error = NULL, claim = excluded.claim,
         lease_until = excluded.lease_until, handing_over_at = NULL
@@ -149,14 +153,14 @@ RETURNING true
 _STANDING: Final = """
 SELECT CASE WHEN sent_at IS NOT NULL THEN 'already_sent' WHEN error IS NOT NULL THEN 'refused'
             WHEN lease_until < clock_timestamp() THEN 'in_doubt' ELSE 'in_progress' END
-FROM tthc.deliveries WHERE recipient = %(recipient)s AND kind = 'digest' AND local_date = %(day)s
+FROM tthc.deliveries WHERE recipient = %(recipient)s AND kind = %(kind)s AND local_date = %(day)s
 """
 _DOUBT: Final = """
-UPDATE tthc.deliveries SET error = %(value)s WHERE recipient = %(recipient)s AND kind = 'digest'
+UPDATE tthc.deliveries SET error = %(value)s WHERE recipient = %(recipient)s AND kind = %(kind)s
 AND local_date = %(day)s AND sent_at IS NULL AND error IS NULL AND lease_until < clock_timestamp()
 """
 _OURS: Final = (
-    " = %(value)s WHERE recipient = %(recipient)s AND kind = 'digest' AND local_date = %(day)s AND claim = %(claim)s "
+    " = %(value)s WHERE recipient = %(recipient)s AND kind = %(kind)s AND local_date = %(day)s AND claim = %(claim)s "
     "AND sent_at IS NULL"
 )
 
@@ -197,9 +201,9 @@ def _record(engine: Engine, column: str, values: _Key) -> None:
             return
 
 
-def _message_id(recipient: str, mail: DigestMail, sender: str) -> str:
+def _message_id(kind: str, recipient: str, mail: DigestMail, sender: str) -> str:
     plain = unicodedata.normalize("NFKD", recipient.partition("@")[0]).encode("ascii", "ignore").decode()
     name = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-") or "recipient"
     mark = sha256(recipient.encode()).hexdigest()[:10]
     domain = re.sub(r"[^a-z0-9.-]", "", sender.lower().rpartition("@")[2]) or "localhost"
-    return f"<digest-{mail.local_date.isoformat()}-{name}-{mark}@{domain}>"
+    return f"<{kind}-{mail.local_date.isoformat()}-{name}-{mark}@{domain}>"

@@ -149,7 +149,7 @@ def read_focus(reading: Reading) -> Focus:
     wanted = reading.settings.focus_sectors
     members = [_members(group, names) for group in wanted]
     rows = [_sums(reading.figures, codes) for codes in members]
-    earlier = [_sums(reading.figures_before, codes) for codes in members]
+    earlier = [_sums(reading.series.figures_before, codes) for codes in members]
     shares = percents(
         reading.connection,
         [int(row[_ON_TIME].sum()) for row in (*rows, *earlier)],

@@ -8,7 +8,8 @@ import pandas as pd
 from xlsxwriter.worksheet import Worksheet
 
 from tthc_monitor.outputs import wording
-from tthc_monitor.outputs.report import CARRIED_OVER, MonthlyReport, form_columns
+from tthc_monitor.outputs.report import MonthlyReport
+from tthc_monitor.outputs.report_columns import CARRIED_OVER, form_columns
 from tthc_monitor.outputs.report_styles import Styles, print_setup, row_height
 from tthc_monitor.outputs.sealed import head_line
 
@@ -169,6 +170,15 @@ def frozen_line(report: MonthlyReport) -> str:
         if frozen
         else ""
     )
+
+
+def period_line(report: MonthlyReport) -> str:
+    """The period in words, and where its figures end when it has not ended."""
+    period = report.period
+    line = (
+        f"Kỳ báo cáo: {period.label} (Từ ngày {wording.day(period.first_day)} đến ngày {wording.day(period.last_day)})"
+    )
+    return f"{line}. Số liệu tính đến {wording.instant(report.as_of, period.zone)}" if report.clipped else line
 
 
 def _errata(sheet: Worksheet, styles: Styles, report: MonthlyReport, row: int) -> int:

@@ -10,7 +10,9 @@ from xlsxwriter.format import Format
 from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
 
-_LINE_HEIGHT: Final = 16.0
+LINE_HEIGHT: Final = 16.0
+"""Points that a line of text takes."""
+
 _FONT: Final = {"font_name": "Times New Roman", "font_size": 12, "valign": "vcenter"}
 
 
@@ -42,7 +44,7 @@ def row_height(texts: Iterable[tuple[str, float]]) -> float:
 
     Programs other than Excel do not stretch a row to its wrapped text by themselves.
     """
-    return _LINE_HEIGHT * max((ceil(len(text) / (width - 2)) for text, width in texts if text), default=1) + 1
+    return LINE_HEIGHT * max((ceil(len(text) / (width - 2)) for text, width in texts if text), default=1) + 1
 
 
 def print_setup(sheet: Worksheet) -> None:

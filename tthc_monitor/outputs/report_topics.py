@@ -16,8 +16,15 @@ import pandas as pd
 
 from tthc_monitor.domain.periods import Period
 from tthc_monitor.domain.worktime import WorkCalendar
+from tthc_monitor.outputs.cause_fields import FIELDS_CAUSES
+from tthc_monitor.outputs.report_causes import read_causes
 from tthc_monitor.outputs.report_gains import FIELDS_GAINS, read_gains
-from tthc_monitor.outputs.report_tables import Table
+from tthc_monitor.outputs.report_integrity import FIELDS_INTEGRITY, read_integrity
+from tthc_monitor.outputs.report_reconciliation import FIELDS_RECONCILIATION, read_reconciliation
+from tthc_monitor.outputs.report_returns import FIELDS_RETURNS, read_returns
+from tthc_monitor.outputs.report_series import Series
+from tthc_monitor.outputs.report_tables import Table, TableColumn
+from tthc_monitor.outputs.report_units import Scope
 from tthc_monitor.outputs.word_fields import Field
 from tthc_monitor.report_settings import ReportSettings
 
@@ -31,11 +38,12 @@ class Reading:
 
     Attributes:
         start, end: the period, its end not later than the instant of the report.
-        units: codes that the report is about, units below them included; None means all.
+        units: codes under which the dossiers of the report stand, units below included; None means all.
         delayed: rows of :attr:`MonthlyReport.delayed` (``dossier_id``, codes, instants, ``working_days_late``, verdict).
         figures: rows of :attr:`MonthlyReport.figures`.
-        figures_before: the same of the period before.
         settings, base_dir: the report's part of the configuration, and the folder that its relative paths start at.
+        scope: the units by the names under which figures are shown; differs from ``units`` when they are meant as now.
+        series: figures of the periods that stand beside each other.
     """
 
     connection: Connection
@@ -48,7 +56,8 @@ class Reading:
     figures: pd.DataFrame
     settings: ReportSettings
     base_dir: Path
-    figures_before: pd.DataFrame
+    scope: Scope
+    series: Series
 
     @property
     def values(self) -> dict[str, Any]:
@@ -68,12 +77,54 @@ class Topic(Protocol):
         ...
 
 
+class DelayedDetails(Protocol):
+    """A topic that knows something of each delayed dossier."""
+
+    def delayed(self) -> pd.DataFrame:
+        """The columns that its source declares, a row for each dossier it knows, indexed by ``dossier_id``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DelayedColumn:
+    """A column that a topic adds to the list of delayed dossiers.
+
+    Attributes:
+        column: on the sheet, in CSV and in JSON.
+        field: of ``ho_so_qua_han[]`` in the Word template.
+    """
+
+    column: TableColumn
+    field: Field
+
+
 @dataclass(frozen=True)
 class TopicSource:
-    """How a topic is read, and the fields of the Word template that it fills."""
+    """How a topic is read, the fields of the Word template that it fills, and what it adds to each delayed dossier.
+
+    A topic with ``delayed`` is one of :class:`DelayedDetails`.
+    """
 
     read: Callable[[Reading], Topic]
     fields: tuple[Field, ...]
+    delayed: tuple[DelayedColumn, ...] = ()
 
 
-TOPICS: Final[tuple[TopicSource, ...]] = (TopicSource(read_gains, FIELDS_GAINS),)
+TOPICS: Final[tuple[TopicSource, ...]] = (
+    TopicSource(read_returns, FIELDS_RETURNS),
+    TopicSource(
+        read_causes,
+        FIELDS_CAUSES,
+        (
+            DelayedColumn(TableColumn("cause", "Nguyên nhân"), Field("nguyen_nhan", "nguyên nhân quá hạn")),
+            DelayedColumn(
+                TableColumn("cause_basis", "Căn cứ"), Field("can_cu_nguyen_nhan", "căn cứ xác định nguyên nhân")
+            ),
+            DelayedColumn(TableColumn("fault", "Khâu chậm"), Field("khau_cham", "đơn vị, bước chậm")),
+            DelayedColumn(TableColumn("apology", "Văn bản xin lỗi"), Field("xin_loi", "đã xin lỗi chưa")),
+        ),
+    ),
+    TopicSource(read_integrity, FIELDS_INTEGRITY),
+    TopicSource(read_reconciliation, FIELDS_RECONCILIATION),
+    TopicSource(read_gains, FIELDS_GAINS),
+)

@@ -97,18 +97,15 @@ def freeze(connection: Connection, period: Period, person: str, at: datetime) ->
         raise ConfigError("figures are frozen by somebody; give the name with --by")
     if at < period.end:
         ended = f"{period.end.astimezone(ZoneInfo(period.zone)):%Y-%m-%d %H:%M}"
-        raise ConfigError(
-            f"the period {period.month} has not ended; freeze it after {ended}, or ask for an earlier one"
-        )
-    connection.execute(text("SET LOCAL lock_timeout = 0"))
-    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": EVALUATION_LOCK})
+        raise ConfigError(f"the period {period.name} has not ended; freeze it after {ended}, or ask for an earlier one")
+    hold_evaluations(connection)
     if before := read_frozen(connection, period):
         since = f"{before.at.astimezone(ZoneInfo(period.zone)):%Y-%m-%d %H:%M}"
         raise ConfigError(
-            f"the period {period.month} was frozen by {before.person} on {since} and stays as it is; "
+            f"the period {period.name} was frozen by {before.person} on {since} and stays as it is; "
             "see what changed since with: tthc-monitor report errata"
         )
-    values = _range(period) | {"month": period.month, "kind": period.kind, "at": at, "person": person}
+    values = _range(period) | {"month": period.name, "kind": period.kind, "at": at, "person": person}
     values["id"] = connection.scalar(
         text(
             "INSERT INTO tthc.frozen_periods (from_at, to_at, zone, month, kind, frozen_at, person) "
@@ -118,8 +115,14 @@ def freeze(connection: Connection, period: Period, person: str, at: datetime) ->
     )
     kept = connection.execute(text(_KEEP_FIGURES), values).one()
     if kept.unjudged:
-        raise DatabaseError(f"records that came in meanwhile are not judged yet; repeat the freezing of {period.month}")
+        raise DatabaseError(f"records that came in meanwhile are not judged yet; repeat the freezing of {period.name}")
     return int(kept.rows)
+
+
+def hold_evaluations(connection: Connection) -> None:
+    """Wait for an evaluation under way, and let none begin before this transaction ends."""
+    connection.execute(text("SET LOCAL lock_timeout = 0"))
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": EVALUATION_LOCK})
 
 
 def read_errata(

@@ -68,6 +68,21 @@ _TEXTS: Final = (
         "DELETE FROM tthc.deliveries WHERE claimed_at < :before",
     ),
     _Texts(
+        "acknowledgements",
+        "deliveries",
+        "FROM tthc.acknowledgements t WHERE t.acknowledged_at < :before",
+        "t.acknowledged_at",
+        "DELETE FROM tthc.acknowledgements WHERE acknowledged_at < :before",
+    ),
+    # One that stands is kept however old it is: else its author would get mails again.
+    _Texts(
+        "digest_optouts",
+        "deliveries",
+        "FROM tthc.digest_optouts t WHERE t.taken_back_at < :before",
+        "t.taken_back_at",
+        "DELETE FROM tthc.digest_optouts WHERE taken_back_at < :before",
+    ),
+    _Texts(
         "job_runs",
         "job_runs",
         f"FROM tthc.job_runs j WHERE j.scheduled_for < :before AND j.scheduled_for IS DISTINCT FROM {_LAST_SUCCESS}",

@@ -24,8 +24,8 @@ from tthc_monitor.web.access import Patience, basic
 _log = structlog.get_logger(__name__)
 
 _OPEN: Final = frozenset({"/-/healthy", "/-/ready"})
-_DOORS: Final = ("/receive/", "/upload/")
-"""These have tokens of their own; see :mod:`tthc_monitor.web.doors`."""
+_DOORS: Final = ("/receive/", "/upload/", "/digest/")
+"""These have tokens of their own; see :mod:`tthc_monitor.web.doors` and :mod:`tthc_monitor.web.acknowledge`."""
 
 _REALM: Final = 'realm="tthc-monitor"'
 

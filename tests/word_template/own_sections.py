@@ -1,0 +1,150 @@
+"""The sections of the report that need no topic: totals, units, sectors and procedures, dossiers sent back, proposals."""
+
+from __future__ import annotations
+
+from tests.word_template.markup import Column, cell, mm, paragraph, ranking, row, table, tag_row, when
+from tests.word_template.order import annex_number
+
+_SHARED = (
+    Column("Tổng số quá hạn", 19, "qua_han", "BangSo"),
+    Column("Đã giải quyết quá hạn", 20, "da_qua_han", "BangSo"),
+    Column("Đang giải quyết quá hạn", 20, "dang_qua_han", "BangSo"),
+    Column("Tỷ trọng", 18, "ty_trong", "BangGiua"),
+    Column("Tỷ lệ đúng hạn", 21, "ty_le_dung_han", "BangGiua"),
+)
+
+
+def _ranked_by(title: str) -> tuple[Column, ...]:
+    return (Column("TT", 10, "tt", "BangGiua"), Column(title, 57, "ten", "BangChu"), *_SHARED)
+
+
+def totals(number: str) -> str:
+    """What came in, what went out."""
+    widths = [mm(75), mm(28), mm(28), mm(28)]
+    titles = ("Chỉ tiêu", "Kỳ này", "Kỳ trước", "Tăng, giảm")
+    fields = ("chi_tieu", "ky_nay", "ky_truoc", "tang_giam")
+    compared = table(
+        widths,
+        [
+            row(
+                [cell(width, paragraph("BangDau", title)) for width, title in zip(widths, titles, strict=True)],
+                head=True,
+            ),
+            tag_row("{%tr for dong in so_sanh %}", widths),
+            row(
+                [
+                    cell(width, paragraph("BangChu" if name == "chi_tieu" else "BangSo", f"{{{{ dong.{name} }}}}"))
+                    for width, name in zip(widths, fields, strict=True)
+                ]
+            ),
+            tag_row("{%tr endfor %}", widths),
+        ],
+    )
+    return (
+        paragraph("Muc", f"{number}. TÌNH HÌNH TIẾP NHẬN, GIẢI QUYẾT HỒ SƠ")
+        + paragraph("Khoan", "1. Tiếp nhận hồ sơ")
+        + paragraph(
+            "NoiDung",
+            "Tổng số hồ sơ TTHC phải giải quyết trong kỳ là {{ so.tong }} hồ sơ, gồm: tiếp nhận mới {{ so.moi }} hồ sơ "
+            "(trực tuyến {{ so.truc_tuyen }} hồ sơ; trực tiếp, qua dịch vụ bưu chính {{ so.truc_tiep }} hồ sơ), từ kỳ trước "
+            "chuyển sang {{ so.ky_truoc }} hồ sơ. Tỷ lệ tiếp nhận trực tuyến: {{ so.ty_le_truc_tuyen }} (trên "
+            "{{ so.moi }} hồ sơ tiếp nhận mới).",
+        )
+        + paragraph("Khoan", "2. Kết quả giải quyết hồ sơ")
+        + paragraph(
+            "NoiDung",
+            "a) Đã giải quyết {{ so.da_giai_quyet }} hồ sơ, trong đó: trước hạn {{ so.truoc_han }} hồ sơ; đúng hạn "
+            "{{ so.dung_han }} hồ sơ; quá hạn {{ so.da_qua_han }} hồ sơ; chưa xác định hạn {{ so.da_chua_ro }} hồ sơ. Tỷ lệ "
+            "giải quyết trước hạn, đúng hạn: {{ so.ty_le_dung_han }} (trên {{ so.da_co_han }} hồ sơ đã giải quyết có hạn).",
+        )
+        + paragraph(
+            "NoiDung",
+            "b) Đang giải quyết {{ so.dang_giai_quyet }} hồ sơ, trong đó: trong hạn {{ so.trong_han }} hồ sơ; quá hạn "
+            "{{ so.dang_qua_han }} hồ sơ; chưa xác định hạn {{ so.dang_chua_ro }} hồ sơ. Tỷ lệ còn trong hạn: "
+            "{{ so.ty_le_trong_han }} (trên {{ so.dang_co_han }} hồ sơ đang giải quyết có hạn).",
+        )
+        + paragraph(
+            "NoiDung", f"(Chi tiết tại Phụ lục {annex_number('form')}, Phụ lục {annex_number('units')} kèm theo)"
+        ).replace("<w:r>", "<w:r><w:rPr><w:i/></w:rPr>")
+        + when("co_ky_truoc", paragraph("TenBang", "So với kỳ trước"), compared)
+        + paragraph("TenBang", "{{p bieu_do_xu_huong }}")
+    )
+
+
+def units(number: str) -> str:
+    """Units with delayed dossiers, ranked."""
+    return (
+        paragraph("Muc", f"{number}. ĐƠN VỊ CÓ HỒ SƠ QUÁ HẠN")
+        + when(
+            "so.qua_han",
+            paragraph(
+                "NoiDung",
+                "Có {{ so_don_vi_qua_han }}/{{ so_don_vi }} đơn vị có hồ sơ quá hạn, tổng số {{ so.qua_han }} hồ sơ (đã giải "
+                "quyết quá hạn {{ so.da_qua_han }} hồ sơ, đang giải quyết quá hạn {{ so.dang_qua_han }} hồ sơ). Danh sách "
+                f"từng hồ sơ tại Phụ lục {annex_number('delayed')}.",
+            ),
+            ranking("don_vi_qua_han", "Đơn vị có nhiều hồ sơ quá hạn nhất", _ranked_by("Đơn vị")),
+            paragraph("TenBang", "{{p bieu_do_don_vi }}"),
+            when(
+                "con_don_vi_qua_han",
+                paragraph(
+                    "NoiDung",
+                    f"Còn {{{{ con_don_vi_qua_han }}}} đơn vị khác, tại Phụ lục {annex_number('units')}.",
+                ),
+            ),
+        )
+        + when("not so.qua_han", paragraph("NoiDung", "Trong kỳ không có hồ sơ quá hạn."))
+    )
+
+
+def sectors(number: str) -> str:
+    """Sectors and procedures with delayed dossiers, ranked."""
+    procedures = (
+        Column("TT", 10, "tt", "BangGiua"),
+        Column("Mã TTHC", 24, "ma", "BangChu"),
+        Column("Tên thủ tục", 74, "ten", "BangChu"),
+        Column("Tổng số quá hạn", 19, "qua_han", "BangSo"),
+        Column("Đã giải quyết", 19, "da_qua_han", "BangSo"),
+        Column("Đang giải quyết", 19, "dang_qua_han", "BangSo"),
+    )
+    return (
+        paragraph("Muc", f"{number}. LĨNH VỰC, THỦ TỤC CÓ HỒ SƠ QUÁ HẠN")
+        + when(
+            "so.qua_han",
+            paragraph(
+                "NoiDung",
+                "Có {{ so_linh_vuc_qua_han }} lĩnh vực, {{ so_thu_tuc_qua_han }} thủ tục có hồ sơ quá hạn, nhiều nhất là:",
+            ),
+            ranking("linh_vuc_qua_han", "Lĩnh vực có nhiều hồ sơ quá hạn nhất", _ranked_by("Lĩnh vực")),
+            ranking("thu_tuc_qua_han", "Thủ tục có nhiều hồ sơ quá hạn nhất", procedures),
+            paragraph("TenBang", "{{p bieu_do_nguyen_nhan }}"),
+        )
+        + when("not so.qua_han", paragraph("NoiDung", "Trong kỳ không có hồ sơ quá hạn."))
+    )
+
+
+def sent_back(number: str) -> str:
+    """Returns and supplement requests."""
+    return paragraph("Muc", f"{number}. HỒ SƠ TRẢ LẠI, YÊU CẦU BỔ SUNG") + paragraph(
+        "NoiDung",
+        "Trong kỳ có {{ so_tra_lai }} lần trả lại, từ chối, dừng giải quyết và {{ so_bo_sung }} lần yêu cầu bổ sung, trong đó "
+        "{{ so_cho_bo_sung }} yêu cầu còn chờ bổ sung ở cuối kỳ; {{ so_bo_sung_nhieu_lan }} hồ sơ bị yêu cầu bổ sung từ 02 lần "
+        f"trở lên. Danh sách tại Phụ lục {annex_number('sent-back')}.",
+    )
+
+
+def proposals(number: str) -> str:
+    """What the office asks for."""
+    return (
+        paragraph("Muc", f"{number}. ĐỀ XUẤT, KIẾN NGHỊ")
+        + when(
+            "so.qua_han",
+            paragraph(
+                "NoiDung",
+                f"Đề nghị các cơ quan, đơn vị có hồ sơ quá hạn nêu tại Phụ lục {annex_number('delayed')} rà soát, xử lý dứt "
+                "điểm, gửi văn bản xin lỗi "
+                "tổ chức, cá nhân theo quy định và báo cáo rõ nguyên nhân, trách nhiệm.",
+            ),
+        )
+        + when("not so.qua_han", paragraph("NoiDung", "Không có."))
+    )
