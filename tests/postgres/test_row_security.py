@@ -256,7 +256,7 @@ OF_NO_ROW: Final = {
         "unit_as_now",
         "unit_name",
     ),
-    *("calendar_now", "working_time", "working_days", "replay_for"),
+    *("calendar_now", "working_time", "working_days", "replay_for", "net_working_time"),
 }
 """Functions that read no rows of units: of what they are given, of laws and registers."""
 

@@ -6,22 +6,22 @@ from tests.word_template.markup import Column, paragraph, when
 from tests.word_template.topic_blocks import listing
 
 _LIMITS = (
-    Column("TT", 8, "tt", "BangGiua"),
-    Column("Thủ tục hành chính", 44, "thu_tuc", "BangChu"),
+    Column("TT", 9, "tt", "BangGiua"),
+    Column("Thủ tục hành chính", 43, "thu_tuc", "BangChu"),
     Column("Thời hạn hiện hành", 28, "thoi_han", "BangChu"),
-    Column("90% dùng đến (ngày)", 17, "p90", "BangSo"),
+    Column("90\N{NO-BREAK SPACE}% dùng đến (ngày)", 17, "p90", "BangSo"),
     Column("Đề xuất (ngày)", 15, "de_xuat", "BangSo"),
     Column("Giảm mỗi hồ sơ", 15, "giam", "BangSo"),
     Column("Số hồ sơ đã đo", 18, "so_ho_so", "BangSo"),
     Column("Giảm một năm (ngày)", 20, "giam_nam", "BangSo"),
 )
 _STEPS = (
-    Column("TT", 8, "tt", "BangGiua"),
-    Column("Thủ tục hành chính", 42, "thu_tuc", "BangChu"),
+    Column("TT", 9, "tt", "BangGiua"),
+    Column("Thủ tục hành chính", 41, "thu_tuc", "BangChu"),
     Column("Bước", 28, "buoc", "BangChu"),
     Column("Tỷ trọng", 18, "ty_trong", "BangGiua"),
     Column("Một nửa dùng đến (ngày)", 17, "p50", "BangSo"),
-    Column("90% dùng đến (ngày)", 17, "p90", "BangSo"),
+    Column("90\N{NO-BREAK SPACE}% dùng đến (ngày)", 17, "p90", "BangSo"),
     Column("Lâu nhất", 35, "lau_nhat", "BangChu"),
 )
 
@@ -35,7 +35,7 @@ def section(number: str) -> str:
             "so_thoi_han_rut_ngan",
             paragraph(
                 "NoiDung",
-                "Có {{ so_thoi_han_rut_ngan }} thủ tục mà 90% số hồ sơ dùng dưới {{ nguong_rut_ngan }} thời gian được phép (xét thủ tục "
+                "Có {{ so_thoi_han_rut_ngan }} thủ tục mà 90\N{NO-BREAK SPACE}% số hồ sơ dùng dưới {{ nguong_rut_ngan }} thời gian được phép (xét thủ tục "
                 "có từ {{ so_ho_so_toi_thieu }} hồ sơ); nếu rút ngắn, mỗi năm giảm khoảng {{ tong_ngay_tiet_kiem }} ngày làm việc.",
             ),
             listing("Thời hạn có thể rút ngắn", "thoi_han_rut_ngan", _LIMITS),
