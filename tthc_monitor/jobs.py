@@ -60,9 +60,12 @@ def all_jobs(installation: Installation) -> list[Job]:
         mornings = OnWorkingDays(time.fromisoformat(settings.digest.at), settings.calendar.compile())
         # Two tries more than it waits for sources.
         jobs.append(Job("digest", mornings, outbox.send_digests, ready=sources_told, grace=_PATIENCE + 2 * minutes))
-    report = Monthly(settings.report.day, time.fromisoformat(settings.report.at), zone)
     hours = timedelta(hours=2)
-    jobs.append(Job("report", report, outbox.write_last_months_report, ready=sources_told, grace=hours))
+    jobs.append(
+        Job(
+            "report", outbox.report_schedule(settings), outbox.write_last_months_report, ready=sources_told, grace=hours
+        )
+    )
     night = Daily(time.fromisoformat(settings.retention.at), zone)
     jobs.append(Job("retention", night, retention.run, grace=3 * hours))
     jobs.append(

@@ -1,11 +1,11 @@
-"""The report itself: letterhead, sections I to V, signature and recipients."""
+"""The report itself: letterhead, sections, signature and recipients."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from tests.word_template import topic_comparison, topic_petitions, topic_progress, topic_trend
 from tests.word_template.annexes import Column
-from tests.word_template.markup import cell, end_of_section, mm, paragraph, row, table, tag_row
+from tests.word_template.blocks import each, listing, when
+from tests.word_template.markup import cell, end_of_section, mm, paragraph, row, table
 from tthc_monitor.outputs.drawings import rule, text_width
 
 _MOTTO = "Độc lập - Tự do - Hạnh phúc"
@@ -33,22 +33,11 @@ def letter() -> str:
             _units(),
             _sectors(),
             _sent_back(),
+            topic_petitions.section("V"),
             _closing(),
             _signature(),
             end_of_section(landscape=False),
         )
-    )
-
-
-def _when(condition: str, *content: str) -> str:
-    return paragraph("BangChu", f"{{%p if {condition} %}}") + "".join(content) + paragraph("BangChu", "{%p endif %}")
-
-
-def _each(name: str, items: str, *content: str) -> str:
-    return (
-        paragraph("BangChu", f"{{%p for {name} in {items} %}}")
-        + "".join(content)
-        + paragraph("BangChu", "{%p endfor %}")
     )
 
 
@@ -59,7 +48,7 @@ def _ruled_under(field: str) -> str:
 def _head() -> str:
     motto_rule = str(rule(text_width(_MOTTO, 13), "Kẻ dưới tiêu ngữ"))
     office = (
-        _when("co_quan_chu_quan", paragraph("ChuQuan", "{{ co_quan_chu_quan }}"))
+        when("co_quan_chu_quan", paragraph("ChuQuan", "{{ co_quan_chu_quan }}"))
         + paragraph("CoQuan", "{{ co_quan }}")
         + _ruled_under("ke_ngang_co_quan")
     )
@@ -79,53 +68,33 @@ def _head() -> str:
         + paragraph("TenLoai", "BÁO CÁO")
         + paragraph("TrichYeu", "Tình hình, kết quả giải quyết thủ tục hành chính {{ ky }}")
         + _ruled_under("ke_ngang_trich_yeu")
-        + _when("kinh_gui|length == 1", paragraph("KinhGui", "Kính gửi: {{ kinh_gui[0] }}"))
-        + _when(
+        + when("kinh_gui|length == 1", paragraph("KinhGui", "Kính gửi: {{ kinh_gui[0] }}"))
+        + when(
             "kinh_gui|length > 1",
             paragraph("KinhGui", "Kính gửi:"),
-            _each("noi", "kinh_gui", paragraph("KinhGuiDong", "- {{ noi }}{{ '.' if loop.last else ';' }}")),
+            each("noi", "kinh_gui", paragraph("KinhGuiDong", "- {{ noi }}{{ '.' if loop.last else ';' }}")),
         )
     )
 
 
 def _opening() -> str:
     return (
-        _each("dong", "can_cu", paragraph("CanCu", "{{ dong }}"))
+        each("dong", "can_cu", paragraph("CanCu", "{{ dong }}"))
         + paragraph(
             "NoiDung",
             "{{ ten_co_quan }} báo cáo tình hình, kết quả giải quyết thủ tục hành chính (TTHC) {{ ky }} (từ ngày "
             "{{ tu_ngay }} đến ngày {{ den_ngay }}) như sau:",
         )
-        + _when(
+        + when(
             "chua_het_ky",
             paragraph("NoiDung", "Kỳ báo cáo chưa kết thúc, số liệu tính đến {{ so_lieu_den }}.", bold=True),
         )
-        + _when("pham_vi", paragraph("NoiDung", "Phạm vi báo cáo: {{ pham_vi }}."))
-        + _when("da_chot", paragraph("NoiDung", "{{ da_chot }}; có {{ so_dinh_chinh }} đính chính."))
+        + when("pham_vi", paragraph("NoiDung", "Phạm vi báo cáo: {{ pham_vi }}."))
+        + when("da_chot", paragraph("NoiDung", "{{ da_chot }}; có {{ so_dinh_chinh }} đính chính."))
     )
 
 
 def _totals() -> str:
-    widths = [mm(75), mm(28), mm(28), mm(28)]
-    titles = ("Chỉ tiêu", "Kỳ này", "Kỳ trước", "Tăng, giảm")
-    fields = ("chi_tieu", "ky_nay", "ky_truoc", "tang_giam")
-    compared = table(
-        widths,
-        [
-            row(
-                [cell(width, paragraph("BangDau", title)) for width, title in zip(widths, titles, strict=True)],
-                head=True,
-            ),
-            tag_row("{%tr for dong in so_sanh %}", widths),
-            row(
-                [
-                    cell(width, paragraph("BangChu" if name == "chi_tieu" else "BangSo", f"{{{{ dong.{name} }}}}"))
-                    for width, name in zip(widths, fields, strict=True)
-                ]
-            ),
-            tag_row("{%tr endfor %}", widths),
-        ],
-    )
     return (
         paragraph("Muc", "I. TÌNH HÌNH TIẾP NHẬN, GIẢI QUYẾT HỒ SƠ")
         + paragraph("Khoan", "1. Tiếp nhận hồ sơ")
@@ -152,32 +121,16 @@ def _totals() -> str:
         + paragraph("NoiDung", "(Chi tiết tại Phụ lục I, Phụ lục II kèm theo)").replace(
             "<w:r>", "<w:r><w:rPr><w:i/></w:rPr>"
         )
-        + _when("co_ky_truoc", paragraph("TenBang", "So với kỳ trước"), compared)
-    )
-
-
-def _ranking(items: str, title: str, columns: Sequence[Column]) -> str:
-    widths = [mm(column.width) for column in columns]
-    return paragraph("TenBang", title) + table(
-        widths,
-        [
-            row([cell(mm(column.width), paragraph("BangDau", column.title)) for column in columns], head=True),
-            tag_row(f"{{%tr for dong in {items} %}}", widths),
-            row(
-                [
-                    cell(mm(column.width), paragraph(column.style, f"{{{{ dong.{column.field} }}}}"))
-                    for column in columns
-                ]
-            ),
-            tag_row("{%tr endfor %}", widths),
-        ],
+        + topic_comparison.section("3")
+        + topic_trend.section("4")
+        + topic_progress.section("5")
     )
 
 
 def _units() -> str:
     return (
         paragraph("Muc", "II. ĐƠN VỊ CÓ HỒ SƠ QUÁ HẠN")
-        + _when(
+        + when(
             "so.qua_han",
             paragraph(
                 "NoiDung",
@@ -185,13 +138,13 @@ def _units() -> str:
                 "quyết quá hạn {{ so.da_qua_han }} hồ sơ, đang giải quyết quá hạn {{ so.dang_qua_han }} hồ sơ). Danh sách "
                 "từng hồ sơ tại Phụ lục III.",
             ),
-            _ranking("don_vi_qua_han", "Đơn vị có nhiều hồ sơ quá hạn nhất", _ranked_by("Đơn vị")),
+            listing("don_vi_qua_han", "Đơn vị có nhiều hồ sơ quá hạn nhất", _ranked_by("Đơn vị")),
             paragraph("TenBang", "{{p bieu_do_don_vi }}"),
-            _when(
+            when(
                 "con_don_vi_qua_han", paragraph("NoiDung", "Còn {{ con_don_vi_qua_han }} đơn vị khác, tại Phụ lục II.")
             ),
         )
-        + _when("not so.qua_han", paragraph("NoiDung", "Trong kỳ không có hồ sơ quá hạn."))
+        + when("not so.qua_han", paragraph("NoiDung", "Trong kỳ không có hồ sơ quá hạn."))
     )
 
 
@@ -206,16 +159,16 @@ def _sectors() -> str:
     )
     return (
         paragraph("Muc", "III. LĨNH VỰC, THỦ TỤC CÓ HỒ SƠ QUÁ HẠN")
-        + _when(
+        + when(
             "so.qua_han",
             paragraph(
                 "NoiDung",
                 "Có {{ so_linh_vuc_qua_han }} lĩnh vực, {{ so_thu_tuc_qua_han }} thủ tục có hồ sơ quá hạn, nhiều nhất là:",
             ),
-            _ranking("linh_vuc_qua_han", "Lĩnh vực có nhiều hồ sơ quá hạn nhất", _ranked_by("Lĩnh vực")),
-            _ranking("thu_tuc_qua_han", "Thủ tục có nhiều hồ sơ quá hạn nhất", procedures),
+            listing("linh_vuc_qua_han", "Lĩnh vực có nhiều hồ sơ quá hạn nhất", _ranked_by("Lĩnh vực")),
+            listing("thu_tuc_qua_han", "Thủ tục có nhiều hồ sơ quá hạn nhất", procedures),
         )
-        + _when("not so.qua_han", paragraph("NoiDung", "Trong kỳ không có hồ sơ quá hạn."))
+        + when("not so.qua_han", paragraph("NoiDung", "Trong kỳ không có hồ sơ quá hạn."))
     )
 
 
@@ -230,8 +183,8 @@ def _sent_back() -> str:
 
 def _closing() -> str:
     return (
-        paragraph("Muc", "V. ĐỀ XUẤT, KIẾN NGHỊ")
-        + _when(
+        paragraph("Muc", "VI. ĐỀ XUẤT, KIẾN NGHỊ")
+        + when(
             "so.qua_han",
             paragraph(
                 "NoiDung",
@@ -239,7 +192,7 @@ def _closing() -> str:
                 "tổ chức, cá nhân theo quy định và báo cáo rõ nguyên nhân, trách nhiệm.",
             ),
         )
-        + _when("not so.qua_han", paragraph("NoiDung", "Không có."))
+        + when("not so.qua_han", paragraph("NoiDung", "Không có."))
         + paragraph(
             "KetThuc",
             "Trên đây là báo cáo tình hình, kết quả giải quyết thủ tục hành chính {{ ky }} của {{ ten_co_quan }}./.",
@@ -248,9 +201,9 @@ def _closing() -> str:
 
 
 def _signature() -> str:
-    left = paragraph("NoiNhan", "Nơi nhận:") + _each("dong", "noi_nhan", paragraph("NoiNhanDong", "- {{ dong }}"))
+    left = paragraph("NoiNhan", "Nơi nhận:") + each("dong", "noi_nhan", paragraph("NoiNhanDong", "- {{ dong }}"))
     right = (
-        _each("dong", "ky_thay", paragraph("ChucVu", "{{ dong }}"))
+        each("dong", "ky_thay", paragraph("ChucVu", "{{ dong }}"))
         + paragraph("ChucVu", "{{ chuc_vu }}")
         + paragraph("HoTen") * 4
         + paragraph("HoTen", "{{ nguoi_ky }}")

@@ -16,8 +16,12 @@ import pandas as pd
 
 from tthc_monitor.domain.periods import Period
 from tthc_monitor.domain.worktime import WorkCalendar
+from tthc_monitor.outputs.report_comparison import FIELDS_COMPARISON, read_comparison
+from tthc_monitor.outputs.report_petitions import FIELDS_PETITIONS, read_petitions
+from tthc_monitor.outputs.report_progress import FIELDS_PROGRESS, read_progress
 from tthc_monitor.outputs.report_series import Series
 from tthc_monitor.outputs.report_tables import Table
+from tthc_monitor.outputs.report_trend import FIELDS_TREND, read_trend
 from tthc_monitor.outputs.report_units import Scope
 from tthc_monitor.outputs.word_fields import Field
 from tthc_monitor.report_settings import ReportSettings
@@ -79,4 +83,9 @@ class TopicSource:
     fields: tuple[Field, ...]
 
 
-TOPICS: Final[tuple[TopicSource, ...]] = ()
+TOPICS: Final[tuple[TopicSource, ...]] = (
+    TopicSource(read_comparison, FIELDS_COMPARISON),
+    TopicSource(read_trend, FIELDS_TREND),
+    TopicSource(read_progress, FIELDS_PROGRESS),
+    TopicSource(read_petitions, FIELDS_PETITIONS),
+)
