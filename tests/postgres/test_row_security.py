@@ -54,7 +54,7 @@ REGISTERS: Final = {
     *("calendar_units", "time_limits", "limit_versions"),
 }
 """Registers and laws: who there is, whose office hours and whose limits; open to every auditor."""
-FOR_ALL_ONLY: Final = {"acknowledgements", "rejects", "unknown_codes", "configuration_changes"}
+FOR_ALL_ONLY: Final = {"acknowledgements", "issued_files", "rejects", "unknown_codes", "configuration_changes"}
 
 ROWS: Final = """
 INSERT INTO tthc.sources (name, kind) VALUES ('mau', 'files');
@@ -73,6 +73,14 @@ INSERT INTO tthc.frozen_figures SELECT 1, unit_code, NULL, NULL, 'dossier', 0, 1
 FROM (SELECT unit_code FROM tthc.units UNION ALL SELECT NULL) u;
 INSERT INTO tthc.acknowledgements (recipient, local_date, acknowledged_at, unit_codes, role)
 VALUES ('a@mau.example.vn', '2026-10-20', '2026-10-20', '{H99.01}', 'head');
+INSERT INTO tthc.published_imports (publisher, counted_by, from_at, to_at, zone, month, kind, file, file_hash, row_count,
+                                    imported_at, imported_by)
+VALUES ('x', 'national_766', '2026-10-01Z', '2026-11-01Z', 'UTC', '2026-10', 'calendar_month', 'x', '', 1, now(), 'x');
+INSERT INTO tthc.published_figures (published_import_id, place, unit_code, total_received) SELECT 1, 'x', unit_code, 1 FROM tthc.units;
+INSERT INTO tthc.issued_reports (frozen_period_id, unit_codes, subtree, units_as, issued_at, person, units_hash, template_hash,
+                                 settings_hash, program_version, previous_digest, digest)
+VALUES (1, '{}', true, 'then', now(), 'x', 'x', 'x', 'x', '1', 'x', 'x');
+INSERT INTO tthc.issued_files VALUES (1, 'x', 'xlsx', 1, 'x', 'x');
 INSERT INTO tthc.calendar_variants SELECT 1, v, 1 FROM unnest(ARRAY['', 'x']) v;
 INSERT INTO tthc.calendar_units SELECT 1, unit_code, 'x' FROM tthc.units;
 """
@@ -226,6 +234,8 @@ CALLS: Final = (
     "reported_figures('2026-10-01Z', '2026-11-01Z', 'UTC')",
     "reported_figures('2026-09-01Z', '2026-11-01Z', 'UTC')",
     "errata('2026-10-01Z', '2026-11-01Z', 'UTC')",
+    "erratum_dossiers('2026-10-01Z', '2026-11-01Z', 'UTC')",
+    "period_differences('2026-10-01Z', '2026-11-01Z')",
     "petition_shares('2026-10-01Z', '2026-11-01Z')",
     "progress_766('2026-10-01Z', '2026-11-01Z')",
     "dossiers_as_of('2026-10-06')",
@@ -233,7 +243,16 @@ CALLS: Final = (
     "flags_as_of(now(), now())",
 )
 OF_NO_ROW: Final = {
-    *("on_time_percent", "score_766", "verdict_kinds", "known_system", "working_seconds", "unit_as_now", "unit_name"),
+    *(
+        "on_time_percent",
+        "score_766",
+        "verdict_kinds",
+        "known_system",
+        "system_applied",
+        "working_seconds",
+        "unit_as_now",
+        "unit_name",
+    ),
     *("calendar_now", "working_time", "working_days", "replay_for"),
 }
 """Functions that read no rows of units: of what they are given, of laws and registers."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from tests.word_template.markup import Column, cell, end_of_section, mm, paragraph, row, section, table, tag_row
 from tests.word_template.order import ANNEXES, annex_number
+from tests.word_template.topic_reconciliation import DOSSIERS
 from tthc_monitor.outputs.report_topics import TOPICS
 
 _WITH = "(Kèm theo Báo cáo số      /BC-{{ viet_tat }} ngày      {{ thang_nam_lap }} của {{ ten_co_quan }})"
@@ -49,7 +50,7 @@ def _heading(number: str, title: str) -> str:
 
 
 def _form(number: str) -> str:
-    widths = [mm(9), mm(48), *[mm(15)] * 13]
+    widths = [mm(12), mm(45), *[mm(15)] * 13]
     titles = ("TT", "Lĩnh vực, công việc giải quyết theo cấp", *_COUNT_TITLES)
     groups = [
         cell(widths[0], paragraph("BieuDau", titles[0]), merge="restart"),
@@ -231,6 +232,14 @@ def _sent_back(number: str) -> str:
     )
 
 
+def _reconciliation(number: str) -> str:
+    return (
+        _heading(number, "HỒ SƠ MÀ CÁC CÁCH TÍNH CHO KẾT LUẬN KHÁC NHAU")
+        + _list(DOSSIERS, "hs", "doi_soat_ho_so")
+        + _more("doi_soat_con_ho_so", "hồ sơ")
+    )
+
+
 def _errata(number: str) -> str:
     columns = (
         Column("TT", 11, "tt", "BieuGiua"),
@@ -258,5 +267,6 @@ _ANNEXES: Mapping[str, Callable[[str], str]] = {
     "units": _units,
     "delayed": _delayed,
     "sent-back": _sent_back,
+    "reconciliation": _reconciliation,
     "errata": _errata,
 }

@@ -1,4 +1,4 @@
-"""The sections of the report that need no topic: totals, units, sectors and procedures, dossiers sent back, proposals."""
+"""The sections of the report that need no topic: totals, units, sectors and procedures."""
 
 from __future__ import annotations
 
@@ -117,34 +117,6 @@ def sectors(number: str) -> str:
             ),
             ranking("linh_vuc_qua_han", "Lĩnh vực có nhiều hồ sơ quá hạn nhất", _ranked_by("Lĩnh vực")),
             ranking("thu_tuc_qua_han", "Thủ tục có nhiều hồ sơ quá hạn nhất", procedures),
-            paragraph("TenBang", "{{p bieu_do_nguyen_nhan }}"),
         )
         + when("not so.qua_han", paragraph("NoiDung", "Trong kỳ không có hồ sơ quá hạn."))
-    )
-
-
-def sent_back(number: str) -> str:
-    """Returns and supplement requests."""
-    return paragraph("Muc", f"{number}. HỒ SƠ TRẢ LẠI, YÊU CẦU BỔ SUNG") + paragraph(
-        "NoiDung",
-        "Trong kỳ có {{ so_tra_lai }} lần trả lại, từ chối, dừng giải quyết và {{ so_bo_sung }} lần yêu cầu bổ sung, trong đó "
-        "{{ so_cho_bo_sung }} yêu cầu còn chờ bổ sung ở cuối kỳ; {{ so_bo_sung_nhieu_lan }} hồ sơ bị yêu cầu bổ sung từ 02 lần "
-        f"trở lên. Danh sách tại Phụ lục {annex_number('sent-back')}.",
-    )
-
-
-def proposals(number: str) -> str:
-    """What the office asks for."""
-    return (
-        paragraph("Muc", f"{number}. ĐỀ XUẤT, KIẾN NGHỊ")
-        + when(
-            "so.qua_han",
-            paragraph(
-                "NoiDung",
-                f"Đề nghị các cơ quan, đơn vị có hồ sơ quá hạn nêu tại Phụ lục {annex_number('delayed')} rà soát, xử lý dứt "
-                "điểm, gửi văn bản xin lỗi "
-                "tổ chức, cá nhân theo quy định và báo cáo rõ nguyên nhân, trách nhiệm.",
-            ),
-        )
-        + when("not so.qua_han", paragraph("NoiDung", "Không có."))
     )

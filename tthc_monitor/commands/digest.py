@@ -104,25 +104,28 @@ def digest_status(
 ) -> None:
     """Who has had the digest: when, by which way, after how many attempts, and what the server said.
 
-    Exit code 1 when the digest of the newest working morning is missing to anybody.
+    Without --date the newest working morning is always among them. Exit code 1 when its digest is missing to anybody.
     """
     with open_installation(context.settings()) as installation:
+        morning = newest_morning(installation.settings.digest, installation.calendars, installation.now())
         last = outbox_digest.today(installation) if day is None else _day(day)
         first = last - timedelta(days=days - 1)
+        if morning is not None and day is None:
+            first = min(first, morning.day)
         with transaction(installation.engine) as connection:
             held = deliveries.of_days(connection, first, last)
         zone = ZoneInfo(installation.settings.zone)
-        morning = newest_morning(installation.settings.digest, installation.calendars, installation.now())
+    if morning is not None and not first <= morning.day <= last:
+        morning = None
+    of_morning = [one for one in held if morning and one.kind == "digest" and one.local_date == morning.day]
     table = Table("day", "recipient", "units", "kind", "state", "when", "by", "attempts", "server's answer, or why not")
-    of_morning: list[Delivery] = []
-    if morning is not None and first <= morning.day <= last:
-        of_morning = [one for one in held if one.kind == "digest" and one.local_date == morning.day]
+    if morning is not None:
         for address in sorted(morning.recipients - {one.recipient for one in of_morning}):
             table.add_row(f"{morning.day}", escape(address), "", "digest", "missing", "", "", "0", "not tried yet")
     for one in held:
         table.add_row(*_row(one, zone))
     typer.echo(context.plain(table) if table.row_count else f"no mails from {first} to {last}")
-    if morning is None or not first <= morning.day <= last:
+    if morning is None:
         return
     lacking = len(morning.recipients - {one.recipient for one in of_morning if _is_well(one)})
     if lacking:

@@ -138,11 +138,10 @@ class CauseList(_Part):
         return tuple(dict.fromkeys(named))
 
     @property
-    def evidence(self) -> tuple[str, ...]:
-        """Every key of evidence that a proof looks at, once."""
-        return tuple(
-            dict.fromkeys(key for cause in self.causes for proof in cause.recognised_by for key in proof.evidence)
-        )
+    def quoted(self) -> tuple[str, ...]:
+        """Rules whose evidence a proof looks at, once."""
+        proofs = [proof for cause in self.causes for proof in cause.recognised_by]
+        return tuple(dict.fromkeys(proof.rule for proof in proofs if proof.rule and proof.evidence))
 
 
 def parse_causes(text: str, file: str) -> CauseList:

@@ -136,8 +136,8 @@ def _body(sheet: Worksheet, styles: Styles, figures: pd.DataFrame) -> int:
 def _line(sheet: Worksheet, styles: Styles, row: int, place: str, label: str, counts: pd.Series, **look: Any) -> int:
     sheet.write_string(row, 0, place, styles.cell(align="center", **look))
     sheet.write_string(row, 1, label, styles.cell(indent=1, **look))
-    # Bold letters are about a fifth wider.
-    sheet.set_row(row, row_height([(label, _NAME_WIDTH / 1.2 if look.get("bold") else _NAME_WIDTH)]))
+    # Bold letters are a little wider.
+    sheet.set_row(row, row_height([(label, _NAME_WIDTH / 1.06 if look.get("bold") else _NAME_WIDTH)]))
     for column in range(2, _LAST + 1):
         sheet.write_number(
             row, column, int(counts[column + 1]), styles.cell(num_format="#,##0", align="right", indent=1, **look)
