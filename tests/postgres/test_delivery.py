@@ -14,6 +14,7 @@ from rules.loader import load_packs
 from tests.awaited import free_port
 from tests.posted import DAY, NOW, Inbox, Told, mail_server, make_certificate, server_context
 from tests.unit.test_smtp import Door
+from tests.unit.test_webhook import SECRET, receiving
 from tthc_monitor.delivery import Parcel, deliver
 from tthc_monitor.domain.errors import DeliveryError, StoppedError
 from tthc_monitor.domain.stopping import Stop
@@ -256,6 +257,28 @@ def test_each_channel_has_its_own_fate(engine: Engine, tmp_path: Path) -> None:
     assert {one: (row.state, row.channel) for one, row in states(engine).items()} == {
         ONE: ("failed", "smtp"),
         TWO: ("sent", "directory"),
+    }
+
+
+def test_a_webhook_that_wants_peace_gets_it_and_what_broke_off_is_posted_again_under_its_id(
+    engine: Engine, tmp_path: Path
+) -> None:
+    (tmp_path / "secret").write_bytes(SECRET)
+    with receiving() as receiver:
+        here = installation(engine, tmp_path, 25)
+        webhook = f"webhook: {{url: '{receiver.url}', secret_file: secret, attempts: 4}}\n"
+        (tmp_path / "x.yaml").write_text((tmp_path / "x.yaml").read_text() + webhook, encoding="utf-8")
+        here = replace(here, settings=load_settings(tmp_path / "x.yaml"))
+        receiver.answers = [(429, {"Retry-After": "40"}), (0, {}), (204, {}), (422, {})]
+        told, failed = run(here, *parcels(ONE, TWO, THREE, channel="webhook"))
+        posted = {one["recipient"] for one in receiver.kept.values()}
+    assert waited(here) == [40, 10]
+    assert posted == {ONE, THREE} and dict(told)[ONE] == "sent"
+    assert failed is not None and "HTTP 422" in dict(told)[TWO], "of that one it wants nothing"
+    assert {one: (row.state, row.answer) for one, row in states(engine).items()} == {
+        ONE: ("sent", "HTTP 204"),
+        TWO: ("refused", None),
+        THREE: ("sent", "HTTP 204"),
     }
 
 

@@ -129,7 +129,7 @@ def message_id(kind: Kind, recipient: str, day: date, sender: str, *, another: d
     """
     plain = unicodedata.normalize("NFKD", recipient.partition("@")[0]).encode("ascii", "ignore").decode()
     name = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-") or "recipient"
-    copy = "" if another is None else f"-again-{another.timestamp():.0f}"
+    copy = "" if another is None else f"-again-{another.timestamp() * 1_000_000:.0f}"
     return f"<{kind}-{day.isoformat()}-{name}-{_mark(recipient)}{copy}@{domain_of(sender)}>"
 
 
