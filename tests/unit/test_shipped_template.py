@@ -90,7 +90,7 @@ def test_the_text_is_indented_and_spaced(word: Word) -> None:
 
 
 def test_pages_are_a4_with_the_margins_of_the_decree(word: Word) -> None:
-    assert len(word.sections) == 6
+    assert len(word.sections) == 7
     for number, section in enumerate(word.sections):
         wide = section.orientation == WD_ORIENT.LANDSCAPE
         assert wide == (number > 0), "annexes lie across"
@@ -149,9 +149,9 @@ def test_the_rule_under_the_motto_is_as_long_as_the_motto(word: Word) -> None:
 
 def test_each_annex_has_its_heading(word: Word) -> None:
     numbers = [p.text for p in word.paragraphs if p.style is not None and p.style.name == "Phụ lục"]
-    assert numbers == [f"Phụ lục {number}" for number in ("I", "II", "III", "IV", "V")]
+    assert numbers == [f"Phụ lục {number}" for number in ("I", "II", "III", "IV", "V", "VI")]
     titles = [p.text for p in word.paragraphs if p.style is not None and p.style.name == "Tên phụ lục"]
-    assert len(titles) == 5 and all(title == title.upper() for title in titles)
+    assert len(titles) == 6 and all(title == title.upper() for title in titles)
     with_what = {p.text for p in word.paragraphs if p.style is not None and p.style.name == "Kèm theo"}
     assert with_what == {
         "(Kèm theo Báo cáo số      /BC-{{ viet_tat }} ngày      {{ thang_nam_lap }} của {{ ten_co_quan }})"
@@ -160,7 +160,7 @@ def test_each_annex_has_its_heading(word: Word) -> None:
 
 def test_sections_are_roman_and_in_capitals(word: Word) -> None:
     titles = [p.text for p in word.paragraphs if p.style is not None and p.style.name == "Mục"]
-    assert [title.split(". ")[0] for title in titles] == ["I", "II", "III", "IV", "V", "VI", "VII"]
+    assert [title.split(". ")[0] for title in titles] == ["I", "II", "III", "IV", "V", "VI", "VII", "VIII"]
     assert all(title == title.upper() for title in titles)
 
 
