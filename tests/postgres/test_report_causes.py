@@ -62,6 +62,15 @@ def test_each_cause_is_told_by_the_records_that_prove_it(world: Engine) -> None:
     found = causes.by_dossier["cause_code"]
     assert {key: found[dossier(ids, key)] for key in CAUSES} == CAUSES
     assert len(found) == len(CAUSES)
+    shown = causes.by_dossier["cause_shown_by"]
+    # The ward was late by less than the dossier: that it answered late is all that is proved.
+    assert shown[dossier(ids, "ward-a-little")] == "Cơ quan được lấy ý kiến trả lời chậm"
+    assert shown[dossier(ids, "ward")] == "Hồ sơ trễ hạn do cơ quan được lấy ý kiến trả lời chậm"
+    assert (
+        shown[dossier(ids, "paying")] == "Chờ thực hiện nghĩa vụ tài chính 37,5 giờ làm việc, quá hạn 14 giờ làm việc"
+    )
+    assert shown[dossier(ids, "handed-over")] == "Trả kết quả ngày 15:00 15/10/2026"
+    assert shown[dossier(ids, "inherited")] == "Nhận bàn giao từ Huyện Mẫu Cũ ngày 01/03/2026"
 
 
 def test_real_and_apparent_delay_stand_apart_and_add_up(world: Engine) -> None:
