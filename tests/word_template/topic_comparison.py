@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.word_template.annexes import Column
-from tests.word_template.blocks import each, listing
+from tests.word_template.blocks import each, listing, when
 from tests.word_template.markup import paragraph
 
 _COLUMNS = (
@@ -20,6 +20,10 @@ def section(number: str) -> str:
     """The paragraph with its table; nothing is compared with a period without data, and that is said in it."""
     return (
         paragraph("Khoan", f"{number}. So với kỳ trước, cùng kỳ năm trước")
+        + when(
+            "not co_ky_truoc and not co_cung_ky",
+            paragraph("NoiDung", "Kỳ trước và cùng kỳ năm trước không có dữ liệu để so sánh."),
+        )
         + listing("so_sanh", "So với {{ ten_ky_truoc }} và {{ ten_cung_ky }}", _COLUMNS)
         + each("dong", "ghi_chu_so_sanh", paragraph("NoiDung", "- {{ dong }}"))
     )
