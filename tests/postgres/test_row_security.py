@@ -226,6 +226,7 @@ def test_no_view_tells_a_unit_auditor_of_another_unit(owner: Engine, department:
     assert compared >= 6
 
 
+SPANS: Final = "ARRAY[tstzrange('2026-10-01Z', '2026-11-01Z'), tstzrange('2026-09-01Z', '2026-11-01Z')]"
 CALLS: Final = (
     "verdicts_as_of(now())",
     "verdicts_by(now(), 'national_766')",
@@ -236,16 +237,22 @@ CALLS: Final = (
     "figures_by_unit('2026-10-01Z', '2026-11-01Z', 'now')",
     "reported_figures('2026-10-01Z', '2026-11-01Z', 'UTC')",
     "reported_figures('2026-09-01Z', '2026-11-01Z', 'UTC')",
+    f"figures_of({SPANS})",
+    f"reported_figures_of({SPANS}, 'then', 'UTC')",
+    f"reported_figures_of({SPANS}, 'now')",
     "errata('2026-10-01Z', '2026-11-01Z', 'UTC')",
     "erratum_dossiers('2026-10-01Z', '2026-11-01Z', 'UTC')",
     "period_differences('2026-10-01Z', '2026-11-01Z')",
     "petition_shares('2026-10-01Z', '2026-11-01Z')",
     "progress_766('2026-10-01Z', '2026-11-01Z')",
+    "progress_766_by_unit('2026-10-01Z', '2026-11-01Z')",
+    "progress_766_by_unit('2026-10-01Z', '2026-11-01Z', 'now')",
     "dossiers_as_of('2026-10-06')",
     "dossiers_as_of(now())",
     "flags_as_of(now(), now())",
 )
 OF_NO_ROW: Final = {
+<<<<<<< HEAD
     *(
         "on_time_percent",
         "score_766",
@@ -257,6 +264,10 @@ OF_NO_ROW: Final = {
         "unit_name",
     ),
     *("calendar_now", "working_time", "working_days", "replay_for", "net_working_time"),
+=======
+    *("on_time_percent", "score_766", "verdict_kinds", "known_system", "working_seconds", "unit_as_now", "unit_name"),
+    *("calendar_now", "working_time", "working_days", "replay_for", "system_applied"),
+>>>>>>> b1b8080520798e72ccd98790a1ff5b99a1446f24
 }
 """Functions that read no rows of units: of what they are given, of laws and registers."""
 
