@@ -252,7 +252,6 @@ CALLS: Final = (
     "flags_as_of(now(), now())",
 )
 OF_NO_ROW: Final = {
-<<<<<<< HEAD
     *(
         "on_time_percent",
         "score_766",
@@ -264,10 +263,6 @@ OF_NO_ROW: Final = {
         "unit_name",
     ),
     *("calendar_now", "working_time", "working_days", "replay_for", "net_working_time"),
-=======
-    *("on_time_percent", "score_766", "verdict_kinds", "known_system", "working_seconds", "unit_as_now", "unit_name"),
-    *("calendar_now", "working_time", "working_days", "replay_for", "system_applied"),
->>>>>>> b1b8080520798e72ccd98790a1ff5b99a1446f24
 }
 """Functions that read no rows of units: of what they are given, of laws and registers."""
 

@@ -163,11 +163,7 @@ def test_each_annex_has_its_heading(word: Word) -> None:
 
 def test_sections_are_roman_and_in_capitals(word: Word) -> None:
     titles = [p.text for p in word.paragraphs if p.style is not None and p.style.name == "Mục"]
-<<<<<<< HEAD
     assert [title.split(". ")[0] for title in titles] == [roman(number) for number in range(1, len(SECTIONS) + 1)]
-=======
-    assert [title.split(". ")[0] for title in titles] == ["I", "II", "III", "IV", "V", "VI"]
->>>>>>> b1b8080520798e72ccd98790a1ff5b99a1446f24
     assert all(title == title.upper() for title in titles)
 
 

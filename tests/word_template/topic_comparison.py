@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-from tests.word_template.markup import Column, each, paragraph, ranking
-=======
-from tests.word_template.annexes import Column
-from tests.word_template.blocks import each, listing, when
-from tests.word_template.markup import paragraph
->>>>>>> b1b8080520798e72ccd98790a1ff5b99a1446f24
+from tests.word_template.markup import Column, each, paragraph, ranking, when
 
 _COLUMNS = (
     Column("Chỉ tiêu", 51, "chi_tieu", "BangChu"),
@@ -24,14 +18,10 @@ def section(number: str) -> str:
     """The paragraph with its table; nothing is compared with a period without data, and that is said in it."""
     return (
         paragraph("Khoan", f"{number}. So với kỳ trước, cùng kỳ năm trước")
-<<<<<<< HEAD
-        + ranking("so_sanh", "So với {{ ten_ky_truoc }} và {{ ten_cung_ky }}", _COLUMNS)
-=======
         + when(
             "not co_ky_truoc and not co_cung_ky",
             paragraph("NoiDung", "Kỳ trước và cùng kỳ năm trước không có dữ liệu để so sánh."),
         )
-        + listing("so_sanh", "So với {{ ten_ky_truoc }} và {{ ten_cung_ky }}", _COLUMNS)
->>>>>>> b1b8080520798e72ccd98790a1ff5b99a1446f24
+        + ranking("so_sanh", "So với {{ ten_ky_truoc }} và {{ ten_cung_ky }}", _COLUMNS)
         + each("dong", "ghi_chu_so_sanh", paragraph("NoiDung", "- {{ dong }}"))
     )
