@@ -202,6 +202,7 @@ sources:
   - {name: hai, kind: files, options: {pth: x}}
   - {name: ba, kind: opencps, options: {url: not-one}}
 smtp: {host: thu.example.vn, sender: a@mau.example.vn, username: a, password_file: mat-khau}
+report: {heads_file: nguoi.csv}
 digest:
   transport: smtp
   recipients:
@@ -213,12 +214,13 @@ digest:
     assert (ran.code, ran.out) == (2, "") and "Traceback" not in ran.err
     for said in (
         "applicant_key_file .*khoa cannot be read.*; make it",
+        "report.heads_file .*nguoi.csv cannot be read.*; correct the path",
         "own.yaml cannot be read.*; correct rules.packs",
         r"yaml:\d+: unknown connector kind 'fax'; use one of",
         r"yaml:6: unknown key '(.*\.)?pth'; remove it",
         r"yaml:7: .*url",
         "smtp.password_file .*mat-khau cannot be read.*; make it readable",
-        r"yaml:13: recipient 'A@mau.example.vn' stands twice .*; remove one",
+        r"yaml:14: recipient 'A@mau.example.vn' stands twice .*; remove one",
     ):
         assert len(re.findall(said, ran.err)) == 1, (said, ran.err)
 

@@ -193,6 +193,22 @@ def test_what_is_no_answer_is_refused(desk: Desk, body: bytes, status: int) -> N
     assert desk.recorded == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data", b"x"),
+        ("multipart/form-data; boundary=a", b"x"),
+        (
+            "multipart/form-data; boundary=a",
+            b'--a\r\nContent-Disposition: form-data; name="note"\r\n\r\n\xff\r\n--a--\r\n',
+        ),
+    ],
+)
+def test_parts_that_are_none_are_refused(desk: Desk, kind: str, body: bytes) -> None:
+    answer = desk.client.post(desk.path("acknowledge"), content=body, headers={"Content-Type": kind})
+    assert answer.status_code == 400 and desk.recorded == []
+
+
 def test_a_link_holds_until_the_end_of_its_last_day(desk: Desk) -> None:
     desk.clock.at = MORNING.replace(day=10, hour=23, minute=59)
     assert desk.client.get(desk.path("acknowledge")).status_code == 200

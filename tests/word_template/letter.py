@@ -11,7 +11,9 @@ from tests.word_template import (
     topic_heads,
     topic_indices,
     topic_integrity,
+    topic_petitions,
     topic_proposals,
+    topic_reconciliation,
     topic_returns,
     topic_shortenable,
 )
@@ -30,6 +32,8 @@ SECTIONS: tuple[Callable[[str], str], ...] = (
     topic_causes.section,
     topic_apologies.section,
     topic_integrity.section,
+    topic_reconciliation.section,
+    topic_petitions.section,
     topic_shortenable.section,
     topic_indices.section,
     topic_proposals.section,

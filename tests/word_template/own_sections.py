@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.word_template.markup import Column, cell, mm, paragraph, ranking, row, table, tag_row, when
+from tests.word_template import topic_comparison, topic_progress, topic_trend
+from tests.word_template.markup import Column, paragraph, ranking, when
 from tests.word_template.order import annex_number
 
 _SHARED = (
@@ -20,26 +21,6 @@ def _ranked_by(title: str) -> tuple[Column, ...]:
 
 def totals(number: str) -> str:
     """What came in, what went out."""
-    widths = [mm(75), mm(28), mm(28), mm(28)]
-    titles = ("Chỉ tiêu", "Kỳ này", "Kỳ trước", "Tăng, giảm")
-    fields = ("chi_tieu", "ky_nay", "ky_truoc", "tang_giam")
-    compared = table(
-        widths,
-        [
-            row(
-                [cell(width, paragraph("BangDau", title)) for width, title in zip(widths, titles, strict=True)],
-                head=True,
-            ),
-            tag_row("{%tr for dong in so_sanh %}", widths),
-            row(
-                [
-                    cell(width, paragraph("BangChu" if name == "chi_tieu" else "BangSo", f"{{{{ dong.{name} }}}}"))
-                    for width, name in zip(widths, fields, strict=True)
-                ]
-            ),
-            tag_row("{%tr endfor %}", widths),
-        ],
-    )
     return (
         paragraph("Muc", f"{number}. TÌNH HÌNH TIẾP NHẬN, GIẢI QUYẾT HỒ SƠ")
         + paragraph("Khoan", "1. Tiếp nhận hồ sơ")
@@ -66,8 +47,10 @@ def totals(number: str) -> str:
         + paragraph(
             "NoiDung", f"(Chi tiết tại Phụ lục {annex_number('form')}, Phụ lục {annex_number('units')} kèm theo)"
         ).replace("<w:r>", "<w:r><w:rPr><w:i/></w:rPr>")
-        + when("co_ky_truoc", paragraph("TenBang", "So với kỳ trước"), compared)
+        + topic_comparison.section("3")
+        + topic_trend.section("4")
         + paragraph("TenBang", "{{p bieu_do_xu_huong }}")
+        + topic_progress.section("5")
     )
 
 

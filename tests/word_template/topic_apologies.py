@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.word_template.markup import Column, paragraph, when
+from tests.word_template.order import annex_number
 from tests.word_template.topic_blocks import listing
 
 _UNITS = (
@@ -38,16 +39,26 @@ def section(number: str) -> str:
             ),
             when(
                 "xin_loi_don_vi",
-                listing("Đơn vị có hồ sơ thiếu văn bản xin lỗi hoặc xin lỗi chậm", "xin_loi_don_vi", _UNITS),
-                when(
-                    "con_xin_loi_don_vi",
-                    paragraph("NoiDung", "Còn {{ con_xin_loi_don_vi }} đơn vị khác, trong bảng tính kèm theo."),
+                paragraph(
+                    "NoiDung",
+                    f"Các đơn vị có hồ sơ thiếu văn bản xin lỗi hoặc xin lỗi chậm tại Phụ lục {annex_number('details')}.",
                 ),
-                paragraph("GhiChu", "Tỷ lệ tính trên số hồ sơ phải xin lỗi, không gồm hồ sơ chưa xác định được."),
             ),
         )
         + when(
             "not xin_loi_ap_dung",
             paragraph("NoiDung", "Quy tắc về văn bản xin lỗi chưa được áp dụng, chưa có số liệu."),
         )
+    )
+
+
+def details() -> str:
+    """By unit."""
+    return (
+        listing("Đơn vị có hồ sơ thiếu văn bản xin lỗi hoặc xin lỗi chậm", "xin_loi_don_vi", _UNITS)
+        + when(
+            "con_xin_loi_don_vi",
+            paragraph("GhiChu", "Còn {{ con_xin_loi_don_vi }} đơn vị khác, trong bảng tính kèm theo."),
+        )
+        + paragraph("GhiChu", "Tỷ lệ tính trên số hồ sơ phải xin lỗi, không gồm hồ sơ chưa xác định được.")
     )

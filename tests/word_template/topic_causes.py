@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.word_template.markup import Column, paragraph, when
+from tests.word_template.order import annex_number
 from tests.word_template.topic_blocks import listing
 
 _CAUSES = (
@@ -66,11 +67,6 @@ def section(number: str) -> str:
             ),
             listing("Hồ sơ quá hạn theo nguyên nhân", "nguyen_nhan_chi_tiet", _CAUSES),
             paragraph("TenBang", "{{p bieu_do_nguyen_nhan }}"),
-            listing("Nguyên nhân quá hạn của các đơn vị", "nguyen_nhan_don_vi", _UNITS),
-            when(
-                "con_nguyen_nhan_don_vi",
-                paragraph("NoiDung", "Còn {{ con_nguyen_nhan_don_vi }} đơn vị khác, trong bảng tính kèm theo."),
-            ),
             when(
                 "nguyen_nhan.chua_ro",
                 paragraph(
@@ -85,20 +81,29 @@ def section(number: str) -> str:
                 "đơn vị giải quyết; chưa xác định được khâu chậm của {{ khau_cham_chua_ro }} hồ sơ. {{ khau_cham_ngoai }} hồ sơ không "
                 "phải chậm thực không xét khâu chậm.",
             ),
-            when(
-                "khau_cham_so",
-                listing("Đơn vị có nhiều khâu chậm nhất", "khau_cham_don_vi", _FAULT_UNITS),
-                when(
-                    "con_khau_cham_don_vi",
-                    paragraph("NoiDung", "Còn {{ con_khau_cham_don_vi }} đơn vị khác, trong bảng tính kèm theo."),
-                ),
-                listing("Bước, khâu chậm nhiều nhất", "khau_cham_buoc", _FAULT_STEPS),
-                paragraph(
-                    "GhiChu",
-                    "Tỷ trọng tính trên {{ khau_cham_so }} hồ sơ xác định được khâu chậm. Quá hạn trung bình là giờ làm việc vượt hạn riêng "
-                    "của bước, của lần lấy ý kiến.",
-                ),
-            ),
+            paragraph("NoiDung", f"Nguyên nhân, khâu chậm theo từng đơn vị tại Phụ lục {annex_number('details')}."),
         )
         + when("not nguyen_nhan.tong", paragraph("NoiDung", "Trong kỳ không có hồ sơ quá hạn."))
+    )
+
+
+def details() -> str:
+    """Causes, units and steps at fault, unit by unit."""
+    return (
+        listing("Nguyên nhân quá hạn của các đơn vị", "nguyen_nhan_don_vi", _UNITS)
+        + when(
+            "con_nguyen_nhan_don_vi",
+            paragraph("GhiChu", "Còn {{ con_nguyen_nhan_don_vi }} đơn vị khác, trong bảng tính kèm theo."),
+        )
+        + listing("Đơn vị có nhiều khâu chậm nhất", "khau_cham_don_vi", _FAULT_UNITS)
+        + when(
+            "con_khau_cham_don_vi",
+            paragraph("GhiChu", "Còn {{ con_khau_cham_don_vi }} đơn vị khác, trong bảng tính kèm theo."),
+        )
+        + listing("Bước, khâu chậm nhiều nhất", "khau_cham_buoc", _FAULT_STEPS)
+        + paragraph(
+            "GhiChu",
+            "Tỷ trọng tính trên {{ khau_cham_so }} hồ sơ xác định được khâu chậm. Quá hạn trung bình là giờ làm việc vượt hạn riêng "
+            "của bước, của lần lấy ý kiến.",
+        )
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.word_template.markup import Column, paragraph, when
+from tests.word_template.order import annex_number
 from tests.word_template.topic_blocks import listing
 
 _SIGNS = (
@@ -33,17 +34,24 @@ def section(number: str) -> str:
             ),
             when(
                 "dau_hieu_so",
-                listing("Dấu hiệu cần kiểm tra", "dau_hieu", _SIGNS),
-                listing("Đơn vị có nhiều hồ sơ cần kiểm tra nhất", "dau_hieu_don_vi", _UNITS),
-                when(
-                    "con_dau_hieu_don_vi",
-                    paragraph("NoiDung", "Còn {{ con_dau_hieu_don_vi }} đơn vị khác, trong bảng tính kèm theo."),
-                ),
-                paragraph(
-                    "GhiChu",
-                    "Hồ sơ có nhiều dấu hiệu được tính ở từng dấu hiệu, một lần trong số hồ sơ của đơn vị và tổng số.",
-                ),
+                listing("Dấu hiệu cần kiểm tra có nhiều hồ sơ nhất", "dau_hieu[:10]", _SIGNS),
+                paragraph("NoiDung", f"Dấu hiệu theo từng đơn vị tại Phụ lục {annex_number('details')}."),
             ),
         )
         + when("not dau_hieu_ap_dung", paragraph("NoiDung", "Chưa áp dụng quy tắc về dấu hiệu cần kiểm tra."))
+    )
+
+
+def details() -> str:
+    """By unit."""
+    return (
+        listing("Đơn vị có nhiều hồ sơ cần kiểm tra nhất", "dau_hieu_don_vi", _UNITS)
+        + when(
+            "con_dau_hieu_don_vi",
+            paragraph("GhiChu", "Còn {{ con_dau_hieu_don_vi }} đơn vị khác, trong bảng tính kèm theo."),
+        )
+        + paragraph(
+            "GhiChu",
+            "Hồ sơ có nhiều dấu hiệu được tính ở từng dấu hiệu, một lần trong số hồ sơ của đơn vị và tổng số.",
+        )
     )

@@ -58,15 +58,24 @@ def section(number: str) -> str:
         )
         + when(
             "tra_ve_don_vi",
-            listing("Đơn vị có nhiều hồ sơ trả lại, yêu cầu bổ sung nhất", "tra_ve_don_vi", _UNITS),
-            when(
-                "con_tra_ve_don_vi",
-                paragraph("NoiDung", "Còn {{ con_tra_ve_don_vi }} đơn vị khác, trong bảng tính kèm theo."),
-            ),
-            listing("Thủ tục có nhiều hồ sơ trả lại, yêu cầu bổ sung nhất", "tra_ve_thu_tuc", _PROCEDURES),
             paragraph(
-                "GhiChu",
-                "Tỷ lệ = số hồ sơ / hồ sơ tiếp nhận mới trong kỳ của đơn vị, thủ tục. Trả lại = từ chối + dừng giải quyết.",
+                "NoiDung", f"Các đơn vị, thủ tục có nhiều hồ sơ như vậy nhất tại Phụ lục {annex_number('details')}."
             ),
+        )
+    )
+
+
+def details() -> str:
+    """By unit and by procedure."""
+    return (
+        listing("Đơn vị có nhiều hồ sơ trả lại, yêu cầu bổ sung nhất", "tra_ve_don_vi", _UNITS)
+        + when(
+            "con_tra_ve_don_vi",
+            paragraph("GhiChu", "Còn {{ con_tra_ve_don_vi }} đơn vị khác, trong bảng tính kèm theo."),
+        )
+        + listing("Thủ tục có nhiều hồ sơ trả lại, yêu cầu bổ sung nhất", "tra_ve_thu_tuc", _PROCEDURES)
+        + paragraph(
+            "GhiChu",
+            "Tỷ lệ = số hồ sơ / hồ sơ tiếp nhận mới trong kỳ của đơn vị, thủ tục. Trả lại = từ chối + dừng giải quyết.",
         )
     )
