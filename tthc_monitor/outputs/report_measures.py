@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from tthc_monitor.outputs.frames import read_frame
+from tthc_monitor.outputs.report_apologies import Apologies
+from tthc_monitor.outputs.report_causes import Causes
 from tthc_monitor.outputs.report_index_items import Measure
 
 if TYPE_CHECKING:
@@ -37,11 +39,6 @@ SELECT sum(p.handled_on_time) AS good, sum(p.handled_on_time + p.handled_late + 
 FROM audit.petition_shares(%(start)s, %(end)s) p
 WHERE %(units)s::text[] IS NULL OR p.unit_code = ANY(%(units)s::text[])
 """
-_APOLOGIES: Final = """
-SELECT count(*) FILTER (WHERE d.apology_at < %(end)s) AS good, count(*) AS every
-FROM audit.dossiers d JOIN audit.sources s ON s.source = d.source
-WHERE d.dossier_id = ANY(%(ids)s::bigint[]) AND 'apology_at' = ANY (s.provides)
-"""
 _KINDS: Final[Mapping[Measure, tuple[str, ...]]] = {
     "progress_766": ("late_766", "cannot_tell_766"),
     "petitions_on_time": ("petition_handled_late",),
@@ -54,7 +51,7 @@ MEANINGS: Final[Mapping[Measure, tuple[str, str]]] = {
     "online_percent": ("trực tuyến / tiếp nhận mới", "hồ sơ trực tuyến"),
     "progress_766": ("đúng hạn, trong hạn / tổng số, theo Bộ chỉ số 766 mục 2.1", "hồ sơ đúng hạn"),
     "petitions_on_time": ("xử lý đúng hạn / (đã xử lý + đang xử lý đã chậm)", "phản ánh đúng hạn"),
-    "apology_share": ("có văn bản xin lỗi / hồ sơ quá hạn trong danh sách", "văn bản xin lỗi"),
+    "apology_share": ("đã có văn bản xin lỗi / hồ sơ quá hạn phải xin lỗi", "văn bản xin lỗi"),
 }
 """Of each measure its formula, and what is counted as good."""
 
@@ -110,13 +107,23 @@ def _asked(query: str, values: Callable[[Reading], Mapping[str, Any]]) -> Callab
     return counted
 
 
+def _apologies(reading: Reading) -> Measured:
+    found = apologies_of(reading)
+    if found is None or "apology_missing" not in found.applied:
+        return Measured(0, 0, why=NOT_APPLIED)
+    return Measured(found.total.get("sent", 0), found.total.get("owed", 0))
+
+
+def apologies_of(reading: Reading) -> Apologies | None:
+    """What the topic about causes found of letters of apology."""
+    return next((topic.apologies for topic in reading.found if isinstance(topic, Causes)), None)
+
+
 _MEASURES: Final[Mapping[Measure, Callable[[Reading], Measured]]] = {
     "on_time_percent": _of_figures(("finished_early", "finished_on_time"), ("finished_late",)),
     "pending_in_time_percent": _of_figures(("pending_in_time",), ("pending_overdue",)),
     "online_percent": _of_figures(("received_online",), ("received_direct",)),
     "progress_766": _asked(_PROGRESS, lambda reading: reading.values),
     "petitions_on_time": _asked(_PETITIONS, lambda reading: reading.values),
-    "apology_share": _asked(
-        _APOLOGIES, lambda reading: {"ids": reading.delayed["dossier_id"].tolist(), "end": reading.end}
-    ),
+    "apology_share": _apologies,
 }
