@@ -367,7 +367,7 @@ def test_a_digest_not_delivered_is_told_and_goes_out_once_the_cause_is_mended(
     configure(folder, f"database: {{url: '{database_address}'}}", "data_dir: .", digest)
     (folder / "thu").write_text("in the way", encoding="utf-8")
     ran = run("digest", "send", "--on-days-off", cwd=folder)
-    assert (ran.code, ran.out) == (7, "a@mau.example.vn: not delivered\n")
+    assert ran.code == 7 and ran.out.startswith("a@mau.example.vn: not delivered: the mail folder ")
     assert "1 of 1 digests were not delivered" in ran.err and "Traceback" not in ran.err
     (folder / "thu").unlink()
     assert run("digest", "send", "--on-days-off", cwd=folder).good().out == "a@mau.example.vn: sent\n"
@@ -413,7 +413,7 @@ def test_rejects_are_shown_with_place_and_reason(folder: Path, database_address:
     ("command", "codes"),
     [
         ("flags export --out nothing/here/x.csv", {2}),
-        ("digest render --out file/x", {2, 7}),
+        ("digest preview --out file/x", {2, 7}),
         ("report monthly --period 2026-01 --out file/x", {2, 7}),
     ],
 )
