@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import nullcontext
-from datetime import datetime, timedelta
+from datetime import time
 from hashlib import sha256
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -15,13 +15,15 @@ from sqlalchemy import Connection, text
 
 from tthc_monitor import judging
 from tthc_monitor.domain.errors import ConfigError
-from tthc_monitor.domain.periods import Period, calendar_month
+from tthc_monitor.domain.periods import Period, last_ended_month
+from tthc_monitor.domain.schedules import Monthly
 from tthc_monitor.installation import Installation
 from tthc_monitor.outputs.report import build_report
 from tthc_monitor.outputs.report_files import Step, make_writer
 from tthc_monitor.outputs.report_units import UnitsAs
 from tthc_monitor.reissue import issued_files, write_files
 from tthc_monitor.report_settings import ReportFormat
+from tthc_monitor.settings import Settings
 from tthc_monitor.store.database import transaction
 from tthc_monitor.store.frozen import Erratum, Frozen, freeze, read_errata, read_frozen
 from tthc_monitor.store.issued import IssueScope
@@ -71,7 +73,6 @@ def monthly_report(
     with step(f"figures of {period.name}"):
         judging.refresh(installation)
         with transaction(installation.engine) as connection:
-            require_units(connection, units)
             report = build_report(
                 connection,
                 period,
@@ -142,14 +143,16 @@ def file_stem(period: Period, units: tuple[str, ...], *, subtree: bool = True, u
 
 
 def write_last_months_report(installation: Installation) -> None:
-    """The report of the calendar month that ended last, into the folder and in the formats of the settings."""
+    """The report of the month that had ended when its time came, into the folder and in the formats of the settings."""
     settings = installation.settings
-    period = calendar_month(last_month(installation.now().astimezone(ZoneInfo(settings.zone))), settings.zone)
+    # A late start still owes the report of the slot that was missed.
+    due = report_schedule(settings).slot(installation.now())
+    period = last_ended_month(settings.report.kind, due, settings.zone)
     folder = installation.folder(settings.report.directory)
     files = monthly_report(installation, period, folder, formats=settings.report.formats)
     log.info("report_written", period=period.name, files=[str(file) for file in files])
 
 
-def last_month(local: datetime) -> str:
-    """The calendar month before the one of a local time, as 2026-10."""
-    return f"{local.replace(day=1) - timedelta(days=1):%Y-%m}"
+def report_schedule(settings: Settings) -> Monthly:
+    """When the report of a month is due."""
+    return Monthly(settings.report.day, time.fromisoformat(settings.report.at), settings.zone)

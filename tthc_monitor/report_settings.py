@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from tthc_monitor.domain.periods import Reckoning
 from tthc_monitor.source_settings import Part
 
 ReportFormat = Literal["docx", "xlsx", "pdf", "csv", "json"]
@@ -81,8 +82,11 @@ FOCUS_SECTORS: Final = (
 
 
 class ReportSettings(Part):
-    """The monthly report: made on ``day`` of the following month at ``at``, into ``directory``, in each of ``formats``.
+    """The monthly report: made on ``day`` of each month at ``at``, into ``directory``, in each of ``formats``.
 
+    ``kind``
+        which month it is of: the calendar month that ended last, or with ``nd09`` the one that ended last on a 14th (NĐ 09/2019);
+        ``day`` should lie after that.
     The rest is for the document, by NĐ 30/2020/NĐ-CP; what is empty stays blank on paper.
 
     ``superior``, ``office``, ``abbreviation``, ``place``
@@ -112,6 +116,7 @@ class ReportSettings(Part):
 
     day: Annotated[int, Field(ge=1, le=28)] = 1
     at: ClockTime = "06:00"
+    kind: Reckoning = "calendar"
     directory: str = "reports"
     formats: Annotated[tuple[ReportFormat, ...], Field(min_length=1)] = ("xlsx", "docx")
     office: OptionalLine = "Văn phòng Ủy ban nhân dân tỉnh"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from tests.end_to_end.program import run
 from tests.end_to_end.receiving import Clock, installed, write_settings
 from tests.postgres.test_ledger import query
 from tthc_monitor.installation import Installation
+from tthc_monitor.outbox_digest import send_digests
 from tthc_monitor.outputs.links import Token, make_links, mark_of, sign
 from tthc_monitor.serving import WebServer
 from tthc_monitor.store import database
@@ -62,6 +64,8 @@ def settings_file(folder: Path, **more: object) -> Path:
     digest = {
         "acknowledge": {"key_file": "khoa"},
         "unsubscribe": "link",
+        "transport": "directory",
+        "all_clear": True,
         "contact": "hoi@mau.example.vn",
         "recipients": PEOPLE,
     }
@@ -189,6 +193,22 @@ def test_what_is_no_answer_is_refused(desk: Desk, body: bytes, status: int) -> N
     assert desk.recorded == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data", b"x"),
+        ("multipart/form-data; boundary=a", b"x"),
+        (
+            "multipart/form-data; boundary=a",
+            b'--a\r\nContent-Disposition: form-data; name="note"\r\n\r\n\xff\r\n--a--\r\n',
+        ),
+    ],
+)
+def test_parts_that_are_none_are_refused(desk: Desk, kind: str, body: bytes) -> None:
+    answer = desk.client.post(desk.path("acknowledge"), content=body, headers={"Content-Type": kind})
+    assert answer.status_code == 400 and desk.recorded == []
+
+
 def test_a_link_holds_until_the_end_of_its_last_day(desk: Desk) -> None:
     desk.clock.at = MORNING.replace(day=10, hour=23, minute=59)
     assert desk.client.get(desk.path("acknowledge")).status_code == 200
@@ -244,6 +264,26 @@ def test_without_a_database_it_is_told_that_nothing_was_recorded(server_url: str
 
 def test_without_a_key_there_are_no_such_pages(service_engine: Engine, tmp_path: Path) -> None:
     assert make_digest_pages(installed(service_engine, write_settings(tmp_path), Clock(MORNING))) == []
+
+
+def test_the_link_in_a_mail_leads_to_the_page_and_the_answer_is_about_that_mail(desk: Desk, engine: Engine) -> None:
+    send_digests(desk.installation, on_days_off=True)
+    folder = desk.installation.data_dir / "digests"
+    html = [path.read_text(encoding="utf-8") for path in folder.glob("*.html")]
+    found = {re.search(r'href="https://giamsat.example.vn(/digest/acknowledge/[\w-]+)"', one)[1] for one in html}  # type: ignore[index]
+    assert found == {desk.path("acknowledge", number) for number in (0, 1)}
+    assert sum("/digest/unsubscribe/" in one for one in html) == 2
+    assert "Số hồ sơ nêu" not in desk.client.get(desk.path("acknowledge")).text, (
+        "nothing was judged, so it told no figure"
+    )
+    told = '{"overdue": 1234, "acknowledged_late": 0, "open": 5}'
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE tthc.deliveries SET counts = CAST(:told AS jsonb)"), {"told": told})
+    for path in found:
+        done = desk.client.post(path)
+        assert done.status_code == 200
+        assert "Số hồ sơ nêu trong bản tin: 0 chậm tiếp nhận; 1.234 quá hạn đang xử lý." in done.text
+    assert [row[:2] for row in desk.recorded] == [(HEAD, "2026-11-03"), (WHOLE, "2026-11-03")]
 
 
 # -- stopping them --------------------------------------------------------------------------------------------------

@@ -60,6 +60,13 @@ STORIES: Final[dict[str, tuple[_State, ...]]] = {
         (on(13, 10), {"status": 4, "obligation_completed_at": on(13, 9)}),
         _done(on(19, 17.5), on(19, 16)),
     ),
+    # ... and had not paid when the promise came, so that nobody can tell whether an apology was owed.
+    "paying-still": (
+        (on(1, 9), {}),
+        (on(9, 10), {"status": 6, "obligation_requested_at": on(9, 9)}),
+        (on(19, 10), {"status": 4, "obligation_completed_at": on(19, 9)}),
+        _done(on(20, 10), on(20, 9)),
+    ),
     # Another answered late: the tax office, a ward; by less than the dossier is late.
     "tax": ((on(1, 9), {"consulted_unit_code": "H99.03", "consulted_at": on(5), "consulted_due_at": on(7, 17)}),
             (on(21, 9), {"consulted_answered_at": on(20)}), _done(on(22, 9), on(21, 16))),
@@ -124,6 +131,7 @@ CAUSES: Final = {
     "never-closed": "loi_phan_mem",
     "handed-over": "bam_cham",
     "paying": "thue_tai_chinh",
+    "paying-still": "thue_tai_chinh",
     "tax": "thue_tai_chinh",
     "ward": "cho_phoi_hop",
     "ward-a-little": "cho_phoi_hop",

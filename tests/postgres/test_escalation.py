@@ -164,7 +164,7 @@ def test_a_mail_that_could_not_be_handed_over_is_still_news_the_next_day(install
     (installation.data_dir / "thu").mkdir()
     (installation.data_dir / "thu" / "chan").write_text("in the way", encoding="utf-8")
     blocked = here.settings.digest.model_copy(update={"directory": "thu/chan"})
-    with pytest.raises(DeliveryError, match="3 of 3 digests were not delivered") as failed:
+    with pytest.raises(DeliveryError, match="1 of 1 escalations were not delivered") as failed:
         send_digests(replace(here, settings=here.settings.model_copy(update={"digest": blocked})))
     assert not any(address in str(failed.value).lower() for address in (HEAD, BRANCH, ABOVE))
     assert told(installation, at(12)) == [("H99.01-a", 1)]
@@ -306,7 +306,7 @@ def test_the_mail_is_terse_and_official() -> None:
     units = [UnitCases("Sở Xây dựng", 1, (LATE, replace(LATE, code="H99.01-2", is_new=False, step="")))]
     mail = render_escalation(escalation(units, since=date(2026, 2, 11)))
     assert mail.subject == ("[TTHC] 23/02/2026: 2 hồ sơ quá hạn chưa có chuyển biến, 1 mới báo cáo – Sở Xây dựng")
-    assert mail.local_date == date(2026, 2, 23)
+    assert (mail.local_date, mail.counts) == (date(2026, 2, 23), {"dossiers": 2, "new": 1, "units": 1})
     for body in (mail.html, mail.text):
         assert "Kính đề nghị xem xét, chỉ đạo đơn vị xử lý dứt điểm." in body
         assert "Trễ 12 ngày làm việc" in body and "Không thay đổi từ 20/01/2026" in body

@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from rules.grounds import Grounds
 from tests.postgres.test_evaluate import CALENDAR, CORE, NO_LIMITS, judge
@@ -16,7 +17,8 @@ from tests.postgres.test_ledger import query, record, take
 from tthc_monitor import tally
 from tthc_monitor.domain.calendars import CalendarSpec
 from tthc_monitor.domain.facts import facts_frame
-from tthc_monitor.store.database import transaction
+from tthc_monitor.store.auditors import create_auditor
+from tthc_monitor.store.database import make_engine, transaction
 from tthc_monitor.store.judgements import load_facts
 
 SPEC = CalendarSpec.model_validate(
@@ -104,3 +106,30 @@ def test_without_a_calendar_or_an_end_there_is_no_row_or_no_time(engine: Engine)
     assert query(engine, "SELECT code, used_seconds, allowed_seconds FROM audit.processing_times") == [
         (None, None, None)
     ]
+
+
+def test_a_unit_auditor_sees_those_of_its_units(engine: Engine) -> None:
+    rows = [
+        record(
+            unit, unit_code=unit, due_current=FIRST + timedelta(days=9), finished_at=FIRST + timedelta(days=3), status=9
+        )
+        for unit in ("A", "B")
+    ]
+    take(engine, *rows)
+    judge(engine, PULLS[-1])
+    name = f"unit_{uuid4().hex[:12]}"
+    with transaction(engine) as connection:
+        connection.execute(
+            text(
+                "INSERT INTO tthc.unit_versions (unit_code, name, kind, known_from) VALUES ('A', 'A', 'commune', now())"
+            )
+        )
+        address = create_auditor(connection, engine.url, name, ["A"])
+    auditor = make_engine(address.set(drivername="postgresql+psycopg2"))
+    try:
+        assert query(auditor, "SELECT unit_code FROM audit.processing_times WHERE used_seconds > 0") == ["A"]
+        assert query(engine, "SELECT count(*) FROM audit.processing_times WHERE used_seconds > 0") == [2]
+    finally:
+        auditor.dispose()
+        with transaction(engine) as connection:
+            connection.execute(text(f"DROP ROLE {name}"))

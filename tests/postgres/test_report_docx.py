@@ -217,7 +217,7 @@ def test_a_period_that_goes_on_and_a_choice_of_units_say_so(world: Engine, tmp_p
 def test_an_empty_store_gives_a_document_that_says_there_is_nothing(engine: Engine, tmp_path: Path) -> None:
     document = written(report_of(engine), tmp_path)
     found = lines(document)
-    assert found.count("Trong kỳ không có hồ sơ quá hạn.") == 2
+    assert found.count("Trong kỳ không có hồ sơ quá hạn.") == 3
     assert any("Tỷ lệ tiếp nhận trực tuyến: không có dữ liệu (trên 0 hồ sơ tiếp nhận mới)" in text for text in found)
     assert rows_of(table_with(document, "Ngày hẹn trả"))[0][0] == "Không có."
     assert form_of(document)[-1] == ["", "TỔNG CỘNG", *["0"] * 13]

@@ -5,6 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from tests.word_template import (
+    topic_apologies,
+    topic_causes,
+    topic_focus,
+    topic_integrity,
+    topic_returns,
+    topic_shortenable,
+)
 from tests.word_template.markup import Column, cell, end_of_section, mm, paragraph, row, section, table, tag_row
 from tests.word_template.order import ANNEXES, annex_number
 from tests.word_template.topic_reconciliation import DOSSIERS
@@ -24,6 +32,17 @@ _COUNT_TITLES = (
     *("Đã giải quyết", "Đang giải quyết"),
 )
 _GROUPS = (("Nhận giải quyết", 4), ("Đã giải quyết", 4), ("Đang giải quyết", 3), ("Chưa xác định hạn", 2))
+
+
+DETAILS: tuple[Callable[[], str], ...] = (
+    topic_focus.details,
+    topic_returns.details,
+    topic_causes.details,
+    topic_apologies.details,
+    topic_integrity.details,
+    topic_shortenable.details,
+)
+"""Tables that stand in an annex so that the letter stays short, in the order of its sections."""
 
 
 def annexes() -> str:
@@ -50,7 +69,7 @@ def _heading(number: str, title: str) -> str:
 
 
 def _form(number: str) -> str:
-    widths = [mm(9), mm(48), *[mm(15)] * 13]
+    widths = [mm(12), mm(45), *[mm(15)] * 13]
     titles = ("TT", "Lĩnh vực, công việc giải quyết theo cấp", *_COUNT_TITLES)
     groups = [
         cell(widths[0], paragraph("BieuDau", titles[0]), merge="restart"),
@@ -240,6 +259,11 @@ def _reconciliation(number: str) -> str:
     )
 
 
+def _details(number: str) -> str:
+    """What the sections of topics have no room for."""
+    return _heading(number, "SỐ LIỆU CHI TIẾT THEO CHUYÊN ĐỀ") + "".join(part() for part in DETAILS)
+
+
 def _errata(number: str) -> str:
     columns = (
         Column("TT", 11, "tt", "BieuGiua"),
@@ -268,5 +292,6 @@ _ANNEXES: Mapping[str, Callable[[str], str]] = {
     "delayed": _delayed,
     "sent-back": _sent_back,
     "reconciliation": _reconciliation,
+    "details": _details,
     "errata": _errata,
 }

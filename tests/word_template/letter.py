@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.word_template import (
+    topic_apologies,
+    topic_causes,
     topic_focus,
     topic_heads,
     topic_indices,
+    topic_integrity,
+    topic_petitions,
     topic_proposals,
     topic_reconciliation,
+    topic_returns,
     topic_shortenable,
 )
 from tests.word_template.markup import cell, each, end_of_section, mm, paragraph, row, table, when
-from tests.word_template.own_sections import sectors, sent_back, totals, units
+from tests.word_template.own_sections import sectors, totals, units
 from tthc_monitor.outputs.drawings import rule, text_width
 from tthc_monitor.outputs.report_form import roman
 
@@ -23,8 +28,12 @@ SECTIONS: tuple[Callable[[str], str], ...] = (
     totals,
     lambda number: units(number) + topic_heads.part(),
     lambda number: sectors(number) + topic_focus.part(),
-    sent_back,
+    topic_returns.section,
+    topic_causes.section,
+    topic_apologies.section,
+    topic_integrity.section,
     topic_reconciliation.section,
+    topic_petitions.section,
     topic_shortenable.section,
     topic_indices.section,
     topic_proposals.section,

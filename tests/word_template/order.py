@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tthc_monitor.outputs.report_form import roman
 
-ANNEXES = ("form", "units", "delayed", "sent-back", "reconciliation", "errata")
+ANNEXES = ("form", "units", "delayed", "sent-back", "reconciliation", "details", "errata")
 """Names of the annexes in their order; those of topics stand before the errata."""
 
 

@@ -1,8 +1,9 @@
-"""The sections of the report that need no topic: totals, units, sectors and procedures, dossiers sent back, proposals."""
+"""The sections of the report that need no topic: totals, units, sectors and procedures."""
 
 from __future__ import annotations
 
-from tests.word_template.markup import Column, cell, mm, paragraph, ranking, row, table, tag_row, when
+from tests.word_template import topic_comparison, topic_progress, topic_trend
+from tests.word_template.markup import Column, paragraph, ranking, when
 from tests.word_template.order import annex_number
 
 _SHARED = (
@@ -20,26 +21,6 @@ def _ranked_by(title: str) -> tuple[Column, ...]:
 
 def totals(number: str) -> str:
     """What came in, what went out."""
-    widths = [mm(75), mm(28), mm(28), mm(28)]
-    titles = ("Chỉ tiêu", "Kỳ này", "Kỳ trước", "Tăng, giảm")
-    fields = ("chi_tieu", "ky_nay", "ky_truoc", "tang_giam")
-    compared = table(
-        widths,
-        [
-            row(
-                [cell(width, paragraph("BangDau", title)) for width, title in zip(widths, titles, strict=True)],
-                head=True,
-            ),
-            tag_row("{%tr for dong in so_sanh %}", widths),
-            row(
-                [
-                    cell(width, paragraph("BangChu" if name == "chi_tieu" else "BangSo", f"{{{{ dong.{name} }}}}"))
-                    for width, name in zip(widths, fields, strict=True)
-                ]
-            ),
-            tag_row("{%tr endfor %}", widths),
-        ],
-    )
     return (
         paragraph("Muc", f"{number}. TÌNH HÌNH TIẾP NHẬN, GIẢI QUYẾT HỒ SƠ")
         + paragraph("Khoan", "1. Tiếp nhận hồ sơ")
@@ -66,8 +47,10 @@ def totals(number: str) -> str:
         + paragraph(
             "NoiDung", f"(Chi tiết tại Phụ lục {annex_number('form')}, Phụ lục {annex_number('units')} kèm theo)"
         ).replace("<w:r>", "<w:r><w:rPr><w:i/></w:rPr>")
-        + when("co_ky_truoc", paragraph("TenBang", "So với kỳ trước"), compared)
+        + topic_comparison.section("3")
+        + topic_trend.section("4")
         + paragraph("TenBang", "{{p bieu_do_xu_huong }}")
+        + topic_progress.section("5")
     )
 
 
@@ -117,34 +100,6 @@ def sectors(number: str) -> str:
             ),
             ranking("linh_vuc_qua_han", "Lĩnh vực có nhiều hồ sơ quá hạn nhất", _ranked_by("Lĩnh vực")),
             ranking("thu_tuc_qua_han", "Thủ tục có nhiều hồ sơ quá hạn nhất", procedures),
-            paragraph("TenBang", "{{p bieu_do_nguyen_nhan }}"),
         )
         + when("not so.qua_han", paragraph("NoiDung", "Trong kỳ không có hồ sơ quá hạn."))
-    )
-
-
-def sent_back(number: str) -> str:
-    """Returns and supplement requests."""
-    return paragraph("Muc", f"{number}. HỒ SƠ TRẢ LẠI, YÊU CẦU BỔ SUNG") + paragraph(
-        "NoiDung",
-        "Trong kỳ có {{ so_tra_lai }} lần trả lại, từ chối, dừng giải quyết và {{ so_bo_sung }} lần yêu cầu bổ sung, trong đó "
-        "{{ so_cho_bo_sung }} yêu cầu còn chờ bổ sung ở cuối kỳ; {{ so_bo_sung_nhieu_lan }} hồ sơ bị yêu cầu bổ sung từ 02 lần "
-        f"trở lên. Danh sách tại Phụ lục {annex_number('sent-back')}.",
-    )
-
-
-def proposals(number: str) -> str:
-    """What the office asks for."""
-    return (
-        paragraph("Muc", f"{number}. ĐỀ XUẤT, KIẾN NGHỊ")
-        + when(
-            "so.qua_han",
-            paragraph(
-                "NoiDung",
-                f"Đề nghị các cơ quan, đơn vị có hồ sơ quá hạn nêu tại Phụ lục {annex_number('delayed')} rà soát, xử lý dứt "
-                "điểm, gửi văn bản xin lỗi "
-                "tổ chức, cá nhân theo quy định và báo cáo rõ nguyên nhân, trách nhiệm.",
-            ),
-        )
-        + when("not so.qua_han", paragraph("NoiDung", "Không có."))
     )

@@ -1,24 +1,10 @@
-"""What sections of topics are made of: conditions, repetitions, tables with a row for each item."""
+"""What sections of topics are made of: tables with a row for each item."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from tests.word_template.markup import Column, cell, mm, paragraph, row, table, tag_row
-
-
-def when(condition: str, *content: str) -> str:
-    """Content that is there when a condition of the template holds."""
-    return paragraph("BangChu", f"{{%p if {condition} %}}") + "".join(content) + paragraph("BangChu", "{%p endif %}")
-
-
-def each(name: str, items: str, *content: str) -> str:
-    """Content that is repeated for each item of a list."""
-    return (
-        paragraph("BangChu", f"{{%p for {name} in {items} %}}")
-        + "".join(content)
-        + paragraph("BangChu", "{%p endfor %}")
-    )
 
 
 def listing(title: str, items: str, columns: Sequence[Column]) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tests.word_template.markup import Column, paragraph
-from tests.word_template.topic_blocks import listing, when
+from tests.word_template.markup import Column, paragraph, when
+from tests.word_template.order import annex_number
+from tests.word_template.topic_blocks import listing
 
 _GROUPS = (
     Column("TT", 9, "tt", "BangGiua"),
@@ -32,12 +33,17 @@ def part() -> str:
             "linh_vuc_giai_trinh",
             paragraph(
                 "NoiDung",
-                "Có {{ linh_vuc_giai_trinh|length }} lĩnh vực có tỷ lệ quá hạn trên {{ nguong_giai_trinh }}, phải giải trình:",
+                "Có {{ linh_vuc_giai_trinh|length }} lĩnh vực có tỷ lệ quá hạn trên {{ nguong_giai_trinh }}, phải giải trình "
+                f"(Phụ lục {annex_number('details')}).",
             ),
-            listing("Lĩnh vực có tỷ lệ quá hạn trên ngưỡng", "linh_vuc_giai_trinh", _TO_EXPLAIN),
         )
         + when(
             "not linh_vuc_giai_trinh",
             paragraph("NoiDung", "Không có lĩnh vực nào có tỷ lệ quá hạn trên {{ nguong_giai_trinh }}."),
         )
     )
+
+
+def details() -> str:
+    """Sectors that have to explain themselves."""
+    return listing("Lĩnh vực có tỷ lệ quá hạn trên {{ nguong_giai_trinh }}", "linh_vuc_giai_trinh", _TO_EXPLAIN)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.word_template.markup import Column, paragraph
-from tests.word_template.topic_blocks import listing, when
+from tests.word_template.markup import Column, paragraph, when
+from tests.word_template.topic_blocks import listing
 
 _COLUMNS = (
     Column("TT", 9, "tt", "BangGiua"),

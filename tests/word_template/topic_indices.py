@@ -6,9 +6,9 @@ from tests.word_template.markup import Column, paragraph
 from tests.word_template.topic_blocks import listing
 
 _COLUMNS = (
-    Column("TT", 8, "tt", "BangGiua"),
+    Column("TT", 9, "tt", "BangGiua"),
     Column("Bộ chỉ số", 32, "bo_chi_so", "BangChu"),
-    Column("Tiêu chí", 38, "tieu_chi", "BangChu"),
+    Column("Tiêu chí", 37, "tieu_chi", "BangChu"),
     Column("Giá trị", 26, "gia_tri", "BangGiua"),
     Column("Chỉ tiêu", 19, "chi_tieu", "BangGiua"),
     Column("Kết quả", 19, "ket_qua", "BangGiua"),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from tests.word_template.markup import paragraph
-from tests.word_template.topic_blocks import each, when
+from tests.word_template.markup import each, paragraph, when
 
 
 def section(number: str) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.word_template.markup import Column, paragraph
+from tests.word_template.markup import Column, each, paragraph, when
 from tests.word_template.order import annex_number
-from tests.word_template.topic_blocks import each, listing, when
+from tests.word_template.topic_blocks import listing
 
 _COMPARED = (
     Column("Số công bố", 22, "cong_bo", "BangSo"),

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from tests.word_template.markup import Column, paragraph
-from tests.word_template.topic_blocks import listing, when
+from tests.word_template.markup import Column, paragraph, when
+from tests.word_template.order import annex_number
+from tests.word_template.topic_blocks import listing
 
 _LIMITS = (
-    Column("TT", 8, "tt", "BangGiua"),
-    Column("Thủ tục hành chính", 44, "thu_tuc", "BangChu"),
+    Column("TT", 9, "tt", "BangGiua"),
+    Column("Thủ tục hành chính", 43, "thu_tuc", "BangChu"),
     Column("Thời hạn hiện hành", 28, "thoi_han", "BangChu"),
-    Column("90% dùng đến (ngày)", 17, "p90", "BangSo"),
+    Column("90\N{NO-BREAK SPACE}% dùng đến (ngày)", 17, "p90", "BangSo"),
     Column("Đề xuất (ngày)", 15, "de_xuat", "BangSo"),
     Column("Giảm mỗi hồ sơ", 15, "giam", "BangSo"),
     Column("Số hồ sơ đã đo", 18, "so_ho_so", "BangSo"),
     Column("Giảm một năm (ngày)", 20, "giam_nam", "BangSo"),
 )
 _STEPS = (
-    Column("TT", 8, "tt", "BangGiua"),
-    Column("Thủ tục hành chính", 42, "thu_tuc", "BangChu"),
+    Column("TT", 9, "tt", "BangGiua"),
+    Column("Thủ tục hành chính", 41, "thu_tuc", "BangChu"),
     Column("Bước", 28, "buoc", "BangChu"),
     Column("Tỷ trọng", 18, "ty_trong", "BangGiua"),
     Column("Một nửa dùng đến (ngày)", 17, "p50", "BangSo"),
-    Column("90% dùng đến (ngày)", 17, "p90", "BangSo"),
+    Column("90\N{NO-BREAK SPACE}% dùng đến (ngày)", 17, "p90", "BangSo"),
     Column("Lâu nhất", 35, "lau_nhat", "BangChu"),
 )
 
@@ -35,23 +36,39 @@ def section(number: str) -> str:
             "so_thoi_han_rut_ngan",
             paragraph(
                 "NoiDung",
-                "Có {{ so_thoi_han_rut_ngan }} thủ tục mà 90% số hồ sơ dùng dưới {{ nguong_rut_ngan }} thời gian được phép (xét thủ tục "
+                "Có {{ so_thoi_han_rut_ngan }} thủ tục mà 90\N{NO-BREAK SPACE}% số hồ sơ dùng dưới {{ nguong_rut_ngan }} thời gian được phép (xét thủ tục "
                 "có từ {{ so_ho_so_toi_thieu }} hồ sơ); nếu rút ngắn, mỗi năm giảm khoảng {{ tong_ngay_tiet_kiem }} ngày làm việc.",
             ),
-            listing("Thời hạn có thể rút ngắn", "thoi_han_rut_ngan", _LIMITS),
+            listing("Thời hạn có thể rút ngắn, giảm được nhiều nhất", "thoi_han_rut_ngan[:5]", _LIMITS),
             when(
-                "con_thoi_han_rut_ngan",
-                paragraph(
-                    "GhiChu",
-                    "Còn {{ con_thoi_han_rut_ngan }} thủ tục khác, xem danh sách đầy đủ trong bảng tính kèm theo.",
-                ),
+                "so_thoi_han_rut_ngan > 5",
+                paragraph("NoiDung", f"Các thủ tục khác tại Phụ lục {annex_number('details')}."),
             ),
         )
         + when("not so_thoi_han_rut_ngan", paragraph("NoiDung", "Không có."))
         + paragraph("Khoan", "2. Các bước chiếm nhiều thời gian")
         + when(
             "buoc_xu_ly",
-            listing("Các bước chiếm nhiều thời gian làm việc nhất", "buoc_xu_ly", _STEPS),
+            paragraph(
+                "NoiDung",
+                "Các bước chiếm nhiều thời gian làm việc nhất của những thủ tục tốn nhiều thời gian nhất tại Phụ lục "
+                f"{annex_number('details')}.",
+            ),
         )
         + when("not buoc_xu_ly", paragraph("NoiDung", "Không có dữ liệu về các bước xử lý."))
+    )
+
+
+def details() -> str:
+    """All limits that the list has, and the steps."""
+    return (
+        listing("Thời hạn có thể rút ngắn", "thoi_han_rut_ngan", _LIMITS)
+        + when(
+            "con_thoi_han_rut_ngan",
+            paragraph(
+                "GhiChu",
+                "Còn {{ con_thoi_han_rut_ngan }} thủ tục khác, xem danh sách đầy đủ trong bảng tính kèm theo.",
+            ),
+        )
+        + listing("Các bước chiếm nhiều thời gian làm việc nhất", "buoc_xu_ly", _STEPS)
     )

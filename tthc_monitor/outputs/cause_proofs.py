@@ -69,8 +69,10 @@ def _admitted(delays: Delays, proof: Proof) -> pd.Index:
 
 def _by_rule(delays: Delays, proof: Proof) -> pd.Series:
     some = delays.findings[delays.findings["rule_code"] == proof.rule]
+    if proof.lasting:
+        some = some[some["lasting"]]
     for key, value in proof.evidence.items():
-        some = some[_mask(told.get(key) == value for told in some["evidence"])]
+        some = some[_mask(isinstance(told, dict) and told.get(key) == value for told in some["evidence"])]
     if proof.holder is not None:
         pairs = zip(some["unit_code"], some["resolving_code"], strict=True)
         some = some[_mask(is_within(*pair) == (proof.holder == "own") for pair in pairs)]

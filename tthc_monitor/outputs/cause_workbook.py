@@ -58,6 +58,7 @@ def _dossiers(sheet: Worksheet, styles: Styles, report: MonthlyReport, causes: C
     for column, (title, width) in enumerate(_TEXTS):
         sheet.set_column(column, column, width)
         sheet.write_string(0, column, title, head)
+    sheet.set_row(0, 52)
     told = causes.delayed()
     zone = ZoneInfo(report.period.zone)
     for line, row in enumerate(records(report.delayed), start=1):

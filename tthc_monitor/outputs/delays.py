@@ -33,33 +33,31 @@ LETTERS: Final = ("apology_missing", "reappointed_again", "due_moved_without_apo
 
 # Each look-up by the dossiers' own keys, so that nothing is read of others.
 _FACTS = """
-SELECT d.dossier_id, d.received_at, d.delivered_at, d.result_at, d.step_code, d.step_name, d.apology_at,
-       d.reappointment_count, d.due_moves
+SELECT d.dossier_id, d.delivered_at, d.result_at, d.step_code, d.step_name, d.apology_at,
+       d.reappointment_count, d.due_moves, d.supplement_requested_at AS supplement_since,
+       d.supplement_completed_at AS supplement_until,
+       coalesce(d.obligation_requested_at, d.obligation_seen_at) AS obligation_since,
+       coalesce(d.obligation_completed_at, d.obligation_left_at) AS obligation_until,
+       CASE WHEN d.earlier_waits IS NOT NULL THEN ARRAY(SELECT lower(e) FROM unnest(d.earlier_waits) e) END AS earlier_since,
+       CASE WHEN d.earlier_waits IS NOT NULL THEN ARRAY(SELECT upper(e) FROM unnest(d.earlier_waits) e) END AS earlier_until
 FROM audit.dossiers d WHERE d.dossier_id = ANY(%(ids)s)
 """
+_FACT_INSTANTS: Final = (
+    "delivered_at", "result_at", "apology_at",
+    "supplement_since", "supplement_until", "obligation_since", "obligation_until",
+)  # fmt: skip
+# Of evidence only what is looked at: documents of tens of thousands of findings take longer to read than all the rest.
 _FINDINGS = """
-SELECT f.dossier_id, f.rule_code, f.kind, f.title, f.starts_at, f.ends_at, f.evidence, f.flag_id,
+SELECT f.dossier_id, f.rule_code, f.kind, f.title, f.starts_at, nullif(f.ends_at, 'infinity') AS ends_at,
+       f.evidence ->> 'due_at' AS due_at, f.evidence ->> 'step_due_at' AS step_due_at,
+       f.evidence ->> 'consulted_due_at' AS consulted_due_at, f.evidence ->> 'consulted_answered_at' AS consulted_answered_at,
+       f.evidence ->> 'apology_at' AS apology_at,
+       CASE WHEN f.rule_code = ANY(%(quoted)s) THEN f.evidence END AS evidence,
        coalesce(f.evidence ->> 'unit', f.evidence ->> 'step_unit_code', f.unit_code) AS unit_code, f.unit_code AS resolving_code
-FROM (
-    SELECT f.dossier_id, f.rule_code, f.kind, f.title, f.starts_at, nullif(f.ends_at, 'infinity') AS ends_at, f.evidence,
-           f.flag_id, f.unit_code
-    FROM audit.flags_in_force f
-    WHERE f.dossier_id = ANY(%(ids)s) AND (f.rule_code = ANY(%(rules)s) OR f.kind = ANY(%(kinds)s)) AND f.starts_at < %(end)s
-) f
+FROM audit.flags_in_force f
+WHERE f.dossier_id = ANY(%(ids)s) AND (f.rule_code = ANY(%(rules)s) OR f.kind = ANY(%(kinds)s)) AND f.starts_at < %(end)s
 """
-_WAITS = """
-SELECT w.dossier_id, w.wait, w.since, w.until
-FROM audit.dossiers d
-CROSS JOIN LATERAL (
-    SELECT d.dossier_id, 'obligation' AS wait, coalesce(d.obligation_requested_at, d.obligation_seen_at) AS since,
-           coalesce(d.obligation_completed_at, d.obligation_left_at) AS until
-    UNION ALL
-    SELECT d.dossier_id, 'supplement', d.supplement_requested_at, d.supplement_completed_at
-    UNION ALL
-    SELECT d.dossier_id, 'supplement', lower(e), upper(e) FROM unnest(d.earlier_waits) e
-) w
-WHERE d.dossier_id = ANY(%(ids)s) AND w.since < %(end)s
-"""
+_TOLD_INSTANTS: Final = ("due_at", "step_due_at", "consulted_due_at", "consulted_answered_at", "apology_at")
 _INHERITED = """
 SELECT r.dossier_id, r.inherited_from, r.inherited_on FROM audit.responsibility r
 WHERE r.dossier_id = ANY(%(ids)s) AND r.inherited
@@ -87,10 +85,11 @@ class Delays:
         rows: by ``dossier_id``, in the order of the report: what :attr:`Reading.delayed` has of each, ``until`` (its end,
             else that of the report), ``late_hours`` (working time from due to ``until``), and its facts.
         findings: ``dossier_id``, ``rule_code``, ``kind``, ``title``, ``starts_at``, ``ends_at`` (NaT: for good),
-            ``evidence``, ``resolving_code`` as it was judged, and ``unit_code`` that the evidence names, else that one;
-            only those that touch the delay.
+            instants of the evidence by their names there, the whole ``evidence`` where it was asked for,
+            ``resolving_code`` as it was judged, and ``unit_code`` that the evidence names, else that one;
+            only those that touch the delay, ``lasting`` when they stand to the end of it.
         letters: findings about letters and new dates, whenever they began in or before the period.
-        waits: ``dossier_id``, ``wait`` (``supplement``, ``obligation``), ``since``, ``until`` (NaT: still).
+        waits: ``dossier_id``, ``wait`` (``supplement``, ``obligation``), ``since``, ``until`` (NaT: still), as known now.
         inherited: ``dossier_id``, ``inherited_from``, ``inherited_on`` of those taken over.
         unit_names: by code.
     """
@@ -103,18 +102,22 @@ class Delays:
     unit_names: dict[str, str]
 
 
-def read_delays(reading: Reading, rules: Sequence[str]) -> Delays:
+def read_delays(reading: Reading, rules: Sequence[str], quoted: Sequence[str]) -> Delays:
     """Read them.
 
     Args:
         rules: codes of the rules whose findings are asked for, beside those of :data:`FAULTS` and :data:`LETTERS`.
+        quoted: those of them whose whole evidence is asked for.
     """
     ids = reading.delayed["dossier_id"].tolist()
-    values = {"ids": ids, "end": reading.end, "rules": list(rules), "kinds": [*FAULTS, *LETTERS]}
+    values = {"ids": ids, "end": reading.end, "rules": list(rules), "kinds": [*FAULTS, *LETTERS]} | {
+        "quoted": list(quoted)
+    }
     connection = reading.connection
-    facts = read_frame(connection, _FACTS, values, ("received_at", "delivered_at", "result_at", "apology_at"))
+    facts = read_frame(connection, _FACTS, values, _FACT_INSTANTS)
     found = read_frame(connection, _FINDINGS, values, ("starts_at", "ends_at"))
-    waits = read_frame(connection, _WAITS, values, ("since", "until"))
+    for name in _TOLD_INSTANTS:
+        found[name] = pd.to_datetime(found[name], utc=True, format="ISO8601").astype("datetime64[us, UTC]")
     inherited = read_frame(connection, _INHERITED, values)
     names = read_frame(connection, _UNITS, {})
     told = reading.delayed.drop(columns=facts.columns.difference(["dossier_id"]), errors="ignore")
@@ -124,16 +127,39 @@ def read_delays(reading: Reading, rules: Sequence[str]) -> Delays:
     late = rows[["due_at", "until"]]
     spans = late.reindex(found["dossier_id"])
     due, until = (spans[name].reset_index(drop=True) for name in ("due_at", "until"))
+    found["lasting"] = found["ends_at"].isna() | (found["ends_at"] >= until)
     touches = (found["starts_at"] <= until) & (found["ends_at"].isna() | (found["ends_at"] > due))
     letters = found["kind"].isin(LETTERS)
     return Delays(
         rows,
         found[touches].reset_index(drop=True),
         found[letters].reset_index(drop=True),
-        waits,
+        _waits(facts),
         inherited,
         dict(zip(names["unit_code"], names["name"], strict=True)),
     )
+
+
+def _waits(facts: pd.DataFrame) -> pd.DataFrame:
+    """A row for each wait for the applicant: the latest of each kind, and those for supplements before it."""
+    earlier = facts.loc[facts["earlier_since"].notna(), ["dossier_id", "earlier_since", "earlier_until"]]
+    spans = earlier.explode(["earlier_since", "earlier_until"])
+    told = [
+        (facts["dossier_id"], "obligation", facts["obligation_since"], facts["obligation_until"]),
+        (facts["dossier_id"], "supplement", facts["supplement_since"], facts["supplement_until"]),
+        (spans["dossier_id"], "supplement", spans["earlier_since"], spans["earlier_until"]),
+    ]
+    rows = [
+        pd.DataFrame({"dossier_id": whose, "wait": what, "since": instants_of(since), "until": instants_of(until)})
+        for whose, what, since, until in told
+    ]
+    waits = pd.concat(rows, ignore_index=True)
+    return waits[waits["since"].notna()].reset_index(drop=True)
+
+
+def instants_of(column: pd.Series) -> pd.Series:
+    """A column as UTC instants, whatever type one without any has."""
+    return pd.to_datetime(column, utc=True).astype("datetime64[us, UTC]")
 
 
 def read_applied(reading: Reading) -> pd.DataFrame:
@@ -154,9 +180,3 @@ def working_hours(calendar: WorkCalendar, since: pd.Series, until: pd.Series) ->
         )
         hours[known] = calendar.elapsed(starts, ends) / _HOUR
     return hours
-
-
-def told_instant(evidence: pd.Series, key: str) -> pd.Series:
-    """An instant that findings carry in their evidence; NaT where one does not."""
-    told = pd.Series([one.get(key) for one in evidence], index=evidence.index, dtype=object)
-    return pd.to_datetime(told, utc=True, format="ISO8601").astype("datetime64[us, UTC]")

@@ -17,7 +17,7 @@ import css_inline
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from tthc_monitor.outputs import wording
-from tthc_monitor.outputs.audience import Audience, Links, Role
+from tthc_monitor.outputs.audience import Audience, Links
 from tthc_monitor.outputs.digest_attachment import Attachment, workbook_of
 from tthc_monitor.outputs.digest_cut import Cut, UnitRow, cut_to
 from tthc_monitor.outputs.digest_facts import DigestFacts
@@ -81,7 +81,6 @@ class Digest:
     heading: str
     now: datetime
     zone: str
-    role: Role
     since: date
     counts: Mapping[str, int]
     counters: tuple[Counter, ...]
@@ -138,7 +137,7 @@ def build_digest(
 
     Args:
         facts: of all units.
-        links: addresses that it names; none by default. Who heads a unit is asked to take note.
+        links: addresses that it names; none by default.
         max_rows: dossiers shown per list; the attachment has all.
     """
     cut = cut_to(facts, audience)
@@ -149,7 +148,6 @@ def build_digest(
         heading=_heading(facts, audience, cut),
         now=facts.now,
         zone=facts.zone,
-        role=audience.role,
         since=cut.moments.since.date(),
         counts=cut.counts,
         counters=counters_of(facts, cut),

@@ -86,6 +86,12 @@ def counters_of(facts: DigestFacts, cut: Cut) -> tuple[Counter, ...]:
     return tuple(found)
 
 
+def in_short(counts: Mapping[str, int]) -> str:
+    """The four figures of a digest in a line; empty when it told none of them."""
+    told = (f"{wording.number(counts[key])} {_LABELS[key][0]}" for key in MEASURES if key in counts)
+    return "; ".join(told)
+
+
 def _apologies_untold(facts: DigestFacts, cut: Cut) -> int:
     """Overdue dossiers of sources that do not record apologies."""
     late = cut.lists.get(OVERDUE)

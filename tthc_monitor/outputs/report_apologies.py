@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from tthc_monitor.outputs import wording
-from tthc_monitor.outputs.delays import LETTERS, Delays, told_instant
+from tthc_monitor.outputs.delays import LETTERS, Delays
 from tthc_monitor.outputs.frames import records
 from tthc_monitor.outputs.report_tables import Table, TableChart, TableColumn
 from tthc_monitor.outputs.shares import percent_of, percents
@@ -173,8 +173,7 @@ def _answers(delays: Delays, zone: str, *, known: bool) -> pd.Series:
         rows["apology_at"].notna() & (rows["apology_at"] < rows["due_at"]) & single & ~rows.index.isin(flagged.index)
     )
     answer[in_time] = "in_time"
-    told = flagged["evidence"]
-    letter, due = (told_instant(told, key) for key in ("apology_at", "due_at"))
+    letter, due = flagged["apology_at"], flagged["due_at"]
     after = letter.dt.tz_convert(zone).dt.normalize() > due.dt.tz_convert(zone).dt.normalize()
     answer[flagged.index] = "missing"
     answer[flagged.index[letter.notna()]] = "too_late"

@@ -204,7 +204,7 @@ def read_causes(reading: Reading) -> Causes:
         ConfigError: the office's list of causes cannot be read; every problem with its line.
     """
     causes = load_causes(reading.settings.causes_file, reading.base_dir)
-    delays = read_delays(reading, causes.rules)
+    delays = read_delays(reading, causes.rules, causes.quoted)
     applied = read_applied(reading)
     said = read_frame(reading.connection, _SAID, {"ids": reading.delayed["dossier_id"].tolist()}).set_index(
         "dossier_id"

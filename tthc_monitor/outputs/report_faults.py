@@ -14,7 +14,7 @@ import pandas as pd
 
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.cause_proofs import is_within
-from tthc_monitor.outputs.delays import FAULTS, Delays, told_instant, working_hours
+from tthc_monitor.outputs.delays import FAULTS, Delays, working_hours
 from tthc_monitor.outputs.frames import records, texts
 from tthc_monitor.outputs.report_tables import Table, TableChart, TableColumn
 from tthc_monitor.outputs.shares import percent_of
@@ -206,6 +206,7 @@ def read_faults(reading: Reading, delays: Delays, real: pd.Index) -> Faults:
 def _strongest(delays: Delays, real: pd.Index) -> pd.DataFrame:
     """One finding a dossier: what explains the whole delay before a step held elsewhere, before one's own."""
     found = delays.findings[delays.findings["kind"].isin(FAULTS) & delays.findings["dossier_id"].isin(real)]
+    found = found[found["lasting"] | (found["kind"] != "lead_late_because_consulted_late")]
     order = found["kind"].map({kind: place for place, kind in enumerate(FAULTS)})
     ranked = found.assign(place=order).sort_values(["dossier_id", "place", "starts_at"])
     return ranked.drop_duplicates("dossier_id").reset_index(drop=True)
@@ -213,14 +214,12 @@ def _strongest(delays: Delays, real: pd.Index) -> pd.DataFrame:
 
 def _allowed_until(lay: pd.DataFrame) -> pd.Series:
     """What the step, or the answer, was due by: as the evidence has it, with waits for the applicant taken out."""
-    step = told_instant(lay["evidence"], "due_at").where(
-        lay["kind"] == "step_overdue", told_instant(lay["evidence"], "step_due_at")
-    )
-    return step.where(~lay["kind"].isin(_CONSULTED), told_instant(lay["evidence"], "consulted_due_at"))
+    step = lay["due_at"].where(lay["kind"] == "step_overdue", lay["step_due_at"])
+    return step.where(~lay["kind"].isin(_CONSULTED), lay["consulted_due_at"])
 
 
 def _over(lay: pd.DataFrame, until: pd.Series) -> pd.Series:
-    answered = told_instant(lay["evidence"], "consulted_answered_at")
+    answered = lay["consulted_answered_at"]
     return until.where(~(answered < until), answered)
 
 

@@ -77,18 +77,6 @@ FIELDS: Final = (
         "noi_nhan", "nơi nhận, kèm dấu câu, gồm “Như trên” và “Lưu: VT” (report.recipients, report.filed)", many=True
     ),
     Field("so", "số liệu chung của kỳ", (*_COUNTED, *_SHARES)),
-    Field("co_ky_truoc", "đúng khi kỳ trước có số liệu, dùng trong {% if %}"),
-    Field(
-        "so_sanh",
-        "so với kỳ trước, từng chỉ tiêu",
-        (
-            Field("chi_tieu", "chỉ tiêu"),
-            Field("ky_nay", "số kỳ này"),
-            Field("ky_truoc", "số kỳ trước"),
-            Field("tang_giam", "chênh lệch, có dấu"),
-        ),
-        many=True,
-    ),
     Field("so_don_vi", "số đơn vị có trong báo cáo"),
     Field("so_don_vi_qua_han", "số đơn vị có hồ sơ quá hạn"),
     Field("don_vi_qua_han", "đơn vị có hồ sơ quá hạn, nhiều nhất trước, tối đa 10", _RANKED, many=True),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from tthc_monitor.outputs import wording
-from tthc_monitor.outputs.frames import read_frame
+from tthc_monitor.outputs.report_names import sector_names
 from tthc_monitor.outputs.report_percents import percents, sums_by
 from tthc_monitor.outputs.report_tables import Table, TableColumn, frame_of
 from tthc_monitor.outputs.word_fields import Field
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 NO_SECTOR: Final = "Không có lĩnh vực nào trong danh mục khớp với nhóm này."
 _UNKNOWN_SECTOR: Final = "Chưa rõ lĩnh vực"
-_SECTORS: Final = "SELECT sector_code, name FROM audit.sectors ORDER BY sector_code"
 _ON_TIME: Final = ["finished_early", "finished_on_time"]
 _LATE: Final = ["finished_late", "pending_overdue"]
 
@@ -146,7 +145,7 @@ class Focus:
 
 def read_focus(reading: Reading) -> Focus:
     """The figures of each group of ``report.focus_sectors``, and the sectors over ``explanation_threshold_percent``."""
-    names = dict(read_frame(reading.connection, _SECTORS, {}).itertuples(index=False, name=None))
+    names = sector_names(reading.connection)
     wanted = reading.settings.focus_sectors
     members = [_members(group, names) for group in wanted]
     rows = [_sums(reading.figures, codes) for codes in members]

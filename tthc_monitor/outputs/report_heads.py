@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from tthc_monitor.outputs import wording
-from tthc_monitor.outputs.frames import read_frame
 from tthc_monitor.outputs.report_heads_file import read_heads
+from tthc_monitor.outputs.report_names import unit_names
 from tthc_monitor.outputs.report_percents import percents, sums_by
 from tthc_monitor.outputs.report_tables import Table, TableColumn, frame_of
 from tthc_monitor.outputs.word_fields import Field
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 NOT_TOLD: Final = "chưa khai báo"
 _TOP: Final = 10
-_UNITS: Final = "SELECT unit_code, name FROM audit.units"
 
 FIELDS_HEADS: Final = (
     Field("co_nguoi_dung_dau", "đúng khi đã khai báo người đứng đầu (report.heads_file), dùng trong {% if %}"),
@@ -110,7 +109,7 @@ def read_heads_topic(reading: Reading) -> Heads:
     """
     path = reading.settings.heads_file
     heads = () if path is None else read_heads(reading.base_dir / path)
-    names = dict(read_frame(reading.connection, _UNITS, {}).itertuples(index=False, name=None))
+    names = unit_names(reading.connection)
     on_last_day = {head.unit_code: head for head in heads if head.on(reading.period.last_day)}
     sums = sums_by(reading.figures, "unit_code")
     sums["late"] = sums["finished_late"] + sums["pending_overdue"]

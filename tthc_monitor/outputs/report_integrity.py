@@ -46,17 +46,18 @@ SELECT f.rule_code, max(f.title) AS title, f.kind, coalesce(f.unit_code, '') AS 
 FROM audit.flags_in_force f
 JOIN audit.dossiers d USING (dossier_id)
 LEFT JOIN audit.units u ON u.unit_code = f.unit_code
-WHERE f.kind = ANY(%(kinds)s) AND f.starts_at >= %(start)s AND f.starts_at < %(end)s AND d.kind = 'dossier'
+WHERE f.kind = ANY(%(kinds)s) AND f.starts_at >= %(start)s AND f.starts_at < %(end)s AND f.ends_at >= %(start)s AND d.kind = 'dossier'
   AND (%(units)s::text[] IS NULL OR f.unit_code = ANY(%(units)s::text[]))
 GROUP BY f.rule_code, f.kind, f.unit_code, u.name
 """
 _SIGN: Final = Field("so", "số hồ sơ có dấu hiệu")
 FIELDS_INTEGRITY: Final = (
+    Field("dau_hieu_ap_dung", "số quy tắc về dấu hiệu cần kiểm tra đang được áp dụng"),
     Field("dau_hieu_so", "số hồ sơ có dấu hiệu cần kiểm tra phát sinh trong kỳ"),
     Field("dau_hieu_so_don_vi", "số đơn vị có hồ sơ như vậy"),
     Field(
         "dau_hieu",
-        "từng dấu hiệu cần kiểm tra của quy tắc đang áp dụng, nhiều hồ sơ nhất trước",
+        "từng dấu hiệu cần kiểm tra có hồ sơ, nhiều hồ sơ nhất trước",
         (Field("tt", "số thứ tự"), Field("ten", "dấu hiệu"), _SIGN, Field("so_don_vi", "số đơn vị")),
         many=True,
     ),
@@ -111,11 +112,12 @@ class Integrity:
     def words(self) -> Mapping[str, Any]:
         """Values of :data:`FIELDS_INTEGRITY`."""
         return {
+            "dau_hieu_ap_dung": len(self.rules),
             "dau_hieu_so": self.dossiers,
             "dau_hieu_so_don_vi": int((self.units["unit_code"] != "").sum()),
             "dau_hieu": [
                 {"tt": number, "ten": row["title"], "so": row["dossiers"], "so_don_vi": row["units"]}
-                for number, row in enumerate(records(self.rules), start=1)
+                for number, row in enumerate(records(self.rules[self.rules["dossiers"] > 0]), start=1)
             ],
             "dau_hieu_don_vi": [
                 {"tt": number, "ten": row["unit_name"], "so": row["dossiers"], "dau_hieu": row["signs"]}

@@ -16,6 +16,7 @@ from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.frames import read_frame
 from tthc_monitor.outputs.report_focus import Focus
 from tthc_monitor.outputs.report_indices import Indices
+from tthc_monitor.outputs.report_names import unit_names
 from tthc_monitor.outputs.report_percents import sums_by
 from tthc_monitor.outputs.report_shortenable import Shortenable
 from tthc_monitor.outputs.report_steps import Steps
@@ -31,7 +32,6 @@ _HEAVY_STEP_PERCENT: Final = 50
 _BLANK: Final = "trước ngày ……………"
 # Lateness that stands comes before targets, and both before what could be better.
 _LATENESS, _TARGETS, _IMPROVEMENTS = range(3)
-_UNITS: Final = "SELECT unit_code, name FROM audit.units"
 _DETAILS: Final = """
 SELECT d.unit_code, (d.apology_at < %(end)s) IS TRUE AS apologised, 'apology_at' = ANY (s.provides) AS apologies_told,
        CASE WHEN d.consulted_due_at < coalesce(d.consulted_answered_at, %(end)s) THEN d.consulted_unit_code END AS consulted
@@ -81,7 +81,7 @@ class Proposals:
 
 def propose(reading: Reading, focus: Focus, shortenable: Shortenable, steps: Steps, indices: Indices) -> Proposals:
     """What follows from the figures of the period and the findings of the other topics."""
-    names = dict(read_frame(reading.connection, _UNITS, {}).itertuples(index=False, name=None))
+    names = unit_names(reading.connection)
     details = read_frame(
         reading.connection, _DETAILS, {"ids": reading.delayed["dossier_id"].tolist(), "end": reading.end}
     )

@@ -7,19 +7,17 @@ begins with 0 keeps it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from functools import partial
 from math import ceil
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
 from xlsxwriter.worksheet import Worksheet
 
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.report_cells import column_values
-from tthc_monitor.outputs.report_styles import LINE_HEIGHT, Styles, print_setup, row_height
+from tthc_monitor.outputs.report_styles import LINE_HEIGHT, Styles, lines_of, print_setup, row_height
 from tthc_monitor.outputs.report_tables import ColumnKind, Table, TableColumn
 from tthc_monitor.outputs.spreadsheet_cells import is_dangerous
 
@@ -40,7 +38,10 @@ _WIDTHS: Final[dict[ColumnKind, float]] = {
     "day": 13,
     "instant": 18,
 }
-_NARROWEST, _WIDEST = 12, 46
+_NARROWEST, _TIGHTEST, _WIDEST_CODE, _WIDEST = 12.0, 18.0, 26.0, 46.0
+_PAGE: Final = 210
+"""Characters that a page across has room for in letters of a readable size."""
+
 # Excel's days count from here; what lies before March 1900 it takes for other days.
 _EXCEL_ZERO: Final = datetime(1899, 12, 30, tzinfo=UTC)
 _EXCEL_FIRST: Final = datetime(1900, 3, 1, tzinfo=UTC)
@@ -68,7 +69,7 @@ def draw_table(sheet: Worksheet, styles: Styles, table: Table, period_line: str,
         zone: IANA name of the zone in which instants are shown.
     """
     shown = table if len(table.rows) <= MAX_SHEET_ROWS else _cut(table)
-    columns = [_column(shown, column, zone) for column in shown.columns]
+    columns = _fitted([_column(shown, column, zone) for column in shown.columns])
     rows, last = len(shown.rows), len(columns)
     _heading(sheet, styles, table, period_line, last)
     _titles(sheet, styles, columns)
@@ -79,7 +80,7 @@ def draw_table(sheet: Worksheet, styles: Styles, table: Table, period_line: str,
     for place, column in enumerate(columns, start=1):
         sheet.set_column(place, place, column.width)
         _WRITERS[column.kind](sheet, styles, place, column.values)
-    for row, lines in enumerate(_lines(columns, rows).tolist(), start=FIRST_ROW):
+    for row, lines in enumerate(_lines(columns, rows), start=FIRST_ROW):
         if lines > 1:
             sheet.set_row(row, LINE_HEIGHT * lines + 1)
     _below(sheet, styles, table, columns, rows)
@@ -100,15 +101,30 @@ def _column(table: Table, column: TableColumn, zone: str) -> _Column:
     return _Column(column.title, column.width or _width(column, values), column.kind, values)
 
 
+def _fitted(columns: Sequence[_Column]) -> list[_Column]:
+    """The columns of texts made narrower when a printed page would become too small to read."""
+    texts = sum(column.width for column in columns if column.kind == "text")
+    room = _PAGE - sum(column.width for column in columns if column.kind != "text")
+    if texts <= room or not texts:
+        return list(columns)
+    share = room / texts
+    return [
+        replace(column, width=max(column.width * share, _TIGHTEST)) if column.kind == "text" else column
+        for column in columns
+    ]
+
+
 def _width(column: TableColumn, values: Sequence[Any]) -> float:
     """Wide enough for most of a column's texts on one line, and for the longest word of its title."""
     word = max(map(len, column.title.split()), default=0) * 1.25 + 2
     if column.kind in _WIDTHS:
         return max(_WIDTHS[column.kind], word)
     lengths = sorted(len(value) for value in values if value) or [0]
-    # A code is never broken; of names the longest tenth may take a second line.
-    wanted = lengths[-1] if column.kind == "code" else lengths[len(lengths) * 9 // 10]
-    return min(max(wanted * 1.1 + 3, word, _NARROWEST), _WIDEST)
+    # The longest tenth may take a second line. Codes are of figures and capitals, which are wider than small letters.
+    wanted, each, most = lengths[len(lengths) * 9 // 10], 1.0, _WIDEST
+    if column.kind == "code":
+        each, most = 1.2, _WIDEST_CODE
+    return min(max(wanted * each + 3, word, _NARROWEST), most)
 
 
 def _heading(sheet: Worksheet, styles: Styles, table: Table, period_line: str, last: int) -> None:
@@ -121,19 +137,19 @@ def _titles(sheet: Worksheet, styles: Styles, columns: Sequence[_Column]) -> Non
     sheet.write_string(_HEAD, 0, "TT", styles.head())
     for place, column in enumerate(columns, start=1):
         sheet.write_string(_HEAD, place, column.title, styles.head())
-    # Bold letters are about a fifth wider, and the button of the filter stands in their way.
-    titles = ((column.title, max(column.width / 1.25 - 1, 4)) for column in columns)
+    # Bold letters are a little wider, and the button of the filter stands in their way.
+    titles = ((column.title, max(column.width / 1.06 - 2, 6)) for column in columns)
     sheet.set_row(_HEAD, max(row_height(titles), 2 * LINE_HEIGHT) + 4)
 
 
-def _lines(columns: Sequence[_Column], rows: int) -> npt.NDArray[np.int64]:
+def _lines(columns: Sequence[_Column], rows: int) -> list[int]:
     """Lines that each row needs."""
-    lines = np.ones(rows, dtype=np.int64)
-    for column in columns:
-        if column.kind in ("text", "code"):
-            lengths = np.fromiter((len(value) if value else 0 for value in column.values), np.int64, rows)
-            np.maximum(lines, np.ceil(lengths / (column.width - 2)).astype(np.int64), out=lines)
-    return lines
+    needed = [
+        [lines_of(value, column.width) if value else 1 for value in column.values]
+        for column in columns
+        if column.kind in ("text", "code")
+    ]
+    return [max(row) for row in zip(*needed, strict=True)] if needed else [1] * rows
 
 
 def _below(sheet: Worksheet, styles: Styles, table: Table, columns: Sequence[_Column], rows: int) -> None:

@@ -19,7 +19,7 @@ from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.report_tables import Table, TableColumn, frame_of
 from tthc_monitor.outputs.report_times import ProcedureTimes, measure
 from tthc_monitor.outputs.word_fields import Field
-from tthc_monitor.store.time_limits import limits_of_procedure
+from tthc_monitor.store.time_limits import load_limits
 
 if TYPE_CHECKING:
     from tthc_monitor.outputs.report_topics import Reading
@@ -39,7 +39,7 @@ BY_PROMISE: Final = "ngày hẹn trả"
 FIELDS_SHORTENABLE: Final = (
     Field(
         "nguong_rut_ngan",
-        "phần thời hạn mà 90% hồ sơ chỉ dùng đến thì có thể rút ngắn, phần trăm (report.shortenable_below)",
+        "phần thời hạn mà 90\N{NO-BREAK SPACE}% hồ sơ chỉ dùng đến thì có thể rút ngắn, phần trăm (report.shortenable_below)",
     ),
     Field("so_ho_so_toi_thieu", "số hồ sơ ít nhất để xét rút ngắn (report.shortenable_at_least)"),
     Field("so_thoi_han_rut_ngan", "số thời hạn có thể rút ngắn"),
@@ -56,7 +56,7 @@ FIELDS_SHORTENABLE: Final = (
             Field("duoc_phep", "thời hạn bằng ngày làm việc"),
             Field("can_cu", "lấy theo thời hạn quy định hay theo ngày hẹn trả"),
             Field("p50", "số ngày làm việc mà một nửa số hồ sơ dùng"),
-            Field("p90", "số ngày làm việc mà 90% số hồ sơ dùng"),
+            Field("p90", "số ngày làm việc mà 90\N{NO-BREAK SPACE}% số hồ sơ dùng"),
             Field("de_xuat", "thời hạn đề xuất, ngày làm việc"),
             Field("giam", "số ngày giảm mỗi hồ sơ"),
             Field("so_ho_so", "số hồ sơ đã đo; đo trên 12 tháng thì ghi rõ"),
@@ -74,8 +74,8 @@ _COLUMNS: Final = (
     TableColumn("allowed_days", "Thời hạn, ngày làm việc", "decimal"),
     TableColumn("allowed_by", "Lấy theo"),
     TableColumn("used_p50_days", "Một nửa số hồ sơ dùng đến, ngày", "decimal"),
-    TableColumn("used_p90_days", "90% số hồ sơ dùng đến, ngày", "decimal"),
-    TableColumn("ratio_p90_percent", "90% số hồ sơ dùng đến, so với thời hạn", "percent"),
+    TableColumn("used_p90_days", "90\N{NO-BREAK SPACE}% số hồ sơ dùng đến, ngày", "decimal"),
+    TableColumn("ratio_p90_percent", "90\N{NO-BREAK SPACE}% số hồ sơ dùng đến, so với thời hạn", "percent"),
     TableColumn("proposed_days", "Thời hạn đề xuất, ngày", "decimal"),
     TableColumn("gain_days", "Giảm mỗi hồ sơ, ngày", "decimal"),
     TableColumn("measured", "Số hồ sơ đã đo", "count"),
@@ -98,10 +98,10 @@ class Shortenable:
         """The limits that could be shorter."""
         notes = (
             f"Xét thủ tục có từ {wording.number(self.at_least)} hồ sơ kết thúc trong kỳ (không đủ thì trong 12 tháng, nhiều thì chọn ngẫu nhiên theo mã), khi "
-            f"90% số hồ sơ dùng dưới {wording.percent(self.below_percent)} thời gian được phép.",
+            f"90\N{NO-BREAK SPACE}% số hồ sơ dùng dưới {wording.percent(self.below_percent)} thời gian được phép.",
             "Thời gian đã dùng và được phép tính theo giờ làm việc, trừ thời gian chờ bổ sung; được phép là từ tiếp nhận đến "
             f"ngày hẹn trả. Một ngày làm việc bằng {wording.decimal(self.day_hours)} giờ.",
-            "Thời hạn đề xuất là thời gian mà 90% số hồ sơ dùng đến, làm tròn lên nửa ngày. Giảm một năm = giảm mỗi hồ sơ × "
+            "Thời hạn đề xuất là thời gian mà 90\N{NO-BREAK SPACE}% số hồ sơ dùng đến, làm tròn lên nửa ngày. Giảm một năm = giảm mỗi hồ sơ × "
             "số hồ sơ kết thúc trong 12 tháng.",
         )
         return (
@@ -154,10 +154,11 @@ def read_shortenable(reading: Reading, times: ProcedureTimes) -> Shortenable:
     settings = reading.settings
     found = _short(times.rows, settings.shortenable_below, settings.shortenable_at_least)
     last_day = reading.period.last_day
-    limits = {
-        code: _in_force([limit for _, limit in limits_of_procedure(reading.connection, code)], last_day)
-        for code in found["procedure_code"]
-    }
+    limits: dict[str, list[TimeLimit]] = {code: [] for code in found["procedure_code"]}
+    for limit in load_limits(reading.connection) if limits else ():
+        if limit.procedure_code in limits:
+            limits[limit.procedure_code].append(limit)
+    limits = {code: _in_force(own, last_day) for code, own in limits.items()}
     found = _under_today_s_limits(reading, found, limits)
     rows = [
         _row({str(name): value for name, value in row.items()}, limits[row["procedure_code"]], times.day_seconds)
@@ -210,7 +211,7 @@ def _row(row: Mapping[str, Any], limits: Sequence[TimeLimit], day: float) -> tup
     until = min((limit.valid_to for limit in limits if limit.valid_to), default=None)
     return (
         row["procedure_code"],
-        row["procedure"] or row["procedure_code"],
+        row["procedure"] if isinstance(row["procedure"], str) else row["procedure_code"],
         limit_words(limits) or f"khoảng {wording.decimal(round(allowed, 1))} ngày làm việc theo ngày hẹn trả",
         None if until is None else until - timedelta(days=1),
         round(allowed, 2),

@@ -18,12 +18,16 @@ from tthc_monitor.domain.periods import Period
 from tthc_monitor.domain.worktime import WorkCalendar
 from tthc_monitor.outputs.cause_fields import FIELDS_CAUSES
 from tthc_monitor.outputs.report_causes import read_causes
+from tthc_monitor.outputs.report_comparison import FIELDS_COMPARISON, read_comparison
 from tthc_monitor.outputs.report_gains import FIELDS_GAINS, read_gains
 from tthc_monitor.outputs.report_integrity import FIELDS_INTEGRITY, read_integrity
+from tthc_monitor.outputs.report_petitions import FIELDS_PETITIONS, read_petitions
+from tthc_monitor.outputs.report_progress import FIELDS_PROGRESS, read_progress
 from tthc_monitor.outputs.report_reconciliation import FIELDS_RECONCILIATION, read_reconciliation
 from tthc_monitor.outputs.report_returns import FIELDS_RETURNS, read_returns
 from tthc_monitor.outputs.report_series import Series
 from tthc_monitor.outputs.report_tables import Table, TableColumn
+from tthc_monitor.outputs.report_trend import FIELDS_TREND, read_trend
 from tthc_monitor.outputs.report_units import Scope
 from tthc_monitor.outputs.word_fields import Field
 from tthc_monitor.report_settings import ReportSettings
@@ -111,6 +115,10 @@ class TopicSource:
 
 
 TOPICS: Final[tuple[TopicSource, ...]] = (
+    TopicSource(read_comparison, FIELDS_COMPARISON),
+    TopicSource(read_trend, FIELDS_TREND),
+    TopicSource(read_progress, FIELDS_PROGRESS),
+    TopicSource(read_petitions, FIELDS_PETITIONS),
     TopicSource(read_returns, FIELDS_RETURNS),
     TopicSource(
         read_causes,

@@ -148,9 +148,8 @@ def read_scope(
         tree = tree[tree["top"] == tree["unit_code"]]
     elif not int(read_frame(connection, _REGISTERED, {})["units"].iloc[0]):
         notes.append(_NO_REGISTER)
-    labels = [
-        f"{name or code}{_AND_BELOW if len(rows) > 1 else ''}" for (code, name), rows in tree.groupby(["top", "name"])
-    ]
+    tops = tree.groupby("top")
+    labels = [f"{rows['name'].iloc[0] or top!s}{_AND_BELOW if len(rows) > 1 else ''}" for top, rows in tops]
     codes = sorted(set(tree["unit_code"]))
     scope = Scope(codes, codes, tuple(sorted(labels)), units_as, day, named_on, since, tuple(notes))
     if units_as == "then":

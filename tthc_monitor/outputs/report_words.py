@@ -11,8 +11,8 @@ from tthc_monitor.domain.periods import month_label
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.drawings import rule_under
 from tthc_monitor.outputs.report import MonthlyReport
-from tthc_monitor.outputs.report_counts import count_rows, late_procedures, rank_rows, records, sum_counts, text_of
-from tthc_monitor.outputs.report_form import COUNT_TITLES, NOTES, frozen_line, roman
+from tthc_monitor.outputs.report_counts import count_rows, late_procedures, rank_rows, records, text_of
+from tthc_monitor.outputs.report_form import COUNT_TITLES, frozen_line, notes_of, roman
 from tthc_monitor.outputs.report_tables import Table
 from tthc_monitor.outputs.report_topics import TOPICS
 from tthc_monitor.outputs.sealed import head_line
@@ -50,13 +50,6 @@ _SENT_BACK: Final = {
 }
 _AGENCY_ROOM: Final = 180.0
 _SUBJECT_ROOM: Final = 460.0
-_COMPARED: Final = {
-    "Tiếp nhận mới trong kỳ": "moi",
-    "Đã giải quyết": "da_giai_quyet",
-    "Đã giải quyết quá hạn": "da_qua_han",
-    "Đang giải quyết": "dang_giai_quyet",
-    "Đang giải quyết quá hạn": "dang_qua_han",
-}
 
 
 def report_words(report: MonthlyReport, office: ReportSettings, tables: Mapping[str, Table]) -> dict[str, Any]:
@@ -121,22 +114,11 @@ def _punctuated(lines: Iterable[str]) -> list[str]:
 
 def _counts(report: MonthlyReport) -> dict[str, Any]:
     total = count_rows(records(report.total.to_frame().T))[0]
-    before = count_rows([sum_counts(report.figures_before)])[0]
     units, sectors = rank_rows(report.units, "unit"), rank_rows(report.sectors, "sector")
     late_units, late_sectors = ([row for row in rows if row["qua_han"]] for rows in (units, sectors))
     procedures = late_procedures(report.delayed)
     return {
         "so": total,
-        "co_ky_truoc": before["tong"] > 0,
-        "so_sanh": [
-            {
-                "chi_tieu": title,
-                "ky_nay": total[name],
-                "ky_truoc": before[name],
-                "tang_giam": _signed(total[name] - before[name]),
-            }
-            for title, name in _COMPARED.items()
-        ],
         "so_don_vi": sum(1 for row in units if row["ma"]),
         "so_don_vi_qua_han": sum(1 for row in late_units if row["ma"]),
         "don_vi_qua_han": late_units[:_TOP],
@@ -179,7 +161,7 @@ def _form(report: MonthlyReport) -> dict[str, Any]:
         }
         for check in report.checks
     ]
-    return {"bieu": rows, "kiem_tra": checks, "ghi_chu": list(NOTES)}
+    return {"bieu": rows, "kiem_tra": checks, "ghi_chu": notes_of(report)}
 
 
 def _delayed(report: MonthlyReport, table: Table) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from tthc_monitor.outputs.report_tables import Shape, Table
 from tthc_monitor.outputs.word_template import clean
 
 _EMU_PER_MILLIMETRE: Final = 36_000
-_WIDTH, _ROW_HEIGHT, _FRAME_HEIGHT, _HIGH = 160, 8, 22, 70
+_WIDTH, _ROW_HEIGHT, _FRAME_HEIGHT, _HIGH = 160, 6.5, 22, 65
 _SHEET: Final = "So lieu"
 _OFFICE: Final = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE: Final = "http://schemas.openxmlformats.org/package/2006"
@@ -58,7 +58,7 @@ class WordChart:
             f' xmlns:wp="{_DRAWING}/wordprocessingDrawing" xmlns:a="{_DRAWING}/main">'
             '<w:pPr><w:spacing w:before="120"/><w:jc w:val="center"/></w:pPr><w:r><w:drawing>'
             '<wp:inline distT="0" distB="0" distL="0" distR="0">'
-            f'<wp:extent cx="{_WIDTH * _EMU_PER_MILLIMETRE}" cy="{height * _EMU_PER_MILLIMETRE}"/>'
+            f'<wp:extent cx="{_WIDTH * _EMU_PER_MILLIMETRE}" cy="{round(height * _EMU_PER_MILLIMETRE)}"/>'
             f'<wp:docPr id="{number}" name={quoteattr(self.name)}/><wp:cNvGraphicFramePr/>'
             f'<a:graphic><a:graphicData uri="{_DRAWING}/chart"><c:chart xmlns:c="{_DRAWING}/chart" xmlns:r="{_OFFICE}"'
             f' r:id="rId{self.key}"/></a:graphicData></a:graphic></wp:inline></w:drawing></w:r></w:p>'
@@ -66,13 +66,15 @@ class WordChart:
 
 
 def chart_of(name: str, table: Table) -> WordChart | None:
-    """The chart of a table; None when it has none, or there is nothing to draw."""
+    """The chart of a table, without bars of nothing; None when it has none, or there is nothing to draw."""
     found = drawn([table])
     if not found:
         return None
     wanted = found[0][1]
     columns = {column.name: column for column in table.columns}
     rows = table.rows.head(wanted.rows)
+    if wanted.shape == "bar":
+        rows = rows[[any(row) for row in rows[list(wanted.values)].fillna(0).to_numpy().tolist()]]
     return WordChart(
         name,
         wanted.shape,
