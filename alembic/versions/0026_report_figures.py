@@ -20,6 +20,11 @@ COUNTS = (
 )
 _COUNTED = ", ".join(f"{name} bigint" for name in COUNTS)
 
+# A dossier that a unit received is seen by it, and resolved by another: of that one it would count a part only.
+_OWN = (
+    "((SELECT a.sees_all FROM audit.asking a) OR c.unit_code = ANY ((SELECT a.unit_codes FROM audit.asking a)::text[]))"
+)
+
 KINDS = """
 ALTER TABLE tthc.frozen_periods DROP CONSTRAINT frozen_periods_kind_check;
 ALTER TABLE tthc.frozen_periods ADD CONSTRAINT frozen_periods_kind_check CHECK (kind IN (
@@ -104,7 +109,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
            coalesce(sum(dossiers) FILTER (WHERE finished IS NOT TRUE AND verdict = 'open_in_time'), 0)::bigint,
            coalesce(sum(dossiers) FILTER (WHERE finished IS NOT TRUE AND verdict = 'open_overdue'), 0)::bigint,
            coalesce(sum(dossiers) FILTER (WHERE finished IS NOT TRUE AND verdict = 'cannot_tell'), 0)::bigint
-    FROM counted c GROUP BY 1, 2, 3, 4, 5
+    FROM counted c WHERE {_OWN} GROUP BY 1, 2, 3, 4, 5
 $$;
 COMMENT ON FUNCTION audit.figures_of IS
     'Số liệu của audit.figures cho nhiều kỳ, đọc hồ sơ một lần; period là thứ tự của kỳ trong periods; '
@@ -231,6 +236,7 @@ BEGIN{ROLLED_UP}
                sum(c.cannot_tell)::bigint AS cannot_tell
         FROM counted c
         {answers("c", "named", "asked")}
+        WHERE {_OWN}
         GROUP BY 1, 2
     )
     SELECT s.rolled, s.unclear, s.received, s.on_time, s.overdue, s.cannot_tell,

@@ -100,7 +100,7 @@ def test_the_paper_says_whose_it_is_and_leaves_number_day_and_signature_blank(wo
     ]
     closing = next(text for text in found if text.startswith("Trên đây"))
     assert closing.endswith("./.")
-    copies, signed = document.tables[-5].rows[0].cells
+    copies, signed = document.tables[-6].rows[0].cells
     assert [p.text for p in copies.paragraphs] == [
         "Nơi nhận:",
         "- Như trên;",
@@ -235,11 +235,11 @@ def test_errata_of_a_frozen_period_make_an_annex(engine: Engine, tmp_path: Path)
     report = report_of(engine)
     assert len(report.errata) == 2
     document = written(report, tmp_path)
-    assert len(document.sections) == 6
+    assert len(document.sections) == 7
     rows = rows_of(table_with(document, "Số đã chốt"))
     assert [(row[1], row[5:]) for row in rows] == [("Sở Xây dựng", ["7", "6", "-1"]), ("Sở Xây dựng", ["0", "1", "+1"])]
     assert any("(người chốt: Trần Thị B); có 2 đính chính." in text for text in lines(document))
-    assert len(written(replace(report, errata=()), tmp_path).sections) == 5
+    assert len(written(replace(report, errata=()), tmp_path).sections) == 6
 
 
 @pytest.mark.parametrize("name", ['<Sở> & "bạn"', "{{ so.tong }} %} {%p endfor %}", "a\x01b\u202e\n\ud800", "=1+1"])
@@ -377,7 +377,7 @@ def test_libreoffice_makes_a_pdf_with_the_pages_numbered_as_the_decree_wants(con
     tops = [page.strip().splitlines()[0].strip() for page in pages]
     assert tops[0].startswith("ỦY BAN NHÂN DÂN TỈNH MẪU") and tops[1] == "2"
     annexes = [place for place, top in enumerate(tops) if top.startswith("Phụ lục")]
-    assert [tops[place] for place in annexes] == ["Phụ lục I", "Phụ lục II", "Phụ lục III", "Phụ lục IV"]
+    assert [tops[place] for place in annexes] == ["Phụ lục I", "Phụ lục II", "Phụ lục III", "Phụ lục IV", "Phụ lục V"]
     assert all(tops[place] == "2" for place in range(annexes[0] + 1, annexes[1])), "numbered anew"
 
 

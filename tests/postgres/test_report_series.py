@@ -70,6 +70,13 @@ PERIODS = st.builds(
     st.sampled_from(["calendar", "nd09"]),
     st.just(ZONE),
 )
+_NUMBERS_FROM_ONE = """
+SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S' AND relnamespace = 'tthc'::regnamespace
+"""
+_HALF_NOT_JUDGED = """
+UPDATE tthc.dossiers SET observation_id = 1000 + dossier_id WHERE dossier_id % 2 = 0;
+INSERT INTO tthc.pending_evaluations SELECT batch_id FROM tthc.observation_batches
+"""
 QUICK = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -92,15 +99,17 @@ def report(connection: Connection, period: Period, now: datetime = NOW, **chosen
 
 
 @QUICK
-@given(told=dossiers(), period=PERIODS)
+@given(told=dossiers(), period=PERIODS, waiting=st.booleans())
 def test_several_periods_give_what_each_gives_and_every_equation_holds(
-    engine: Engine, told: list[Told], period: Period
+    engine: Engine, told: list[Told], period: Period, waiting: bool
 ) -> None:
     asked = [period, previous_period(period), same_period_last_year(period), *last_months(period, 12)]
     with engine.connect() as connection:
         # What is rolled back leaves its numbers used.
-        connection.execute(text("ALTER TABLE tthc.sources ALTER source_id RESTART"))
+        connection.execute(text(_NUMBERS_FROM_ONE))
         seed(connection, told)
+        if waiting:
+            connection.execute(text(_HALF_NOT_JUDGED))
         together = rows(
             connection,
             f"SELECT period, {ROW} FROM audit.figures_of(CAST(:periods AS tstzrange[]), :zone)",
@@ -190,10 +199,8 @@ def told_by_unit(found: MonthlyReport) -> dict[str, int]:
     late = (counts[10] + counts[13]).groupby(found.figures["unit_code"]).sum()
     listed = found.delayed.groupby("unit_code").size()
     assert {code: n for code, n in late.items() if n} == listed.to_dict()
-    assert (
-        found.units.set_index("unit_code")["late"].to_dict() | listed.to_dict()
-        == found.units.set_index("unit_code")["late"].to_dict()
-    )
+    ranked = found.units.set_index("unit_code")["late"]
+    assert ranked[ranked > 0].to_dict() == listed.to_dict()
     return {str(code): int(count) for code, count in by_unit.items()}
 
 
@@ -226,7 +233,6 @@ def test_a_unit_is_meant_with_those_below_it_on_the_last_day_of_the_period(merge
     assert told_by_unit(before) == {}, "Xã Mới was not there yet"
     assert told_by_unit(today) == {NEW: 2}
     assert "Xã Chia (1 hồ sơ)" in today.unit_notes[-1] and "chỉ tính vào báo cáo khi" in today.unit_notes[-1]
-    assert {OLD, NEW} <= set(today.series.figures["unit_code"]) | {OLD}
 
 
 def test_without_a_register_a_report_says_that_nothing_is_known_below(engine: Engine) -> None:

@@ -226,6 +226,7 @@ def test_no_view_tells_a_unit_auditor_of_another_unit(owner: Engine, department:
     assert compared >= 6
 
 
+SPANS: Final = "ARRAY[tstzrange('2026-10-01Z', '2026-11-01Z'), tstzrange('2026-09-01Z', '2026-11-01Z')]"
 CALLS: Final = (
     "verdicts_as_of(now())",
     "verdicts_by(now(), 'national_766')",
@@ -236,11 +237,16 @@ CALLS: Final = (
     "figures_by_unit('2026-10-01Z', '2026-11-01Z', 'now')",
     "reported_figures('2026-10-01Z', '2026-11-01Z', 'UTC')",
     "reported_figures('2026-09-01Z', '2026-11-01Z', 'UTC')",
+    f"figures_of({SPANS})",
+    f"reported_figures_of({SPANS}, 'then', 'UTC')",
+    f"reported_figures_of({SPANS}, 'now')",
     "errata('2026-10-01Z', '2026-11-01Z', 'UTC')",
     "erratum_dossiers('2026-10-01Z', '2026-11-01Z', 'UTC')",
     "period_differences('2026-10-01Z', '2026-11-01Z')",
     "petition_shares('2026-10-01Z', '2026-11-01Z')",
     "progress_766('2026-10-01Z', '2026-11-01Z')",
+    "progress_766_by_unit('2026-10-01Z', '2026-11-01Z')",
+    "progress_766_by_unit('2026-10-01Z', '2026-11-01Z', 'now')",
     "dossiers_as_of('2026-10-06')",
     "dossiers_as_of(now())",
     "flags_as_of(now(), now())",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.word_template.markup import Column, each, paragraph, ranking
+from tests.word_template.markup import Column, each, paragraph, ranking, when
 
 _COLUMNS = (
     Column("Chỉ tiêu", 51, "chi_tieu", "BangChu"),
@@ -18,6 +18,10 @@ def section(number: str) -> str:
     """The paragraph with its table; nothing is compared with a period without data, and that is said in it."""
     return (
         paragraph("Khoan", f"{number}. So với kỳ trước, cùng kỳ năm trước")
+        + when(
+            "not co_ky_truoc and not co_cung_ky",
+            paragraph("NoiDung", "Kỳ trước và cùng kỳ năm trước không có dữ liệu để so sánh."),
+        )
         + ranking("so_sanh", "So với {{ ten_ky_truoc }} và {{ ten_cung_ky }}", _COLUMNS)
         + each("dong", "ghi_chu_so_sanh", paragraph("NoiDung", "- {{ dong }}"))
     )

@@ -48,8 +48,9 @@ class Proof(_Part):
     """One way to recognise a cause; everything said in it must hold. What it rests on is exactly one of the first four.
 
     ``rule``
-        a finding of this rule stands and touches the delay; ``evidence`` are values that it must carry, ``holder`` whether
-        the unit named in it is the resolving one (or below it) or another, ``unit_name_has`` words of that unit's name.
+        a finding of this rule touches the delay; ``lasting`` asks that it stands to the end of it. ``evidence`` are values
+        that it must carry, ``holder`` whether the unit named in it is the resolving one (or below it) or another,
+        ``unit_name_has`` words of that unit's name.
     ``wait``
         the time that the applicant was waited for (``supplement``, ``obligation``: payment) is at least
         ``percent_of_delay`` of the delay, in working time, counted from the reception or only from the due instant.
@@ -72,6 +73,7 @@ class Proof(_Part):
     wait: Literal["supplement", "obligation"] | None = None
     by_due: Literal["result_at", "delivered_at"] | None = None
     inherited_within_days: Annotated[int, Field(ge=0, le=3650)] | None = None
+    lasting: bool = False
     evidence: dict[_Word, str] = {}
     holder: Literal["own", "other"] | None = None
     unit_name_has: tuple[_Name, ...] = ()
@@ -91,7 +93,7 @@ class Proof(_Part):
                 "give one, and another proof beside it for another"
             )
         for names, owner in (
-            (("evidence", "holder", "unit_name_has"), "rule"),
+            (("lasting", "evidence", "holder", "unit_name_has"), "rule"),
             (("percent_of_delay", "counted_from"), "wait"),
         ):
             strange = [name for name in names if name in self.model_fields_set and owner not in told]

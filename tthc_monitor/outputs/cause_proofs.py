@@ -69,6 +69,8 @@ def _admitted(delays: Delays, proof: Proof) -> pd.Index:
 
 def _by_rule(delays: Delays, proof: Proof) -> pd.Series:
     some = delays.findings[delays.findings["rule_code"] == proof.rule]
+    if proof.lasting:
+        some = some[some["lasting"]]
     for key, value in proof.evidence.items():
         some = some[_mask(isinstance(told, dict) and told.get(key) == value for told in some["evidence"])]
     if proof.holder is not None:

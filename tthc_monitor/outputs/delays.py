@@ -87,7 +87,7 @@ class Delays:
         findings: ``dossier_id``, ``rule_code``, ``kind``, ``title``, ``starts_at``, ``ends_at`` (NaT: for good),
             instants of the evidence by their names there, the whole ``evidence`` where it was asked for,
             ``resolving_code`` as it was judged, and ``unit_code`` that the evidence names, else that one;
-            only those that touch the delay.
+            only those that touch the delay, ``lasting`` when they stand to the end of it.
         letters: findings about letters and new dates, whenever they began in or before the period.
         waits: ``dossier_id``, ``wait`` (``supplement``, ``obligation``), ``since``, ``until`` (NaT: still), as known now.
         inherited: ``dossier_id``, ``inherited_from``, ``inherited_on`` of those taken over.
@@ -127,6 +127,7 @@ def read_delays(reading: Reading, rules: Sequence[str], quoted: Sequence[str]) -
     late = rows[["due_at", "until"]]
     spans = late.reindex(found["dossier_id"])
     due, until = (spans[name].reset_index(drop=True) for name in ("due_at", "until"))
+    found["lasting"] = found["ends_at"].isna() | (found["ends_at"] >= until)
     touches = (found["starts_at"] <= until) & (found["ends_at"].isna() | (found["ends_at"] > due))
     letters = found["kind"].isin(LETTERS)
     return Delays(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import xlsxwriter
 
@@ -17,7 +17,6 @@ from tthc_monitor.outputs.report_styles import Styles
 from tthc_monitor.outputs.report_tables import Table
 from tthc_monitor.outputs.whole_file import write_whole
 
-ErratumFormat = Literal["xlsx", "csv", "docx"]
 TITLE: Final = "Đính chính số liệu kết quả giải quyết TTHC"
 
 

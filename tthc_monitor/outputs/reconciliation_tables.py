@@ -45,7 +45,7 @@ _UNKNOWN: Final = "chưa giải thích được"
 _EXPLAINED: Final = (
     "“Do khác cách tính” là tổng theo từng hồ sơ mà hai cách tính cho kết luận khác nhau (danh sách kèm theo). “Chưa giải "
     "thích được” là phần còn lại sau khi tính lại theo cách của nơi công bố: do đồng bộ, phạm vi, thời điểm lấy số liệu hoặc "
-    "nguyên nhân khác mà dữ liệu hiện có không cho biết."
+    "nguyên nhân khác mà dữ liệu của hệ thống này không cho biết."
 )
 
 

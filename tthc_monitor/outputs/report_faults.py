@@ -206,6 +206,7 @@ def read_faults(reading: Reading, delays: Delays, real: pd.Index) -> Faults:
 def _strongest(delays: Delays, real: pd.Index) -> pd.DataFrame:
     """One finding a dossier: what explains the whole delay before a step held elsewhere, before one's own."""
     found = delays.findings[delays.findings["kind"].isin(FAULTS) & delays.findings["dossier_id"].isin(real)]
+    found = found[found["lasting"] | (found["kind"] != "lead_late_because_consulted_late")]
     order = found["kind"].map({kind: place for place, kind in enumerate(FAULTS)})
     ranked = found.assign(place=order).sort_values(["dossier_id", "place", "starts_at"])
     return ranked.drop_duplicates("dossier_id").reset_index(drop=True)
