@@ -121,10 +121,6 @@ VIEWS = {
     ),
 }
 FUNCTIONS = {
-    "system_applied": (
-        "Cách tính này có đủ quy tắc đã áp dụng hay không; audit.known_system báo lỗi khi không đủ",
-        "Whether the rules of a verdict were applied; audit.known_system raises an error where they were not",
-    ),
     "period_differences": (
         "Hồ sơ của kỳ [from_at, to_at), của các đơn vị đã cho, mà các cách tính cho kết luận khác nhau tại cuối kỳ, kèm mã "
         "lý do như audit.verdict_differences",

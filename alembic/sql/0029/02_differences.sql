@@ -1,12 +1,3 @@
-CREATE FUNCTION audit.system_applied(system text) RETURNS boolean
-LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT audit.verdict_kinds(system) IS NOT NULL AND NOT EXISTS (
-        SELECT FROM unnest(audit.verdict_kinds(system)) AS needs (kind), audit.evaluations e
-        WHERE e.evaluation_id >= coalesce((SELECT max(f.evaluation_id) FROM audit.evaluations f
-                                           WHERE f.finished_at IS NOT NULL), 0)
-          AND NOT EXISTS (SELECT FROM audit.rules r
-                          WHERE r.kind = needs.kind AND r.rule_version_id = ANY (e.rule_version_ids)))
-$$;
 CREATE FUNCTION audit.period_differences(from_at timestamptz, to_at timestamptz, unit_codes text[] DEFAULT NULL)
 RETURNS TABLE (
     dossier_id bigint, code text, unit_code text, procedure_code text, sector_code text, received_at timestamptz,
@@ -114,4 +105,4 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     FROM reasoned r
     WHERE audit.known_system('national_766') AND audit.known_system('opencps')
 $$;
-REVOKE ALL ON FUNCTION audit.system_applied, audit.period_differences FROM PUBLIC;
+REVOKE ALL ON FUNCTION audit.period_differences FROM PUBLIC;
