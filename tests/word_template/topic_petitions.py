@@ -30,7 +30,7 @@ def section(number: str) -> str:
                 "định {{ pakn.chua_ro }}. Tỷ lệ xử lý đúng hạn: {{ pakn.ty_le_dung_han }} (trên {{ pakn.mau_so }} phản ánh, kiến nghị).",
             ),
             paragraph("NoiDung", f"Các đơn vị xử lý chậm nhiều nhất tại Phụ lục {annex_number('details')}."),
-            each("dong", "ghi_chu_pakn", paragraph("NoiDung", "- {{ dong }}")),
+            each("dong", "ghi_chu_pakn", paragraph("GhiChu", "- {{ dong }}")),
         )
         + when("not co_pakn", paragraph("NoiDung", "Trong kỳ không có phản ánh, kiến nghị."))
     )

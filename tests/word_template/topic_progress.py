@@ -40,7 +40,7 @@ def section(number: str) -> str:
                 paragraph("NoiDung", f"Các đơn vị có điểm tiến độ thấp nhất tại Phụ lục {annex_number('details')}."),
             ),
         )
-        + each("dong", "ghi_chu_766", paragraph("NoiDung", "- {{ dong }}"))
+        + each("dong", "ghi_chu_766", paragraph("GhiChu", "- {{ dong }}"))
     )
 
 

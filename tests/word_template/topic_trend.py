@@ -23,7 +23,7 @@ def section(number: str) -> str:
         + when("cau_xu_huong", paragraph("NoiDung", "{{ cau_xu_huong }}"))
         + paragraph("TenBang", "{{p bieu_do_xu_huong }}")
         + paragraph("NoiDung", f"Số liệu từng tháng tại Phụ lục {annex_number('details')}.")
-        + each("dong", "ghi_chu_xu_huong", paragraph("NoiDung", "- {{ dong }}"))
+        + each("dong", "ghi_chu_xu_huong", paragraph("GhiChu", "- {{ dong }}"))
     )
 
 
