@@ -21,6 +21,7 @@ from sqlalchemy import Engine
 
 from tests.postgres.seed import Dossier, at, seed
 from tests.postgres.test_report import NOVEMBER, report_of
+from tests.word_template.order import ANNEXES
 from tthc_monitor.domain.errors import ConfigError, DeliveryError
 from tthc_monitor.outputs import report_words, wording
 from tthc_monitor.outputs.pdf import write_pdf
@@ -28,7 +29,7 @@ from tthc_monitor.outputs.report import MonthlyReport
 from tthc_monitor.outputs.report_columns import COUNTS, form_columns
 from tthc_monitor.outputs.report_docx import load_template, shipped_template, write_document
 from tthc_monitor.outputs.report_fields import CHARTS, FIELDS
-from tthc_monitor.outputs.report_form import NOTES
+from tthc_monitor.outputs.report_form import NOTES, roman
 from tthc_monitor.outputs.report_own_tables import report_tables
 from tthc_monitor.outputs.report_tables import Table as ReportTable
 from tthc_monitor.outputs.word_fields import Field
@@ -100,7 +101,7 @@ def test_the_paper_says_whose_it_is_and_leaves_number_day_and_signature_blank(wo
     ]
     closing = next(text for text in found if text.startswith("Trên đây"))
     assert closing.endswith("./.")
-    copies, signed = document.tables[-6].rows[0].cells
+    copies, signed = next(one for one in document.tables if "Nơi nhận:" in one.rows[0].cells[0].text).rows[0].cells
     assert [p.text for p in copies.paragraphs] == [
         "Nơi nhận:",
         "- Như trên;",
@@ -235,11 +236,11 @@ def test_errata_of_a_frozen_period_make_an_annex(engine: Engine, tmp_path: Path)
     report = report_of(engine)
     assert len(report.errata) == 2
     document = written(report, tmp_path)
-    assert len(document.sections) == 7
+    assert len(document.sections) == 1 + len(ANNEXES)
     rows = rows_of(table_with(document, "Số đã chốt"))
     assert [(row[1], row[5:]) for row in rows] == [("Sở Xây dựng", ["7", "6", "-1"]), ("Sở Xây dựng", ["0", "1", "+1"])]
     assert any("(người chốt: Trần Thị B); có 2 đính chính." in text for text in lines(document))
-    assert len(written(replace(report, errata=()), tmp_path).sections) == 6
+    assert len(written(replace(report, errata=()), tmp_path).sections) == len(ANNEXES)
 
 
 @pytest.mark.parametrize("name", ['<Sở> & "bạn"', "{{ so.tong }} %} {%p endfor %}", "a\x01b\u202e\n\ud800", "=1+1"])
@@ -328,6 +329,19 @@ def test_the_chart_is_native_and_holds_the_figures(world: Engine, tmp_path: Path
     ]
 
 
+def test_the_trend_is_a_native_line_chart_of_twelve_months(world: Engine, tmp_path: Path) -> None:
+    report = report_of(world)
+    written(report, tmp_path)
+    with zipfile.ZipFile(tmp_path / "ra" / "bao-cao.docx") as archive:
+        chart = archive.read("word/charts/bieu_do_xu_huong.xml").decode()
+        assert {"bieu_do_don_vi", "bieu_do_nguyen_nhan"} <= {Path(name).stem for name in archive.namelist()}
+    trend = tables_of(report)["trend"]
+    assert trend.chart is not None and len(trend.rows) == 12
+    labels = re.findall(r"<c:cat>.*?</c:cat>", chart)
+    assert "<c:lineChart>" in chart and len(labels) == len(trend.chart.values)
+    assert re.findall(r"<c:v>([^<]+)</c:v>", labels[0]) == list(trend.rows["month"])
+
+
 def test_an_office_template_that_asks_for_the_unknown_writes_nothing(world: Engine, tmp_path: Path) -> None:
     document = Document(str(_saved(tmp_path)))
     next(p for p in document.paragraphs if "so.tong" in p.text).text = "Tổng {{ so.tong_so }} hồ sơ"
@@ -377,7 +391,7 @@ def test_libreoffice_makes_a_pdf_with_the_pages_numbered_as_the_decree_wants(con
     tops = [page.strip().splitlines()[0].strip() for page in pages]
     assert tops[0].startswith("ỦY BAN NHÂN DÂN TỈNH MẪU") and tops[1] == "2"
     annexes = [place for place, top in enumerate(tops) if top.startswith("Phụ lục")]
-    assert [tops[place] for place in annexes] == ["Phụ lục I", "Phụ lục II", "Phụ lục III", "Phụ lục IV", "Phụ lục V"]
+    assert [tops[place] for place in annexes] == [f"Phụ lục {roman(number)}" for number in range(1, len(ANNEXES))]
     assert all(tops[place] == "2" for place in range(annexes[0] + 1, annexes[1])), "numbered anew"
 
 

@@ -10,12 +10,16 @@ from tests.word_template import (
     topic_causes,
     topic_focus,
     topic_integrity,
+    topic_petitions,
+    topic_progress,
+    topic_reconciliation,
     topic_returns,
     topic_shortenable,
+    topic_trend,
 )
 from tests.word_template.markup import Column, cell, end_of_section, mm, paragraph, row, section, table, tag_row
 from tests.word_template.order import ANNEXES, annex_number
-from tests.word_template.topic_reconciliation import DOSSIERS
+from tests.word_template.own_sections import procedures
 from tthc_monitor.outputs.report_topics import TOPICS
 
 _WITH = "(Kèm theo Báo cáo số      /BC-{{ viet_tat }} ngày      {{ thang_nam_lap }} của {{ ten_co_quan }})"
@@ -35,11 +39,16 @@ _GROUPS = (("Nhận giải quyết", 4), ("Đã giải quyết", 4), ("Đang gi�
 
 
 DETAILS: tuple[Callable[[], str], ...] = (
+    topic_trend.details,
+    topic_progress.details,
+    procedures,
     topic_focus.details,
     topic_returns.details,
     topic_causes.details,
     topic_apologies.details,
     topic_integrity.details,
+    topic_reconciliation.details,
+    topic_petitions.details,
     topic_shortenable.details,
 )
 """Tables that stand in an annex so that the letter stays short, in the order of its sections."""
@@ -254,7 +263,7 @@ def _sent_back(number: str) -> str:
 def _reconciliation(number: str) -> str:
     return (
         _heading(number, "HỒ SƠ MÀ CÁC CÁCH TÍNH CHO KẾT LUẬN KHÁC NHAU")
-        + _list(DOSSIERS, "hs", "doi_soat_ho_so")
+        + _list(topic_reconciliation.DOSSIERS, "hs", "doi_soat_ho_so")
         + _more("doi_soat_con_ho_so", "hồ sơ")
     )
 

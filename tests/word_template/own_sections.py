@@ -15,6 +15,16 @@ _SHARED = (
 )
 
 
+_PROCEDURES = (
+    Column("TT", 10, "tt", "BangGiua"),
+    Column("Mã TTHC", 24, "ma", "BangChu"),
+    Column("Tên thủ tục", 74, "ten", "BangChu"),
+    Column("Tổng số quá hạn", 19, "qua_han", "BangSo"),
+    Column("Đã giải quyết", 19, "da_qua_han", "BangSo"),
+    Column("Đang giải quyết", 19, "dang_qua_han", "BangSo"),
+)
+
+
 def _ranked_by(title: str) -> tuple[Column, ...]:
     return (Column("TT", 10, "tt", "BangGiua"), Column(title, 57, "ten", "BangChu"), *_SHARED)
 
@@ -49,7 +59,6 @@ def totals(number: str) -> str:
         ).replace("<w:r>", "<w:r><w:rPr><w:i/></w:rPr>")
         + topic_comparison.section("3")
         + topic_trend.section("4")
-        + paragraph("TenBang", "{{p bieu_do_xu_huong }}")
         + topic_progress.section("5")
     )
 
@@ -82,14 +91,6 @@ def units(number: str) -> str:
 
 def sectors(number: str) -> str:
     """Sectors and procedures with delayed dossiers, ranked."""
-    procedures = (
-        Column("TT", 10, "tt", "BangGiua"),
-        Column("Mã TTHC", 24, "ma", "BangChu"),
-        Column("Tên thủ tục", 74, "ten", "BangChu"),
-        Column("Tổng số quá hạn", 19, "qua_han", "BangSo"),
-        Column("Đã giải quyết", 19, "da_qua_han", "BangSo"),
-        Column("Đang giải quyết", 19, "dang_qua_han", "BangSo"),
-    )
     return (
         paragraph("Muc", f"{number}. LĨNH VỰC, THỦ TỤC CÓ HỒ SƠ QUÁ HẠN")
         + when(
@@ -98,8 +99,24 @@ def sectors(number: str) -> str:
                 "NoiDung",
                 "Có {{ so_linh_vuc_qua_han }} lĩnh vực, {{ so_thu_tuc_qua_han }} thủ tục có hồ sơ quá hạn, nhiều nhất là:",
             ),
-            ranking("linh_vuc_qua_han", "Lĩnh vực có nhiều hồ sơ quá hạn nhất", _ranked_by("Lĩnh vực")),
-            ranking("thu_tuc_qua_han", "Thủ tục có nhiều hồ sơ quá hạn nhất", procedures),
+            ranking("linh_vuc_qua_han[:5]", "Lĩnh vực có nhiều hồ sơ quá hạn nhất", _ranked_by("Lĩnh vực")),
+            ranking("thu_tuc_qua_han[:5]", "Thủ tục có nhiều hồ sơ quá hạn nhất", _PROCEDURES),
+            when(
+                "so_linh_vuc_qua_han > 5 or so_thu_tuc_qua_han > 5",
+                paragraph(
+                    "NoiDung",
+                    f"Các lĩnh vực, thủ tục tiếp theo tại Phụ lục {annex_number('details')}, bảng tính kèm theo.",
+                ),
+            ),
         )
         + when("not so.qua_han", paragraph("NoiDung", "Trong kỳ không có hồ sơ quá hạn."))
+    )
+
+
+def procedures() -> str:
+    """The ten sectors and procedures that are late most, for the annex of details."""
+    return when(
+        "so.qua_han",
+        ranking("linh_vuc_qua_han", "Lĩnh vực có nhiều hồ sơ quá hạn nhất", _ranked_by("Lĩnh vực")),
+        ranking("thu_tuc_qua_han", "Thủ tục có nhiều hồ sơ quá hạn nhất", _PROCEDURES),
     )

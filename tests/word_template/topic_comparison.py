@@ -12,6 +12,10 @@ _COLUMNS = (
     Column("Cùng kỳ năm trước", 21, "cung_ky", "BangSo"),
     Column("Tăng, giảm", 24, "tang_giam_cung_ky", "BangSo"),
 )
+_WITHOUT_LAST_YEAR = (
+    Column("Chỉ tiêu", 69, "chi_tieu", "BangChu"),
+    *(Column(one.title, 32, one.field, one.style) for one in _COLUMNS[1:4]),
+)
 
 
 def section(number: str) -> str:
@@ -22,6 +26,7 @@ def section(number: str) -> str:
             "not co_ky_truoc and not co_cung_ky",
             paragraph("NoiDung", "Kỳ trước và cùng kỳ năm trước không có dữ liệu để so sánh."),
         )
-        + ranking("so_sanh", "So với {{ ten_ky_truoc }} và {{ ten_cung_ky }}", _COLUMNS)
-        + each("dong", "ghi_chu_so_sanh", paragraph("NoiDung", "- {{ dong }}"))
+        + when("co_cung_ky", ranking("so_sanh", "So với {{ ten_ky_truoc }} và {{ ten_cung_ky }}", _COLUMNS))
+        + when("not co_cung_ky", ranking("so_sanh", "So với {{ ten_ky_truoc }}", _WITHOUT_LAST_YEAR))
+        + each("dong", "ghi_chu_so_sanh", paragraph("GhiChu", "- {{ dong }}"))
     )

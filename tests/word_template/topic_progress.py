@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.word_template.markup import Column, each, paragraph, ranking, when
+from tests.word_template.order import annex_number
 
 _COLUMNS = (
     Column("TT", 9, "tt", "BangGiua"),
@@ -16,7 +17,7 @@ _COLUMNS = (
 
 
 def section(number: str) -> str:
-    """The score of all together, the ten lowest of the units, and why it is not the official rate."""
+    """The score of all together, and why it is not the official rate."""
     return (
         paragraph("Khoan", f"{number}. Điểm tiến độ giải quyết theo Bộ chỉ số 766")
         + when(
@@ -34,7 +35,15 @@ def section(number: str) -> str:
                     "Chưa xác định được {{ diem_766.chua_ro }} hồ sơ; điểm cao nhất có thể: {{ diem_766.diem_cao_nhat }}.",
                 ),
             ),
-            when("diem_766_don_vi", ranking("diem_766_don_vi[:10]", "Đơn vị có điểm tiến độ thấp nhất", _COLUMNS)),
+            when(
+                "diem_766_don_vi",
+                paragraph("NoiDung", f"Các đơn vị có điểm tiến độ thấp nhất tại Phụ lục {annex_number('details')}."),
+            ),
         )
-        + each("dong", "ghi_chu_766", paragraph("NoiDung", "- {{ dong }}"))
+        + each("dong", "ghi_chu_766", paragraph("GhiChu", "- {{ dong }}"))
     )
+
+
+def details() -> str:
+    """The ten lowest of the units."""
+    return when("diem_766_don_vi", ranking("diem_766_don_vi[:10]", "Đơn vị có điểm tiến độ (766) thấp nhất", _COLUMNS))

@@ -62,14 +62,6 @@ def section(number: str) -> str:
             listing("Cộng các đơn vị có ở cả hai bên", "nguon.chi_tieu", _FIGURES),
         )
         + when(
-            "doi_soat_don_vi",
-            listing("Đơn vị có số hồ sơ quá hạn lệch nhiều nhất", "doi_soat_don_vi", _UNITS),
-        )
-        + when(
-            "doi_soat_con_don_vi",
-            paragraph("GhiChu", "Còn {{ doi_soat_con_don_vi }} đơn vị khác, xem bảng tính kèm theo."),
-        )
-        + when(
             "doi_soat_da_nhap",
             paragraph(
                 "GhiChu",
@@ -85,6 +77,24 @@ def section(number: str) -> str:
                 "Có {{ doi_soat_so_ho_so }} hồ sơ mà các cách tính (theo ngày hẹn trả hiện hành, Bộ chỉ số 766, OpenCPS) hoặc hệ thống "
                 f"nguồn cho kết luận khác nhau (danh sách tại Phụ lục {annex_number('reconciliation')}).",
             ),
+        )
+        + when(
+            "doi_soat_don_vi or doi_soat_ly_do",
+            paragraph("NoiDung", f"Số liệu từng đơn vị, lý do khác nhau tại Phụ lục {annex_number('details')}."),
+        )
+    )
+
+
+def details() -> str:
+    """Unit by unit, and the reasons."""
+    return (
+        when(
+            "doi_soat_don_vi",
+            listing("Đơn vị có số hồ sơ quá hạn lệch nhiều nhất so với số công bố", "doi_soat_don_vi", _UNITS),
+        )
+        + when(
+            "doi_soat_con_don_vi",
+            paragraph("GhiChu", "Còn {{ doi_soat_con_don_vi }} đơn vị khác, xem bảng tính kèm theo."),
         )
         + when(
             "doi_soat_ly_do",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.word_template.markup import Column, each, paragraph, ranking, when
+from tests.word_template.order import annex_number
 
 _COLUMNS = (
     Column("Tháng", 20, "thang", "BangGiua"),
@@ -16,10 +17,16 @@ _COLUMNS = (
 
 
 def section(number: str) -> str:
-    """The sentence about the best and the worst month, the table, and what breaks the series."""
+    """The sentence about the best and the worst month, the chart, and what breaks the series."""
     return (
         paragraph("Khoan", f"{number}. Xu hướng 12 tháng")
         + when("cau_xu_huong", paragraph("NoiDung", "{{ cau_xu_huong }}"))
-        + ranking("xu_huong", "Kết quả từng tháng", _COLUMNS)
-        + each("dong", "ghi_chu_xu_huong", paragraph("NoiDung", "- {{ dong }}"))
+        + paragraph("TenBang", "{{p bieu_do_xu_huong }}")
+        + paragraph("NoiDung", f"Số liệu từng tháng tại Phụ lục {annex_number('details')}.")
+        + each("dong", "ghi_chu_xu_huong", paragraph("GhiChu", "- {{ dong }}"))
     )
+
+
+def details() -> str:
+    """Month by month."""
+    return ranking("xu_huong", "Xu hướng 12 tháng", _COLUMNS)

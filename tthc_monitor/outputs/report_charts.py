@@ -18,6 +18,7 @@ SHEET: Final = "Biểu đồ"
 _COLOURS: Final = ("#8C8C8C", "#B3261E", "#1B6E3C", "#2F5597", "#B8860B", "#6A3D9A")
 """Of the series, in their order; the second is the one that somebody must do something about."""
 
+_ALONE: Final = "#2F5597"
 _FONT: Final = {"name": "Times New Roman", "size": 11, "bold": False}
 _WIDTH, _FRAME_HEIGHT, _BAR_HEIGHT, _HIGH = 1000, 130, 34, 380
 _ROW_PIXELS: Final = 20
@@ -62,9 +63,11 @@ def _chart(workbook: Workbook, table: Table, wanted: TableChart, rows: int, heig
     chart = new_chart(workbook, wanted.shape, stacked=wanted.stacked)
     last = FIRST_ROW + rows - 1
     labels = column_place(table, wanted.categories)
+    several = len(wanted.values) > 1
     for place, name in enumerate(wanted.values):
-        add_series(chart, wanted.shape, place, table.sheet, FIRST_ROW - 1, labels, column_place(table, name), last)
-    style_chart(chart, wanted.shape, percent=of_percents(table, wanted), several=len(wanted.values) > 1)
+        series = place if several else None
+        add_series(chart, wanted.shape, series, table.sheet, FIRST_ROW - 1, labels, column_place(table, name), last)
+    style_chart(chart, wanted.shape, percent=of_percents(table, wanted), several=several)
     chart.set_title({"name": wanted.title, "name_font": _FONT | {"size": 14, "bold": True}, "overlay": False})
     chart.set_size({"width": _WIDTH, "height": height})
     return chart
@@ -82,14 +85,14 @@ def new_chart(workbook: Workbook, shape: Shape, *, stacked: bool) -> Any:
 
 
 def add_series(
-    chart: Any, shape: Shape, place: int, sheet: str, title_row: int, labels: int, values: int, last: int
+    chart: Any, shape: Shape, place: int | None, sheet: str, title_row: int, labels: int, values: int, last: int
 ) -> None:
     """Add a series: the column ``values`` of a sheet over its column ``labels``, from the row after its title to ``last``.
 
     Args:
-        place: which series of the chart it is, from 0; says its colour.
+        place: which series of the chart it is, from 0, None when it is the only one; says its colour.
     """
-    colour = _COLOURS[place % len(_COLOURS)]
+    colour = _ALONE if place is None else _COLOURS[place % len(_COLOURS)]
     line: dict[str, Any] = {"line": {"color": colour, "width": 2.25}, "marker": {"type": "circle", "size": 5}}
     line["marker"] |= {"fill": {"color": colour}, "border": {"color": colour}}
     chart.add_series(

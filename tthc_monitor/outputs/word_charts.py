@@ -144,6 +144,6 @@ def _drawn(workbook: xlsxwriter.Workbook, chart: WordChart) -> Any:
     last = len(chart.labels)
     drawn = new_chart(workbook, chart.shape, stacked=chart.stacked)
     for place in range(len(chart.series)):
-        add_series(drawn, chart.shape, place, _SHEET, 0, 0, 1 + place, last)
+        add_series(drawn, chart.shape, place if len(chart.series) > 1 else None, _SHEET, 0, 0, 1 + place, last)
     style_chart(drawn, chart.shape, percent=chart.percent, several=len(chart.series) > 1)
     return drawn
