@@ -62,14 +62,14 @@ def _apology(rows: pd.DataFrame) -> Sequence[Any]:
     return ["Chưa có" if missing else "" for missing in rows["apology_missing"]]
 
 
-_WHICH: Final = (_Column("Mã hồ sơ", 26, "text", _of("code")), _Column("Đơn vị", 30, "text", _unit))
+_WHICH: Final = (_Column("Mã hồ sơ", 26, "text", _of("code")), _Column("Đơn vị", 36, "text", _unit))
 _WHAT: Final = (
-    _Column("Lĩnh vực", 24, "text", _of("sector_name")),
+    _Column("Lĩnh vực", 30, "text", _of("sector_name")),
     _Column("Mã TTHC", 13, "text", _of("procedure_code")),
-    _Column("Thủ tục hành chính", 52, "text", _of("procedure")),
+    _Column("Thủ tục hành chính", 62, "text", _of("procedure")),
 )
-_RECEIVED: Final = _Column("Tiếp nhận", 17, "instant", _of("received_at"))
-_DUE: Final = _Column("Hẹn trả", 17, "instant", _of("due_at"))
+_RECEIVED: Final = _Column("Tiếp nhận", 18, "instant", _of("received_at"))
+_DUE: Final = _Column("Hẹn trả", 18, "instant", _of("due_at"))
 _PLACE: Final = _Column("Bước, nơi đang xử lý", 40, "text", _of("place"))
 
 
@@ -80,23 +80,23 @@ def _days(title: str) -> _Column:
 def _columns(key: str, titles: Mapping[int, str]) -> tuple[_Column, ...]:
     match key:
         case "overdue":
-            apology = _Column("Văn bản xin lỗi", 14, "text", _apology)
+            apology = _Column("Văn bản xin lỗi", 16, "text", _apology)
             return (*_WHICH, _days("Số ngày làm việc trễ"), apology, _DUE, _PLACE, *_WHAT, _RECEIVED)
         case "petitions_overdue":
             return (*_WHICH, _days("Số ngày làm việc trễ"), _DUE, _PLACE, *_WHAT, _RECEIVED)
         case "acknowledged_late":
-            submitted = _Column("Nộp lúc", 17, "instant", _of("submitted_at"))
-            by = _Column("Hạn tiếp nhận", 17, "instant", _of("since"))
+            submitted = _Column("Nộp lúc", 18, "instant", _of("submitted_at"))
+            by = _Column("Hạn tiếp nhận", 18, "instant", _of("since"))
             return (*_WHICH, _days("Số ngày làm việc chậm"), submitted, by, *_WHAT)
         case "waiting_long":
-            asked = _Column("Yêu cầu bổ sung lúc", 17, "instant", _of("requested_at"))
+            asked = _Column("Yêu cầu bổ sung lúc", 18, "instant", _of("requested_at"))
             return (*_WHICH, _days("Số ngày làm việc đã chờ"), asked, _DUE, *_WHAT, _RECEIVED)
         case "returned":
             status = _Column("Tình trạng", 24, "text", _of("status"))
-            return (*_WHICH, status, _Column("Lúc", 17, "instant", _of("since")), _DUE, *_WHAT, _RECEIVED)
+            return (*_WHICH, status, _Column("Lúc", 18, "instant", _of("since")), _DUE, *_WHAT, _RECEIVED)
         case "integrity":
             sign = _Column("Dấu hiệu", 52, "text", lambda rows: rows["rule_version_id"].map(dict(titles)).tolist())
-            since = _Column("Ghi nhận từ", 17, "instant", _of("since"))
+            since = _Column("Ghi nhận từ", 18, "instant", _of("since"))
             return (*_WHICH, sign, since, _Column("Tình trạng", 22, "text", _of("status")), *_WHAT, _RECEIVED, _DUE)
         case _:
             return (*_WHICH, _DUE, _PLACE, *_WHAT, _RECEIVED)
