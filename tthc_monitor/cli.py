@@ -16,16 +16,18 @@ import typer
 
 from rules.examples import check_example
 from rules.loader import load_packs, parse_pack
-from tthc_monitor import judging, outbox_digest
+from tthc_monitor import judging
 from tthc_monitor.commands import (
     audit,
     calendar,
+    causes,
     context,
     database,
-    digest_people,
+    digest,
     jobs,
     metrics,
     procedures,
+    published,
     report,
     rules,
     service,
@@ -50,8 +52,9 @@ from tthc_monitor.installation import (
     system_clock,
 )
 from tthc_monitor.outputs import flags_export
+from tthc_monitor.outputs.channels import make_transport
 from tthc_monitor.outputs.report_files import make_writer
-from tthc_monitor.outputs.transports import DirectoryTransport
+from tthc_monitor.outputs.report_gains import require_files
 from tthc_monitor.settings import DEFAULT_FILE, Settings, SourceSettings, shipped_calendar
 from tthc_monitor.store.database import transaction
 from tthc_monitor.terminal import console, set_up_logging, steps
@@ -59,11 +62,11 @@ from tthc_monitor.web import make_protection, require_doors
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 flags = typer.Typer(no_args_is_help=True, help="Verdicts and findings.")
-digest = typer.Typer(no_args_is_help=True, help="The morning mail.")
 for name, part in (
     ("db", database.app), ("sources", sources.app), ("rules", rules.app), ("flags", flags),
-    ("digest", digest), ("report", report.app), ("jobs", jobs.app), ("metrics", metrics.app),
+    ("digest", digest.app), ("report", report.app), ("jobs", jobs.app), ("metrics", metrics.app),
     ("audit", audit.app), ("calendar", calendar.app), ("procedures", procedures.app), ("units", units.app),
+    ("published", published.app), ("causes", causes.app),
 ):  # fmt: skip
     app.add_typer(part, name=name)
 
@@ -130,7 +133,8 @@ def check() -> None:
     attempt(lambda: digest_key(settings))
     channels = {settings.digest.transport, *map(settings.digest.transport_of, settings.digest.recipients)}
     for channel in sorted(channels):
-        attempt(partial(outbox_digest.make_transport, settings, data_dir(settings), channel))
+        attempt(partial(make_transport, settings, channel, data_dir(settings)))
+    attempt(lambda: require_files(settings.report, settings.base_dir))
     attempt(lambda: make_writer(settings.report, settings.base_dir, settings.report.formats))
     problems.extend(_recipients_twice(settings))
     if problems:
@@ -248,34 +252,6 @@ def flags_export_command(
             out.write_bytes(content)
         except OSError as error:
             raise ConfigError(f"--out {out} cannot be written: {error.strerror}; choose another file") from None
-
-
-@digest.command("render")
-def digest_render(
-    out: Annotated[Path, typer.Option(help="Folder for the mails, as .html and .eml.")],
-    unit: Annotated[list[str] | None, typer.Option(help="Unit codes; by default every recipient's.")] = None,
-) -> None:
-    """Write the digests of this moment to a folder; nobody is sent anything and nothing is recorded."""
-    with open_installation(context.settings()) as installation:
-        for path in outbox_digest.render_digests(installation, DirectoryTransport(out), tuple(unit or ())):
-            typer.echo(str(path))
-
-
-@digest.command("send")
-def digest_send(
-    on_days_off: Annotated[bool, typer.Option("--on-days-off", help="Also to those who rest today.")] = False,
-) -> None:
-    """Send today's digests to those who work today and have not had them, and tell what came of each."""
-    with open_installation(context.settings()) as installation:
-        outbox_digest.send_digests(
-            installation,
-            lambda address, outcome: typer.echo(f"{address}: {outcome}"),
-            again=True,
-            on_days_off=on_days_off,
-        )
-
-
-digest_people.add_to(digest)
 
 
 def main() -> None:

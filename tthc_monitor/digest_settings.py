@@ -1,40 +1,20 @@
-"""The part of the configuration about the morning mail: the mail server, the webhook, and who gets what."""
+"""The part of the configuration about the morning mail: when it goes, by which way, and who gets what."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, model_validator
 
-from tthc_monitor.recipient_settings import AcknowledgeSettings, Address, Channel, Recipient
+from tthc_monitor.recipient_settings import AcknowledgeSettings, Address, Recipient
 from tthc_monitor.report_settings import ClockTime
-from tthc_monitor.serve_settings import Port
 from tthc_monitor.source_settings import Part
-
-
-class SmtpSettings(Part):
-    """The mail server. The password comes from ``password_file`` or an environment variable, never from the log."""
-
-    host: str
-    port: Port = 587
-    security: Literal["none", "starttls", "tls"] = "starttls"
-    username: str | None = None
-    password: SecretStr | None = None
-    password_file: str | None = None
-    sender: str
-    timeout_seconds: Annotated[float, Field(gt=0)] = 30
-
-    @model_validator(mode="after")
-    def _one_password(self) -> SmtpSettings:
-        if self.password is not None and self.password_file is not None:
-            raise ValueError("give either password or password_file, not both")
-        if self.username is not None and self.password is None and self.password_file is None:
-            raise ValueError("username needs a password; add password_file")
-        return self
+from tthc_monitor.transport_settings import Channel
 
 
 class DigestSettings(Part):
-    """The morning mail: sent at ``at`` on working days of each recipient's units, to ``smtp``, or written to ``directory``.
+    """The morning mail: sent at ``at`` on working days of each recipient's units, by mail or webhook, or into a
+    folder.
 
     ``all_clear``
         whether a digest goes out also when nothing needs action.
@@ -50,7 +30,7 @@ class DigestSettings(Part):
     transport: Channel = "none"
     directory: str = "digests"
     all_clear: bool = False
-    trend_days: Annotated[int, Field(ge=2, le=60)] = 10
+    trend_days: Annotated[int, Field(ge=2, le=15)] = 10
     acknowledge: AcknowledgeSettings | None = None
     unsubscribe: Literal["mailto", "link", "none"] = "mailto"
     contact: Address | None = None

@@ -6,10 +6,15 @@ Pure: what was done and what time it is come in as arguments.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
+from tthc_monitor.audiences import works_on
+from tthc_monitor.digest_settings import DigestSettings
+from tthc_monitor.domain.calendar_variants import Calendars
 from tthc_monitor.domain.pull_plan import after_open_time
+from tthc_monitor.outputs.metrics_of_operation import Morning
 from tthc_monitor.running import Job
 from tthc_monitor.settings import SourceSettings
 
@@ -17,6 +22,8 @@ NEVER_DONE: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """Expected by then is what never went well: overdue from the beginning, whenever that was."""
 
 _SPARE: Final = timedelta(minutes=10)
+_LONGEST_BREAK: Final = 30
+"""Days without a working one that are looked back over."""
 
 
 def jobs_expected_by(jobs: Sequence[Job], last_success: Mapping[str, datetime], now: datetime) -> dict[str, datetime]:
@@ -66,3 +73,22 @@ def sources_expected_by(
             else after_open_time(min(done, now), 2 * source.every + _SPARE, source.quiet, zone)
         )
     return expected
+
+
+def newest_morning(digest: DigestSettings, calendars: Calendars, now: datetime) -> Morning | None:
+    """The newest morning on which digests were to go out, and to whom.
+
+    Args:
+        now: by then its hour has come.
+    """
+    local = now.astimezone(ZoneInfo(calendars.zone))
+    due = local if local.time() >= time.fromisoformat(digest.at) else local - timedelta(days=1)
+    for day in (due.date() - timedelta(days=number) for number in range(_LONGEST_BREAK)):
+        people = {
+            one.address.strip().lower()
+            for one in digest.recipients
+            if digest.transport_of(one) != "none" and works_on(one, calendars, day)
+        }
+        if people:
+            return Morning(day, frozenset(people))
+    return None

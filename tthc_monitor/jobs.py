@@ -65,9 +65,16 @@ def all_jobs(installation: Installation) -> list[Job]:
         jobs.append(
             Job("digest", mornings, outbox_digest.send_digests, ready=sources_told, grace=_PATIENCE + 2 * minutes)
         )
-    report = Monthly(settings.report.day, time.fromisoformat(settings.report.at), zone)
     hours = timedelta(hours=2)
-    jobs.append(Job("report", report, outbox_report.write_last_months_report, ready=sources_told, grace=hours))
+    jobs.append(
+        Job(
+            "report",
+            outbox_report.report_schedule(settings),
+            outbox_report.write_last_months_report,
+            ready=sources_told,
+            grace=hours,
+        )
+    )
     night = Daily(time.fromisoformat(settings.retention.at), zone)
     jobs.append(Job("retention", night, retention.run, grace=3 * hours))
     jobs.append(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import nullcontext
-from datetime import datetime, timedelta
+from datetime import time
 from hashlib import sha256
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -15,13 +15,18 @@ from sqlalchemy import Connection, text
 
 from tthc_monitor import judging
 from tthc_monitor.domain.errors import ConfigError
-from tthc_monitor.domain.periods import Period, calendar_month
+from tthc_monitor.domain.periods import Period, last_ended_month
+from tthc_monitor.domain.schedules import Monthly
 from tthc_monitor.installation import Installation
 from tthc_monitor.outputs.report import build_report
 from tthc_monitor.outputs.report_files import Step, make_writer
+from tthc_monitor.outputs.report_units import UnitsAs
+from tthc_monitor.reissue import issued_files, write_files
 from tthc_monitor.report_settings import ReportFormat
+from tthc_monitor.settings import Settings
 from tthc_monitor.store.database import transaction
 from tthc_monitor.store.frozen import Erratum, Frozen, freeze, read_errata, read_frozen
+from tthc_monitor.store.issued import IssueScope
 
 log = structlog.get_logger(__name__)
 
@@ -35,10 +40,18 @@ def monthly_report(
     units: tuple[str, ...] = (),
     formats: Sequence[ReportFormat] = ("xlsx",),
     step: Step = nullcontext,
+    *,
+    subtree: bool = True,
+    units_as: UnitsAs = "then",
+    anew: bool = False,
 ) -> list[Path]:
     """Write the report of a period into a folder; returns the files.
 
+    What was issued is given out as it was issued; what is made beside it has another name.
+
     Args:
+        units, subtree, units_as: what it is about; see :func:`~tthc_monitor.outputs.report.build_report`.
+        anew: make it from what is known now, although it was issued.
         formats: what to write; PDF needs LibreOffice.
         step: shows what is being done.
 
@@ -47,11 +60,19 @@ def monthly_report(
         DeliveryError: the folder cannot be written.
     """
     settings = installation.settings
+    scope = IssueScope(tuple(sorted(set(units))), subtree, units_as)
+    issue, held = issued_files(installation, period, scope, () if anew else formats)
+    written = []
+    if issue is not None and held:
+        with step(f"the report of {period.name} as {issue.person} issued it"):
+            written = write_files(held, folder)
+        formats = [one for one in formats if one not in {file.format for file in held}]
+        if not formats:
+            return written
     writer = make_writer(settings.report, settings.base_dir, formats)
     with step(f"figures of {period.name}"):
         judging.refresh(installation)
         with transaction(installation.engine) as connection:
-            require_units(connection, units)
             report = build_report(
                 connection,
                 period,
@@ -60,8 +81,12 @@ def monthly_report(
                 settings=settings.report,
                 base_dir=settings.base_dir,
                 units=list(units) or None,
+                subtree=subtree,
+                units_as=units_as,
             )
-    return writer.write(report, folder / _file_stem(period, units), step)
+    stem = file_stem(period, units, subtree=subtree, units_as=units_as)
+    beside = "" if issue is None else f"-lap-lai-{installation.now().astimezone(ZoneInfo(period.zone)):%Y%m%d-%H%M%S}"
+    return written + writer.write(report, folder / f"{stem}{beside}", step)
 
 
 def freeze_period(installation: Installation, period: Period, person: str) -> int:
@@ -102,26 +127,32 @@ def require_units(connection: Connection, units: tuple[str, ...]) -> None:
         )
 
 
-def _file_stem(period: Period, units: tuple[str, ...]) -> str:
-    """A name of its own for each kind of period, month and choice of units, whatever their codes are written with."""
-    kind = "nd09-" if period.kind == "nd09_month" else ""
+def file_stem(period: Period, units: tuple[str, ...], *, subtree: bool = True, units_as: UnitsAs = "then") -> str:
+    """A name of its own for each kind of period, each period and choice of units, whatever their codes are written with."""
+    marks = [
+        "nd09-" if period.reckoning == "nd09" else "",
+        "don-vi-hien-nay-" if units_as == "now" else "",
+        "rieng-" if units and not subtree else "",
+    ]
     written = "-".join(units)
     scope = re.sub(r"[^A-Za-z0-9.-]+", "-", written)[:_LONGEST_SCOPE]
     if scope != written:
         # What was lost must not make two choices one file.
         scope += "-" + sha256("\0".join(units).encode()).hexdigest()[:8]
-    return f"bao-cao-tthc-{kind}{period.name}{'-' if scope else ''}{scope}"
+    return f"bao-cao-tthc-{''.join(marks)}{period.name}{'-' if scope else ''}{scope}"
 
 
 def write_last_months_report(installation: Installation) -> None:
-    """The report of the calendar month that ended last, into the folder and in the formats of the settings."""
+    """The report of the month that had ended when its time came, into the folder and in the formats of the settings."""
     settings = installation.settings
-    period = calendar_month(last_month(installation.now().astimezone(ZoneInfo(settings.zone))), settings.zone)
+    # A late start still owes the report of the slot that was missed.
+    due = report_schedule(settings).slot(installation.now())
+    period = last_ended_month(settings.report.kind, due, settings.zone)
     folder = installation.folder(settings.report.directory)
     files = monthly_report(installation, period, folder, formats=settings.report.formats)
     log.info("report_written", period=period.name, files=[str(file) for file in files])
 
 
-def last_month(local: datetime) -> str:
-    """The calendar month before the one of a local time, as 2026-10."""
-    return f"{local.replace(day=1) - timedelta(days=1):%Y-%m}"
+def report_schedule(settings: Settings) -> Monthly:
+    """When the report of a month is due."""
+    return Monthly(settings.report.day, time.fromisoformat(settings.report.at), settings.zone)

@@ -7,11 +7,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from tthc_monitor.source_settings import Part
+from tthc_monitor.transport_settings import Channel
 
 Address = Annotated[str, Field(pattern=r"^[^@\s<>,;]+@[^@\s<>,;]+$")]
 Code = Annotated[str, Field(min_length=1)]
-Channel = Literal["smtp", "directory", "none"]
-"""Ways in which a mail leaves the house."""
 
 
 class Recipient(Part):

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from tthc_monitor.digest_settings import DigestSettings, SmtpSettings
+from tthc_monitor.digest_settings import DigestSettings
 from tthc_monitor.domain.calendars import CalendarSpec
 from tthc_monitor.domain.errors import ConfigError, Problem
 from tthc_monitor.domain.time_limits import ClockPolicy
@@ -25,6 +25,7 @@ from tthc_monitor.recipient_settings import Recipient
 from tthc_monitor.report_settings import ClockTime, ReportSettings
 from tthc_monitor.serve_settings import Port, ServeSettings
 from tthc_monitor.source_settings import Part, ReceiveSettings, SourceSettings
+from tthc_monitor.transport_settings import SmtpSettings, WebhookSettings
 
 __all__ = [
     "DEFAULT_FILE",
@@ -42,6 +43,7 @@ __all__ = [
     "SmtpSettings",
     "SourceSettings",
     "TimeLimitSettings",
+    "WebhookSettings",
     "load_settings",
     "shipped_calendar",
     "shipped_calendar_text",
@@ -114,6 +116,7 @@ class Settings(Part):
     serve: ServeSettings = ServeSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
     smtp: SmtpSettings | None = None
+    webhook: WebhookSettings | None = None
     digest: DigestSettings = DigestSettings()
     report: ReportSettings = ReportSettings()
     retention: RetentionSettings = RetentionSettings()
@@ -138,10 +141,12 @@ class Settings(Part):
 
     @model_validator(mode="after")
     def _mail_has_a_server(self) -> Settings:
-        if self.digest.transport == "smtp" and self.smtp is None:
-            raise ValueError("digest.transport is smtp, but there is no smtp part; add it with host and sender")
-        if self.smtp is None and any(one.transport == "smtp" for one in self.digest.recipients):
-            raise ValueError("a recipient has transport smtp, but there is no smtp part; add it with host and sender")
+        parts = (("smtp", self.smtp, "host and sender"), ("webhook", self.webhook, "url and secret_file"))
+        for name, part, with_ in parts:
+            if part is None and self.digest.transport == name:
+                raise ValueError(f"digest.transport is {name}, but there is no {name} part; add it with {with_}")
+            if part is None and any(one.transport == name for one in self.digest.recipients):
+                raise ValueError(f"a recipient has transport {name}, but there is no {name} part; add it with {with_}")
         return self
 
     @model_validator(mode="after")

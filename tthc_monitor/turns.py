@@ -15,9 +15,10 @@ from tthc_monitor.outputs.audience import Audience, Links
 from tthc_monitor.outputs.escalation import Answerable, Escalation, read_escalations
 from tthc_monitor.outputs.links import make_links
 from tthc_monitor.outputs.scopes import scope_name, unit_names
-from tthc_monitor.recipient_settings import Channel, Recipient
+from tthc_monitor.recipient_settings import Recipient
 from tthc_monitor.store.acknowledgements import opted_out
 from tthc_monitor.store.units import read_register
+from tthc_monitor.transport_settings import Channel
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -20,6 +20,11 @@ COUNTS = (
 )
 _COUNTED = ", ".join(f"{name} bigint" for name in COUNTS)
 
+# A dossier that a unit received is seen by it, and resolved by another: of that one it would count a part only.
+_OWN = (
+    "((SELECT a.sees_all FROM audit.asking a) OR c.unit_code = ANY ((SELECT a.unit_codes FROM audit.asking a)::text[]))"
+)
+
 KINDS = """
 ALTER TABLE tthc.frozen_periods DROP CONSTRAINT frozen_periods_kind_check;
 ALTER TABLE tthc.frozen_periods ADD CONSTRAINT frozen_periods_kind_check CHECK (kind IN (
@@ -32,9 +37,13 @@ COMMENT ON COLUMN audit.frozen_periods.month IS
     'Kỳ báo cáo: YYYY-MM, YYYY-Q1..4, YYYY-H1..2 hoặc YYYY | Reporting period: month, quarter, half year or year';
 """
 
-# The verdict and the counting are those of audit.verdicts_as_of and audit.figures, for each period's last instant.
+# The verdict and the counting are those of audit.verdicts_as_of and audit.figures, for each period's last instant. A dossier
+# without a flag that gives a verdict is on time or in time whatever the period: such dossiers are counted once by the bounds
+# between which they came and ended, and those few counts are told to the periods. The others are told to each one by one.
 FIGURES_OF = f"""
-CREATE FUNCTION audit.figures_of(periods tstzrange[], zone text DEFAULT 'Asia/Ho_Chi_Minh')
+CREATE FUNCTION audit.figures_of(
+    periods tstzrange[], zone text DEFAULT 'Asia/Ho_Chi_Minh', grain text DEFAULT 'procedure'
+)
 RETURNS TABLE (period int, unit_code text, procedure_code text, sector_code text, kind text, {_COUNTED})
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     WITH asked AS MATERIALIZED (
@@ -42,48 +51,70 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                upper(p.span) - interval '1 microsecond' AS as_of
         FROM unnest(periods) WITH ORDINALITY p (span, number) WHERE NOT isempty(p.span)
     ), bounds AS MATERIALIZED (
-        SELECT min(a.from_at) AS from_at, max(a.to_at) AS to_at, min(a.as_of) AS first_as_of FROM asked a
-    ), waiting AS MATERIALIZED (
-        SELECT coalesce(min(u.first_observation_id), 9223372036854775807) AS first_id FROM audit.unjudged u
+        SELECT array_agg(b.at ORDER BY b.at) AS bounds
+        FROM (SELECT a.from_at FROM asked a UNION SELECT a.to_at FROM asked a) b (at)
     ), finding AS (
-        -- Lateness proved beats a doubt, at each instant.
-        SELECT DISTINCT ON (f.dossier_id, a.number) f.dossier_id, a.number, f.verdict
-        FROM audit.flags_in_force f JOIN asked a ON f.starts_at <= a.as_of AND f.ends_at > a.as_of
-        WHERE f.verdict IS NOT NULL
-        ORDER BY f.dossier_id, a.number, f.verdict = 'cannot_tell', f.flag_id
-    ), dossier AS (
-        SELECT d.dossier_id, d.unit_code, d.procedure_code, d.sector_code, d.kind, d.channel, d.received_at, d.ended_at,
-               CASE WHEN d.ended_at IS NOT NULL THEN greatest(d.ended_at, d.received_at) END AS end_at,
+        -- Lateness proved beats a doubt: of those that hold at an instant, the first.
+        SELECT f.dossier_id, array_agg(f.starts_at ORDER BY f.verdict = 'cannot_tell', f.flag_id) AS starts,
+               array_agg(f.ends_at ORDER BY f.verdict = 'cannot_tell', f.flag_id) AS ends,
+               array_agg(f.verdict ORDER BY f.verdict = 'cannot_tell', f.flag_id) AS verdicts
+        FROM audit.flags_in_force f WHERE f.verdict IS NOT NULL
+        GROUP BY f.dossier_id
+    ), told AS (
+        SELECT d.unit_code, CASE WHEN grain = 'procedure' THEN d.procedure_code END AS procedure_code,
+               CASE WHEN grain <> 'unit' THEN d.sector_code END AS sector_code, d.kind,
+               coalesce(d.channel = 'online', false) AS online,
+               -- Behind how many bounds it came, and ended; greatest() passes over nulls.
+               width_bucket(d.received_at, (SELECT b.bounds FROM bounds b)) AS came,
+               CASE WHEN d.ended_at IS NOT NULL
+                    THEN width_bucket(greatest(d.ended_at, d.received_at), (SELECT b.bounds FROM bounds b)) END AS went,
                (d.ended_at AT TIME ZONE zone)::date < (d.due_current AT TIME ZONE zone)::date AS before_due_day,
-               d.observation_id >= (SELECT w.first_id FROM waiting w)
+               f.starts, f.ends, f.verdicts,
+               d.observation_id >= (SELECT coalesce(min(u.first_observation_id), 9223372036854775807)
+                                    FROM audit.unjudged u)
                AND EXISTS (SELECT FROM audit.unjudged u WHERE d.observation_id
                            BETWEEN u.first_observation_id AND u.last_observation_id) AS waits
-        FROM audit.dossiers d
-        WHERE d.received_at < (SELECT b.to_at FROM bounds b)
+        FROM audit.dossiers d LEFT JOIN finding f USING (dossier_id)
+        WHERE d.received_at < (SELECT max(a.to_at) FROM asked a)
+          AND (d.ended_at IS NULL OR greatest(d.ended_at, d.received_at) >= (SELECT min(a.from_at) FROM asked a))
+        OFFSET 0
+    ), grouped AS (
+        SELECT t.unit_code, t.procedure_code, t.sector_code, t.kind, t.online, t.came, t.went, t.before_due_day, t.starts, t.ends,
+               t.verdicts, t.waits, count(*) AS dossiers
+        FROM told t
+        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
     ), counted AS (
-        SELECT d.*, a.number, d.received_at < a.from_at AS carried, d.end_at < a.to_at AS finished,
-               CASE WHEN d.waits THEN 'cannot_tell' WHEN f.verdict IS NOT NULL THEN f.verdict
-                    WHEN d.ended_at <= a.as_of THEN 'on_time' ELSE 'open_in_time' END AS verdict
-        FROM dossier d
-        JOIN asked a ON d.received_at < a.to_at AND (d.end_at IS NULL OR d.end_at >= a.from_at)
-        LEFT JOIN finding f ON f.dossier_id = d.dossier_id AND f.number = a.number
+        SELECT g.*, a.number, g.came < a.first AS carried, g.went < a.after AS finished,
+               CASE WHEN g.waits THEN 'cannot_tell'
+                    ELSE coalesce(
+                        CASE WHEN g.verdicts IS NOT NULL THEN (
+                            SELECT h.verdict FROM unnest(g.starts, g.ends, g.verdicts) WITH ORDINALITY h (starts, ends, verdict, n)
+                            WHERE h.starts <= a.as_of AND h.ends > a.as_of ORDER BY h.n LIMIT 1) END,
+                        CASE WHEN g.went < a.after THEN 'on_time' ELSE 'open_in_time' END) END AS verdict
+        FROM grouped g
+        JOIN (
+            SELECT a.*, array_position(b.bounds, a.from_at) AS first, array_position(b.bounds, a.to_at) AS after
+            FROM asked a CROSS JOIN bounds b
+        ) a ON g.came < a.after AND (g.went IS NULL OR g.went >= a.first)
+        OFFSET 0
     )
     SELECT c.number, c.unit_code, c.procedure_code, c.sector_code, c.kind,
-           count(*) FILTER (WHERE NOT carried AND channel = 'online'),
-           count(*) FILTER (WHERE NOT carried AND channel IS DISTINCT FROM 'online'),
-           count(*) FILTER (WHERE carried),
-           count(*) FILTER (WHERE finished AND verdict = 'on_time' AND before_due_day),
-           count(*) FILTER (WHERE finished AND verdict = 'on_time' AND NOT before_due_day),
-           count(*) FILTER (WHERE finished AND verdict = 'late'),
-           count(*) FILTER (WHERE finished AND verdict = 'cannot_tell'),
-           count(*) FILTER (WHERE finished IS NOT TRUE AND verdict = 'open_in_time'),
-           count(*) FILTER (WHERE finished IS NOT TRUE AND verdict = 'open_overdue'),
-           count(*) FILTER (WHERE finished IS NOT TRUE AND verdict = 'cannot_tell')
-    FROM counted c GROUP BY 1, 2, 3, 4, 5
+           coalesce(sum(dossiers) FILTER (WHERE NOT carried AND online), 0)::bigint,
+           coalesce(sum(dossiers) FILTER (WHERE NOT carried AND NOT online), 0)::bigint,
+           coalesce(sum(dossiers) FILTER (WHERE carried), 0)::bigint,
+           coalesce(sum(dossiers) FILTER (WHERE finished AND verdict = 'on_time' AND before_due_day), 0)::bigint,
+           coalesce(sum(dossiers) FILTER (WHERE finished AND verdict = 'on_time' AND NOT before_due_day), 0)::bigint,
+           coalesce(sum(dossiers) FILTER (WHERE finished AND verdict = 'late'), 0)::bigint,
+           coalesce(sum(dossiers) FILTER (WHERE finished AND verdict = 'cannot_tell'), 0)::bigint,
+           coalesce(sum(dossiers) FILTER (WHERE finished IS NOT TRUE AND verdict = 'open_in_time'), 0)::bigint,
+           coalesce(sum(dossiers) FILTER (WHERE finished IS NOT TRUE AND verdict = 'open_overdue'), 0)::bigint,
+           coalesce(sum(dossiers) FILTER (WHERE finished IS NOT TRUE AND verdict = 'cannot_tell'), 0)::bigint
+    FROM counted c WHERE {_OWN} GROUP BY 1, 2, 3, 4, 5
 $$;
 COMMENT ON FUNCTION audit.figures_of IS
-    'Số liệu của audit.figures cho nhiều kỳ, đọc hồ sơ một lần; period là thứ tự của kỳ trong periods | '
-    'Figures of audit.figures for several periods, all dossiers read once; period is the place in periods';
+    'Số liệu của audit.figures cho nhiều kỳ, đọc hồ sơ một lần; period là thứ tự của kỳ trong periods; '
+    'grain: procedure (thủ tục), sector (lĩnh vực) hoặc unit (đơn vị), cột không dùng để trống | Figures of audit.figures for several '
+    'periods, all dossiers read once; period is the place in periods; grain: procedure, sector or unit';
 """
 
 # Successors are joined as in audit.figures_by_unit: by unit, sector and procedure, the narrowest first.
@@ -124,8 +155,7 @@ CREATE FUNCTION audit.reported_figures_of(
     periods tstzrange[], roll_up text DEFAULT 'then', zone text DEFAULT 'Asia/Ho_Chi_Minh', at date DEFAULT NULL
 )
 RETURNS TABLE (
-    period int, frozen boolean, unit_code text, ambiguous boolean, procedure_code text, sector_code text, kind text,
-    {_COUNTED}
+    period int, frozen boolean, unit_code text, ambiguous boolean, sector_code text, kind text, {_COUNTED}
 )
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 #variable_conflict use_column
@@ -141,10 +171,13 @@ DECLARE
         SELECT CASE WHEN kept[p.number] IS NULL THEN p.span END
         FROM unnest(periods) WITH ORDINALITY p (span, number) ORDER BY p.number
     );
+    -- As fine as a successor depends on.
+    grain text := CASE WHEN roll_up = 'now' AND EXISTS (
+        SELECT FROM audit.unit_successions_now n WHERE n.procedure_code <> '') THEN 'procedure' ELSE 'sector' END;
 BEGIN{ROLLED_UP}
     RETURN QUERY
     WITH reported AS (
-        SELECT f.*, false AS kept FROM audit.figures_of(live, zone) f
+        SELECT f.*, false AS kept FROM audit.figures_of(live, zone, grain) f
         UNION ALL
         SELECT k.number::int, {", ".join(f"f.{name}" for name in (*KEYS, *COUNTS))}, true
         FROM unnest(kept) WITH ORDINALITY k (id, number) JOIN audit.frozen_figures f ON f.frozen_period_id = k.id
@@ -156,9 +189,9 @@ BEGIN{ROLLED_UP}
         ) r
         {answers("r", "r.named", "asked")}
     )
-    SELECT m.period, m.kept, m.rolled, m.unclear, m.procedure_code, m.sector_code, m.kind,
+    SELECT m.period, m.kept, m.rolled, m.unclear, m.sector_code, m.kind,
            {", ".join(f"sum(m.{name})::bigint" for name in COUNTS)}
-    FROM moved m GROUP BY 1, 2, 3, 4, 5, 6, 7;
+    FROM moved m GROUP BY 1, 2, 3, 4, 5, 6;
 END $$;
 COMMENT ON FUNCTION audit.reported_figures_of IS
     'Số liệu báo cáo (audit.reported_figures) của nhiều kỳ, theo đơn vị như khi đó (then) hoặc theo đơn vị kế thừa hiện nay '
@@ -203,6 +236,7 @@ BEGIN{ROLLED_UP}
                sum(c.cannot_tell)::bigint AS cannot_tell
         FROM counted c
         {answers("c", "named", "asked")}
+        WHERE {_OWN}
         GROUP BY 1, 2
     )
     SELECT s.rolled, s.unclear, s.received, s.on_time, s.overdue, s.cannot_tell,
@@ -215,17 +249,32 @@ COMMENT ON FUNCTION audit.progress_766_by_unit IS
     'thừa | audit.progress_766 by units as they were, or by their successors';
 """
 
+# The error is the answer: what makes a way of judging unusable stands in audit.known_system alone.
+APPLIED = """
+CREATE FUNCTION audit.system_applied(system text) RETURNS boolean
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN audit.known_system(system);
+EXCEPTION WHEN invalid_parameter_value THEN
+    RETURN false;
+END $$;
+COMMENT ON FUNCTION audit.system_applied IS
+    'Cách tính này có dùng được không: có tên như vậy và quy tắc của nó đã được áp dụng | '
+    'Whether verdicts by this way can be asked for: there is one, and its rules were applied';
+"""
+
 FUNCTIONS = (
-    "audit.figures_of(tstzrange[], text)",
+    "audit.figures_of(tstzrange[], text, text)",
     "audit.reported_figures_of(tstzrange[], text, text, date)",
     "audit.progress_766_by_unit(timestamptz, timestamptz, text, text, date)",
+    "audit.system_applied(text)",
 )
 GRANTS = f"""
 REVOKE ALL ON FUNCTION {", ".join(FUNCTIONS)} FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION {", ".join(FUNCTIONS)} TO tthc_auditor;
 """
 
-SCRIPTS: tuple[str, ...] = (KINDS, FIGURES_OF, REPORTED_FIGURES_OF, PROGRESS_766, GRANTS)
+SCRIPTS: tuple[str, ...] = (KINDS, FIGURES_OF, REPORTED_FIGURES_OF, PROGRESS_766, APPLIED, GRANTS)
 
 
 def upgrade() -> None:

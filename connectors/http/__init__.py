@@ -1,4 +1,4 @@
-"""HTTP for connectors: one client, one retry policy, one mapping of failures to remedies.
+"""HTTP for connectors, and for letters that go out by it: one client, one retry policy, one mapping of failures to remedies.
 
 The only package that uses the HTTP library. No message and no log line contains a secret or the body of an answer.
 """
@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from connectors.base import Surroundings
 from connectors.http.client import Answer, HttpClient, Retries
 from connectors.http.credentials import ApiKey, Basic, Bearer, Credentials, TokenGrant, read_secret
-from connectors.http.library import http_library
+from connectors.http.failures import seconds_of
+from connectors.http.library import http_library, shown
 from connectors.http.pacing import Pace, pace_of
-from connectors.http.wire import USER_AGENT, Bounds
+from connectors.http.wire import USER_AGENT, Bounds, Reply, Wire
 from connectors.http_options import HttpOptions
 
 __all__ = [
@@ -25,11 +26,15 @@ __all__ = [
     "Credentials",
     "HttpClient",
     "Pace",
+    "Reply",
     "Retries",
     "TokenGrant",
+    "Wire",
+    "asked_to_wait",
     "http_library",
     "open_client",
     "read_secret",
+    "shown",
 ]
 
 
@@ -65,6 +70,11 @@ def open_client(
         contact=surroundings.contact,
         not_authenticated=not_authenticated,
     )
+
+
+def asked_to_wait(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a server asks to be left alone for (``Retry-After``); None when it asks for nothing."""
+    return seconds_of(headers.get("retry-after"))
 
 
 def _proxy(options: HttpOptions, surroundings: Surroundings) -> http_library.Proxy | None:

@@ -41,7 +41,7 @@ def credentials_refused(url: str, status: int) -> CredentialsRefused:
 
 def busy(url: str, status: int, retry_after: str | None, longest_retry_after: float) -> TransientSourceError:
     """The error for a status of :data:`RETRIED_STATUSES`."""
-    wait = _seconds_of(retry_after)
+    wait = seconds_of(retry_after)
     if wait is not None and wait > longest_retry_after:
         return PeaceWanted(
             f"{url} answers HTTP {status} and asks for {wait:.0f} seconds of peace; "
@@ -58,7 +58,7 @@ def busy(url: str, status: int, retry_after: str | None, longest_retry_after: fl
     )
 
 
-def _seconds_of(retry_after: str | None) -> float | None:
+def seconds_of(retry_after: str | None) -> float | None:
     """Seconds that a ``Retry-After`` header asks for: a number or an HTTP date; None when absent or unreadable."""
     text = (retry_after or "").strip()
     if text.isascii() and text.isdigit():

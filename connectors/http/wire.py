@@ -104,8 +104,11 @@ class Wire:
         """Give the connections back."""
         self._open.close()
 
-    def send(self, method: str, url: str, headers: Mapping[str, str], **sent: Any) -> Reply:
+    def send(self, method: str, url: str, headers: Mapping[str, str], *, whole: bool = True, **sent: Any) -> Reply:
         """The answer, whatever its status; ``sent`` is ``params``, ``content`` or ``data`` of the library.
+
+        Args:
+            whole: the body is wanted; else of none more than the beginning is read, as of a refusal.
 
         Raises:
             TransientSourceError: unreachable, slow, or broken off.
@@ -117,21 +120,23 @@ class Wire:
                 self._deadline.within(self._bounds.patience),
                 self._client.stream(method, url, headers=headers, **sent) as answer,
             ):
-                return Reply(answer.status_code, answer.headers, self._body(answer, url))
+                return Reply(
+                    answer.status_code, answer.headers, self._body(answer, url, whole and answer.status_code == 200)
+                )
         except http_library.InvalidURL:
             raise PermanentSourceError(f"{shown(url)} is not a valid address; correct url") from None
         except http_library.RequestError as error:
             raise from_transport(error, url) from None
 
-    def _body(self, answer: http_library.Response, url: str) -> bytes:
+    def _body(self, answer: http_library.Response, url: str, whole: bool) -> bytes:
         """The whole body, unpacked; of one that says no more than its status, the beginning."""
-        limit = self._bounds.max_bytes if answer.status_code == 200 else _REFUSAL_BYTES
+        limit = self._bounds.max_bytes if whole else _REFUSAL_BYTES
         chunks: list[bytes] = []
         size = 0
-        for chunk in _unpacked(answer, limit + 1, url):
+        for chunk in _unpacked(answer, limit + 1, url, whole):
             size += len(chunk)
             if size > limit:
-                if answer.status_code != 200:
+                if not whole:
                     break
                 raise PermanentSourceError(
                     f"the answer of {shown(url)} is larger than {limit // 2**20} MB; lower page_size, or raise "
@@ -146,13 +151,13 @@ class Wire:
         return b"".join(chunks)
 
 
-def _unpacked(answer: http_library.Response, most: int, url: str) -> Iterator[bytes]:
+def _unpacked(answer: http_library.Response, most: int, url: str, whole: bool) -> Iterator[bytes]:
     """The body in pieces, ``most`` bytes in all at most. The library would unpack each piece whole, whatever it holds."""
     encoding = answer.headers.get("Content-Encoding")
     try:
         taken = unpacker(encoding)
     except CannotUnpackError:
-        if answer.status_code != 200:
+        if not whole:
             return
         raise PermanentSourceError(
             f"the answer of {shown(url)} is packed in a way that was not asked for; ask the operator of the server, or of "

@@ -19,7 +19,7 @@ from typing import Final
 from tthc_monitor import running
 from tthc_monitor.installation import open_installation
 from tthc_monitor.jobs import all_jobs
-from tthc_monitor.outputs import mail
+from tthc_monitor.outputs import sending
 from tthc_monitor.running import Job, run_if_due
 from tthc_monitor.settings import load_settings
 from tthc_monitor.terminal import set_up_logging
@@ -70,7 +70,7 @@ def _work(folder: Path, name: str, skew: timedelta, only: frozenset[str] | None)
     os.dup2(log, 2)
     set_up_logging("info")
     running._BACK_OFF = timedelta(seconds=0.3)
-    mail.CLAIM_LASTS = LEASE  # type: ignore[misc]
+    sending.CLAIM_LASTS = LEASE  # type: ignore[misc]
     settings = load_settings(folder / "tthc-monitor.yaml")
     with open_installation(settings, now=read_clock(folder / "clock", skew)) as installation:
         jobs = [_hurried(job) for job in all_jobs(installation) if only is None or job.name in only]

@@ -202,6 +202,7 @@ sources:
   - {name: hai, kind: files, options: {pth: x}}
   - {name: ba, kind: opencps, options: {url: not-one}}
 smtp: {host: thu.example.vn, sender: a@mau.example.vn, username: a, password_file: mat-khau}
+report: {heads_file: nguoi.csv}
 digest:
   transport: smtp
   recipients:
@@ -213,12 +214,13 @@ digest:
     assert (ran.code, ran.out) == (2, "") and "Traceback" not in ran.err
     for said in (
         "applicant_key_file .*khoa cannot be read.*; make it",
+        "report.heads_file .*nguoi.csv cannot be read.*; correct the path",
         "own.yaml cannot be read.*; correct rules.packs",
         r"yaml:\d+: unknown connector kind 'fax'; use one of",
         r"yaml:6: unknown key '(.*\.)?pth'; remove it",
         r"yaml:7: .*url",
         "smtp.password_file .*mat-khau cannot be read.*; make it readable",
-        r"yaml:13: recipient 'A@mau.example.vn' stands twice .*; remove one",
+        r"yaml:14: recipient 'A@mau.example.vn' stands twice .*; remove one",
     ):
         assert len(re.findall(said, ran.err)) == 1, (said, ran.err)
 
@@ -365,7 +367,7 @@ def test_a_digest_not_delivered_is_told_and_goes_out_once_the_cause_is_mended(
     configure(folder, f"database: {{url: '{database_address}'}}", "data_dir: .", digest)
     (folder / "thu").write_text("in the way", encoding="utf-8")
     ran = run("digest", "send", "--on-days-off", cwd=folder)
-    assert (ran.code, ran.out) == (7, "a@mau.example.vn: not delivered\n")
+    assert ran.code == 7 and ran.out.startswith("a@mau.example.vn: not delivered: the mail folder ")
     assert "1 of 1 digests were not delivered" in ran.err and "Traceback" not in ran.err
     (folder / "thu").unlink()
     assert run("digest", "send", "--on-days-off", cwd=folder).good().out == "a@mau.example.vn: sent\n"
@@ -411,7 +413,7 @@ def test_rejects_are_shown_with_place_and_reason(folder: Path, database_address:
     ("command", "codes"),
     [
         ("flags export --out nothing/here/x.csv", {2}),
-        ("digest render --out file/x", {2, 7}),
+        ("digest preview --out file/x", {2, 7}),
         ("report monthly --period 2026-01 --out file/x", {2, 7}),
     ],
 )

@@ -25,7 +25,6 @@ from tthc_monitor.domain.periods import calendar_month
 from tthc_monitor.jobs import pull_source
 from tthc_monitor.outputs import flags_export
 from tthc_monitor.outputs.metrics import exposition
-from tthc_monitor.outputs.transports import DirectoryTransport
 from tthc_monitor.simulator.dvcqg_push import Pusher, PushFaults
 from tthc_monitor.simulator.igate_server import CLIENT, SimulatedIgate
 from tthc_monitor.simulator.opencps_api import FAKE_MARKS
@@ -140,7 +139,7 @@ def test_names_numbers_and_addresses_are_nowhere_when_all_is_done(
     assert places(engine, MARKS) == {}
     with transaction(engine) as connection:
         verdicts = flags_export.verdicts(connection, NOW, installation.settings.calendar.compile())
-    mails = outbox_digest.render_digests(installation, DirectoryTransport(tmp_path / "thu"), ())
+    mails = outbox_digest.preview_digests(installation, tmp_path / "thu")
     november = calendar_month("2026-11", "Asia/Ho_Chi_Minh")
     reports = outbox_report.monthly_report(installation, november, tmp_path / "bao-cao", formats=("xlsx", "docx"))
     given = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -78,11 +79,17 @@ def test_the_report_is_written_in_the_formats_that_are_asked_for(office: Path) -
     (book,) = run("report", "monthly", *month, cwd=office).good().out.split()
     assert book.endswith("ra/bao-cao-tthc-2026-01.xlsx")
     written = run("report", "monthly", *month, "--format", "all", cwd=office).good().out.split()
-    assert [Path(name).name for name in written] == [f"bao-cao-tthc-2026-01.{kind}" for kind in ("docx", "xlsx", "pdf")]
+    names = [f"bao-cao-tthc-2026-01{kind}" for kind in (".docx", ".xlsx", "-csv", ".json", ".pdf")]
+    assert [Path(name).name for name in written] == names
+    assert (office / "ra" / names[2] / "delayed.csv").read_bytes().startswith(b"\xef\xbb\xbfunit,")
+    assert json.loads((office / "ra" / names[3]).read_bytes())["period"]["name"] == "2026-01"
     assert (office / "ra" / "bao-cao-tthc-2026-01.pdf").read_bytes().startswith(b"%PDF-")
     text = [p.text for p in Document(str(office / "ra" / "bao-cao-tthc-2026-01.docx")).paragraphs]
     assert "Tình hình, kết quả giải quyết thủ tục hành chính tháng 01 năm 2026" in text
     assert sorted(path.name for path in (office / "ra").iterdir()) == sorted(Path(name).name for name in written)
+
+    twice = run("report", "monthly", *month, "--format", "json", "--format", "csv", cwd=office).good().out.split()
+    assert [Path(name).name for name in twice] == names[2:4]
 
     without = run("report", "monthly", *month, "--format", "pdf", cwd=office, PATH=str(office))
     assert_one_message(without, 2, "there is no soffice on the PATH; install it .*libreoffice-writer")

@@ -62,7 +62,8 @@ sources:
         source_key: ma
         received_at: {{column: nhan, format: "%d/%m/%Y"}}
         due_current: {{column: hen, format: "%d/%m/%Y"}}
-smtp: {{host: 127.0.0.1, port: {port}, security: none, sender: giamsat@mau.example.vn, timeout_seconds: 20}}
+smtp: {{host: 127.0.0.1, port: {port}, security: none, sender: giamsat@mau.example.vn, timeout_seconds: 20,
+       rate_per_minute: 100000}}
 digest: {{transport: {transport}, directory: thu, recipients: [{{address: {one}}}, {{address: {two}}}]}}
 """
 

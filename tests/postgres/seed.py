@@ -6,9 +6,10 @@ The flags are written as the rules would write them, so that what is tested here
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, text
 
@@ -35,6 +36,18 @@ _RULES = {
     "returned": ("returned", None),
     "supplement_requested": ("supplement_requested", None),
     "no_due_date": ("cannot_tell", "cannot_tell"),
+    "due_today": ("due_today", None),
+    "due_soon_24h": ("due_soon", None),
+    "apology_missing": ("apology_missing", None),
+    "acknowledged_late": ("acknowledged_late", None),
+    "waiting_long": ("waiting_long", None),
+    "finish_backdated": ("finish_backdated", None),
+}
+_DEFINITIONS = {
+    "due_soon": {"within_working_hours": 8.0},
+    "due_soon_24h": {"within_working_hours": 24.0},
+    "acknowledged_late": {"working_hours": 8.0, "channels": ["online"]},
+    "waiting_long": {"working_days": 10},
 }
 
 
@@ -59,6 +72,8 @@ class Dossier:
     submitted: datetime | None = None
     supplement: tuple[datetime, datetime | None] | None = None
     step: str | None = None
+    apology: datetime | None = None
+    backdated: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -143,8 +158,8 @@ EXPECTED: dict[str, Expected] = {
 
 def seed(connection: Connection, dossiers: Iterable[Dossier] = WORLD) -> None:
     """Write catalogues, dossiers and the flags that rules would have found."""
-    run = _catalogues(connection)
     versions = _rule_versions(connection)
+    run = _catalogues(connection, list(versions.values()))
     for number, dossier in enumerate(dossiers, start=1):
         _insert(connection, number, dossier)
         for rule, start, end in findings(dossier):
@@ -163,7 +178,7 @@ def seed(connection: Connection, dossiers: Iterable[Dossier] = WORLD) -> None:
                     "run": run,
                     "unit": dossier.unit,
                     "procedure": dossier.procedure,
-                    "evidence": json.dumps({"due_at": dossier.due.isoformat() if dossier.due else None}),
+                    "evidence": json.dumps(_evidence(rule, dossier)),
                     "seen": NOW - timedelta(hours=1),
                 },
             )
@@ -173,6 +188,15 @@ def seed(connection: Connection, dossiers: Iterable[Dossier] = WORLD) -> None:
 def snapshot_at(connection: Connection, now: datetime = NOW) -> None:
     """Take the snapshot by the calendar of this world."""
     take_snapshot(connection, now, CALENDARS)
+
+
+def _evidence(rule: str, dossier: Dossier) -> dict[str, str | None]:
+    found = {"due_at": dossier.due}
+    if rule == "acknowledged_late":
+        found = {"acknowledged_at": dossier.received}
+    elif rule == "apology_missing":
+        found |= {"apology_at": dossier.apology}
+    return {name: value.isoformat() if value else None for name, value in found.items()}
 
 
 def findings(dossier: Dossier) -> Sequence[tuple[str, datetime, datetime | None]]:
@@ -194,10 +218,43 @@ def findings(dossier: Dossier) -> Sequence[tuple[str, datetime, datetime | None]
         found.append(("returned", finished, None))
     if dossier.supplement:
         found.append(("supplement_requested", *dossier.supplement))
+    if dossier.kind == "dossier":
+        found += _beside(dossier)
     return found
 
 
-def _catalogues(connection: Connection) -> int:
+def _beside(dossier: Dossier) -> Iterator[tuple[str, datetime, datetime | None]]:
+    """What rules find that decide no verdict."""
+    received, due, finished = dossier.received, dossier.due, dossier.finished
+    if received and due and due > received:
+        end = min(due, finished) if finished else due
+        for rule, warned in (("due_today", _midnight(due)), ("due_soon_24h", CALENDAR.subtract(due, 24 * 3600))):
+            if (start := max(warned, received)) < end:
+                yield rule, start, end
+    if received and due:
+        late = finished is None or finished > due
+        if late and (dossier.apology is None or dossier.apology >= _midnight(due)):
+            yield "apology_missing", due, None
+    if dossier.submitted and dossier.submitted >= CALENDAR.bounds[0] and dossier.channel == "online":
+        by = CALENDAR.add(dossier.submitted, 8 * 3600)
+        if received > by if received else dossier.status == 1:
+            yield "acknowledged_late", by, None
+    if dossier.supplement:
+        requested, completed = dossier.supplement
+        last = CALENDAR.add_workdays(requested.astimezone(ZoneInfo(ZONE)).date(), 10) + timedelta(days=1)
+        patience = datetime.combine(last, time(), ZoneInfo(ZONE)).astimezone(UTC)
+        if completed is None or completed > patience:
+            yield "waiting_long", patience, completed
+    if dossier.backdated:
+        yield "finish_backdated", dossier.backdated, None
+
+
+def _midnight(instant: datetime) -> datetime:
+    local = instant.astimezone(ZoneInfo(ZONE))
+    return datetime.combine(local.date(), time(), local.tzinfo).astimezone(UTC)
+
+
+def _catalogues(connection: Connection, rule_versions: Sequence[int]) -> int:
     seen = {"seen": NOW - timedelta(days=90)}
     for code, name in UNITS.items():
         connection.execute(
@@ -212,7 +269,7 @@ def _catalogues(connection: Connection) -> int:
             text("INSERT INTO tthc.procedures VALUES (:code, :name, :sector, :seen)"),
             {"code": code, "name": name, "sector": sector} | seen,
         )
-    connection.execute(text("INSERT INTO tthc.sources (name, kind) VALUES ('mau', 'files')"))
+    connection.execute(text("INSERT INTO tthc.sources (name, kind, provides) VALUES ('mau', 'files', '{apology_at}')"))
     connection.execute(
         text(
             "INSERT INTO tthc.pull_runs (source_id, started_at, finished_at, outcome, rows_read, rows_rejected)"
@@ -236,10 +293,11 @@ def _catalogues(connection: Connection) -> int:
     )
     run = connection.scalar(
         text(
-            "INSERT INTO tthc.evaluations (started_at, reason, engine_version, ruleset_fingerprint,"
-            " calendar_version_id) VALUES (:now, 'test', '0', 'x', 1) RETURNING evaluation_id"
+            "INSERT INTO tthc.evaluations (started_at, finished_at, reason, engine_version, ruleset_fingerprint,"
+            " rule_version_ids, calendar_version_id) VALUES (:now, :now, 'test', '0', 'x', :rules, 1)"
+            " RETURNING evaluation_id"
         ),
-        {"now": NOW},
+        {"now": NOW, "rules": list(rule_versions)},
     )
     assert isinstance(run, int)
     return run
@@ -251,10 +309,17 @@ def _rule_versions(connection: Connection) -> dict[str, int]:
         found = connection.scalar(
             text(
                 "INSERT INTO tthc.rule_versions (rule_code, kind, title, severity, verdict, legal_basis, fingerprint,"
-                " definition, known_from) VALUES (:code, :kind, :code, 'warning', :verdict, 'x', :code, '{}', :now)"
+                " definition, known_from) VALUES (:code, :kind, :code, 'warning', :verdict, 'x', :code,"
+                " CAST(:definition AS jsonb), :now)"
                 " RETURNING rule_version_id"
             ),
-            {"code": code, "kind": kind, "verdict": verdict, "now": NOW},
+            {
+                "code": code,
+                "kind": kind,
+                "verdict": verdict,
+                "definition": json.dumps(_DEFINITIONS.get(code, {})),
+                "now": NOW,
+            },
         )
         assert isinstance(found, int)
         versions[code] = found

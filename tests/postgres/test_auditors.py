@@ -99,7 +99,14 @@ def test_every_function_can_be_called(owner: Engine, auditor: Session) -> None:
     with transaction(owner) as connection:
         version = register_calendar(connection, "thử", calendar.fingerprint, {}, datetime.now(UTC))
         keep_segments(connection, version, Calendars(calendar))
-    values = {"timestamp with time zone": "now()", "text": "'UTC'", "numeric": "1", "integer": str(version)}
+    values = {
+        "timestamp with time zone": "now()",
+        "text": "'UTC'",
+        "numeric": "1",
+        "integer": str(version),
+        "boolean": "true",
+        "tstzmultirange": "'{}'",
+    }
     values["date"] = "current_date"
     assert len(functions) >= 3
     for function in functions:

@@ -20,7 +20,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from tests.conftest import _URL, _admin, _database
-from tests.postgres.seed import CALENDAR, ZONE
+from tests.postgres.seed import CALENDARS
 from tests.postgres.test_ledger import DAY, START, assert_chain_holds, query, record, take
 from tthc_monitor.domain.errors import LedgerError
 from tthc_monitor.domain.records import OBSERVED_SCHEMA
@@ -58,7 +58,7 @@ def world() -> Iterator[World]:
     take(engine, told("a", status=5), told("b"), told("c"), at=START + DAY)
     take(engine, told("a", status=5), told("b", due_current=START + 9 * DAY), at=START + 2 * DAY)
     with engine.connect() as connection:
-        facts = read_digest_facts(connection, START + 2 * DAY + timedelta(hours=1), ZONE, CALENDAR)
+        facts = read_digest_facts(connection, START + 2 * DAY + timedelta(hours=1), CALENDARS)
     mail = render_digest(build_digest(facts)).text
     take(engine, told("a", status=9), told("b", due_current=START + 9 * DAY), at=START + 40 * DAY)
     assert assert_chain_holds(engine) == 6

@@ -20,7 +20,7 @@ from rules.loader import load_packs
 from tests.postgres.test_ingest import pull_told
 from tests.postgres.test_ledger import Sheet, query, record
 from tests.postgres.test_ledger import told as sheets
-from tthc_monitor import outbox_digest, outbox_report, running, scheduler
+from tthc_monitor import delivery, outbox_digest, outbox_report, running, scheduler
 from tthc_monitor.domain.calendars import CalendarSpec
 from tthc_monitor.domain.errors import (
     ConfigError,
@@ -29,11 +29,12 @@ from tthc_monitor.domain.errors import (
     PermanentSourceError,
     TransientSourceError,
 )
-from tthc_monitor.domain.periods import calendar_month, nd09_month
+from tthc_monitor.domain.periods import calendar_month, nd09_month, report_period
 from tthc_monitor.domain.yaml_text import validate
 from tthc_monitor.ingest import pull
 from tthc_monitor.installation import Installation
 from tthc_monitor.jobs import Every, Job, Monthly, OnAnyWorkingDay, all_jobs, run_if_due
+from tthc_monitor.report_settings import ReportSettings
 from tthc_monitor.settings import load_settings, shipped_calendar
 from tthc_monitor.store import job_runs
 from tthc_monitor.store.database import make_engine, transaction
@@ -452,7 +453,11 @@ def test_each_report_has_a_file_of_its_own_inside_the_folder(installation: Insta
     month, nd09 = calendar_month("2026-02", zone), nd09_month("2026-02", zone)
     asked = [(month, ()), (nd09, ()), *((month, (code,)) for code in codes), (nd09, ("H01.02", "Sở"))]
     files = {file for period, units in asked for file in outbox_report.monthly_report(here, period, folder, units)}
-    assert len(files) == len(asked)
+    quarters = [report_period("2026-Q1", kind, zone) for kind in ("calendar", "nd09")]
+    files |= {file for period in quarters for file in outbox_report.monthly_report(here, period, folder)}
+    files |= set(outbox_report.monthly_report(here, month, folder, units_as="now"))
+    files |= set(outbox_report.monthly_report(here, month, folder, ("H01.02",), subtree=False))
+    assert len(files) == len(asked) + 4
     assert {file.resolve().parent for file in files} == {folder.resolve()}
     assert all(re.fullmatch(r"bao-cao-tthc-[A-Za-z0-9.-]+\.xlsx", file.name) for file in files)
     names = {file.name for file in files}
@@ -477,7 +482,7 @@ def test_a_digest_for_nobody_is_no_success(installation: Installation, tmp_path:
 def test_a_digest_that_was_refused_for_good_is_no_success_of_a_later_run(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox_digest, "send_digest", lambda *_args, **_kwargs: "refused")
+    monkeypatch.setattr(delivery, "send", lambda *_args, **_kwargs: "refused")
     with pytest.raises(DeliveryError, match=r"refused for good earlier today.*digest send") as told:
         outbox_digest.send_digests(installation)
     assert told.value.permanent
@@ -517,7 +522,20 @@ def test_the_report_of_last_month_is_written_once_a_month(installation: Installa
     assert ran == [True, True, False, True]
     assert {outcome for _, _, outcome, _ in history(installation.engine)} == {"ok"}
     written = sorted(path.name for path in (installation.data_dir / "bao-cao").glob("*.xlsx"))
-    assert written == ["bao-cao-tthc-2026-01.xlsx", "bao-cao-tthc-2026-02.xlsx"]
+    # On 4 February January's slot is made up for, which owes the report of December.
+    assert written == [f"bao-cao-tthc-{month}.xlsx" for month in ("2025-12", "2026-01", "2026-02")]
+
+
+def test_with_nd09_it_is_of_the_month_that_ended_on_the_14th(installation: Installation, tmp_path: Path) -> None:
+    report = {**installation.settings.report.model_dump(), "kind": "nd09", "day": 16, "formats": ("xlsx",)}
+    by_law = installation.settings.model_copy(update={"report": ReportSettings(**report)})
+    here = replace(installation, settings=by_law)
+    job = next(one for one in all_jobs(here) if one.name == "report")
+    # A fortnight late, and after the 14th of the next month: still the report that was due.
+    ran = [run_if_due(at(here, hanoi(now)), job) for now in ("2026-02-16T06:00:00", "2026-04-15T12:00:00")]
+    assert ran == [True, True]
+    written = sorted(path.name for path in (installation.data_dir / "bao-cao").glob("*.xlsx"))
+    assert written == ["bao-cao-tthc-nd09-2026-02.xlsx", "bao-cao-tthc-nd09-2026-03.xlsx"]
 
 
 # -- stopping -------------------------------------------------------------------------------------------------------

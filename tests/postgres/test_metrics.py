@@ -20,6 +20,7 @@ from tthc_monitor.domain.calendars import Calendars, Variant
 from tthc_monitor.domain.worktime import WorkCalendar
 from tthc_monitor.outputs.metric_table import AGES, METRICS
 from tthc_monitor.outputs.metrics import Expectations, Exposition, ScrapeSettings, exposition
+from tthc_monitor.outputs.metrics_of_operation import Morning
 from tthc_monitor.outputs.snapshot import take_snapshot
 from tthc_monitor.store import database, totals
 
@@ -441,7 +442,12 @@ def test_every_exported_family_stands_in_the_table_of_metrics_and_promtool_finds
     settings = replace(
         SCRAPED,
         decreed_until=NOW,
-        expectations=Expectations(lambda _last, now: {"digest": now}, lambda _last, now: {"mau": now}),
+        expectations=Expectations(
+            lambda _last, now: {"digest": now},
+            lambda _last, now: {"mau": now},
+            lambda now: Morning(now.date(), frozenset({"a@mau.example.vn"})),
+            ["smtp"],
+        ),
     )
     # While it waits to be judged nothing is told to be overdue, so the snapshot is of before.
     with world.begin() as connection:

@@ -208,6 +208,34 @@ def test_lookups_for_groups_stay_where_there_are_dossiers(empty: Engine, filled:
         assert set(connection.scalars(text(LOOKUPS))) == kept
 
 
+def test_deliveries_of_before_keep_what_came_of_them(empty: Engine) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(migrate.scripts_folder()))
+    rows = {
+        "a": "now(), NULL",
+        "b": "NULL, 'transient: 451 try later'",
+        "c": "NULL, 'permanent: 550 no such user'",
+        "d": "NULL, 'permanent: broke off; nobody knows whether it was delivered, so it is not sent again'",
+        "e": "NULL, NULL",
+    }
+    with transaction(empty) as connection:
+        config.attributes["connection"] = connection
+        connection.execute(text("CREATE SCHEMA IF NOT EXISTS tthc"))
+        command.upgrade(config, "0024")
+        for recipient, values in rows.items():
+            columns = "recipient, kind, local_date, claimed_at, sent_at, error"
+            written = f"INSERT INTO tthc.deliveries ({columns}) VALUES ('{recipient}', 'digest', current_date, now(), {values})"
+            connection.exec_driver_sql(written)
+    migrate.upgrade(empty)
+    assert query(empty, "SELECT outcome, error, attempts FROM tthc.deliveries ORDER BY recipient") == [
+        ("sent", None, 1),
+        ("failed", "451 try later", 1),
+        ("refused", "550 no such user", 1),
+        ("in_doubt", "broke off; nobody knows whether it was delivered, so it is not sent again", 1),
+        (None, None, 1),
+    ]
+
+
 # -- the ledger from before it was partitioned ----------------------------------------------------------------------
 
 

@@ -14,10 +14,11 @@ import pytest
 from openpyxl.worksheet.worksheet import Worksheet
 from sqlalchemy import Engine, text
 
-from tests.postgres.seed import CALENDAR, EXPECTED, NOW, SCRAPED, WORLD, ZONE, Dossier, at, seed, snapshot_at
+from tests.postgres.seed import CALENDAR, CALENDARS, EXPECTED, NOW, SCRAPED, WORLD, ZONE, Dossier, at, seed, snapshot_at
 from tests.postgres.test_metrics import by_unit
 from tthc_monitor.domain.errors import ConfigError, DeliveryError
 from tthc_monitor.domain.periods import Period, calendar_month, nd09_month
+from tthc_monitor.outputs.audience import Audience
 from tthc_monitor.outputs.digest import build_digest
 from tthc_monitor.outputs.digest_facts import read_digest_facts
 from tthc_monitor.outputs.metrics import exposition
@@ -164,7 +165,7 @@ def test_wrong_questions_are_refused(world: Engine) -> None:
 def test_metrics_digest_report_and_the_auditors_query_give_the_same_overdue_number(world: Engine) -> None:
     with world.begin() as connection:
         snapshot_at(connection)
-        facts = read_digest_facts(connection, NOW, ZONE, CALENDAR)
+        facts = read_digest_facts(connection, NOW, CALENDARS)
         query = text(
             "SELECT coalesce(unit_code, ''), count(*) FROM audit.verdicts_as_of(:now)"
             " WHERE verdict = 'open_overdue' AND kind = 'dossier' GROUP BY 1"
@@ -175,7 +176,7 @@ def test_metrics_digest_report_and_the_auditors_query_give_the_same_overdue_numb
         for u, n in by_unit(exposition(world, SCRAPED), "tthc_dossiers_overdue").items()
         if n
     }
-    digests = {unit: build_digest(facts, [unit]).counts["overdue"] for unit in EXPECTED}
+    digests = {unit: build_digest(facts, Audience(frozenset({unit}))).counts["overdue"] for unit in EXPECTED}
     report = report_of(world, NOVEMBER)
     reported = {unit: counts_of(report, unit)["pending_overdue"] for unit in EXPECTED}
     by_hand = {unit: expected.overdue for unit, expected in EXPECTED.items()}
@@ -204,7 +205,8 @@ def row_with(sheet: Worksheet, label: str, column: int = 2) -> list[Any]:
 
 
 def test_the_form_has_its_heading_its_columns_and_its_totals(workbook: openpyxl.Workbook) -> None:
-    assert workbook.sheetnames == ["II.06a", "Hồ sơ quá hạn", "Theo đơn vị", "Trả lại, bổ sung"]
+    first = ["II.06a", "Biểu đồ", "Theo đơn vị", "Theo lĩnh vực", "Theo thủ tục", "Hồ sơ quá hạn", "Trả lại, bổ sung"]
+    assert workbook.sheetnames[: len(first)] == first
     sheet = workbook["II.06a"]
     found = texts(sheet)
     assert f"Đơn vị báo cáo: {OFFICE}" in found
@@ -249,8 +251,9 @@ def test_a_clipped_period_says_so_on_every_sheet(world: Engine, tmp_path: Path) 
 
 
 def test_a_code_that_looks_like_a_formula_stays_text(workbook: openpyxl.Workbook) -> None:
-    cell = next(c for c in workbook["Hồ sơ quá hạn"]["A"] if str(c.value).startswith("="))
+    cell = next(c for c in workbook["Hồ sơ quá hạn"]["D"] if str(c.value).startswith("="))
     assert (cell.value, cell.data_type) == ("=H99-000001", "s")
+    assert cell.quotePrefix, "or it would become a formula when its cell is edited"
 
 
 @pytest.mark.parametrize("code", ["=1+1", "+1", "-1", "@SUM(A1)", "0012", "http://x.vn", "\x01a", "'"])
@@ -258,20 +261,20 @@ def test_any_code_comes_back_as_it_was(engine: Engine, tmp_path: Path, code: str
     with engine.begin() as connection:
         seed(connection, [Dossier(code, "H99.01", "1.000001", at("2026-10-01"), at("2026-10-05"))])
     book = openpyxl.load_workbook(write_report(report_of(engine), tmp_path / "r.xlsx"))
-    cell = book["Hồ sơ quá hạn"]["A5"]
+    cell = book["Hồ sơ quá hạn"]["D5"]
     assert cell.data_type == "s"
     assert cell.value in (code, code.replace("\x01", "_x0001_"))
 
 
 def test_dates_are_dates_in_local_time(workbook: openpyxl.Workbook) -> None:
-    row = row_with(workbook["Hồ sơ quá hạn"], "H99.01-260920-0009", column=1)
-    assert row[5:9] == [datetime(2026, 9, 20, 8), datetime(2026, 10, 12, 17), datetime(2026, 10, 16, 8), 4]
+    row = row_with(workbook["Hồ sơ quá hạn"], "H99.01-260920-0009", column=4)
+    assert row[6:10] == [datetime(2026, 9, 20, 8), datetime(2026, 10, 12, 17), datetime(2026, 10, 16, 8), 4]
 
 
 def test_a_share_of_nothing_reads_no_data(workbook: openpyxl.Workbook) -> None:
     sheet = workbook["Theo đơn vị"]
-    assert row_with(sheet, "Xã Mẫu Hai")[6] == "không có dữ liệu"
-    assert row_with(sheet, "Sở Xây dựng")[4:7] == [3, 1, 66.67]
+    assert row_with(sheet, "Xã Mẫu Hai")[8] == "không có dữ liệu"
+    assert row_with(sheet, "Sở Xây dựng")[4:9] == [2, 40, 3, 1, 66.67]
 
 
 def test_sheets_are_set_up_for_reading_and_for_paper(workbook: openpyxl.Workbook) -> None:
@@ -282,7 +285,7 @@ def test_sheets_are_set_up_for_reading_and_for_paper(workbook: openpyxl.Workbook
         fonts = {cell.font.name for row in sheet.iter_rows() for cell in row if cell.value is not None}
         assert fonts == {"Times New Roman"}
         assert sheet.print_title_rows
-    assert workbook["Hồ sơ quá hạn"].auto_filter.ref == "A4:J9"
+    assert workbook["Hồ sơ quá hạn"].auto_filter.ref == "A4:L9"
 
 
 def test_an_empty_store_gives_a_report_that_says_there_is_nothing(engine: Engine, tmp_path: Path) -> None:
@@ -308,4 +311,4 @@ def test_a_dossier_of_the_last_century_does_not_stop_the_workbook(engine: Engine
     with engine.begin() as connection:
         seed(connection, [Dossier("A", "H99.01", "1.000001", at("2026-10-01"), at("1899-01-01") + timedelta(days=1))])
     book = openpyxl.load_workbook(write_report(report_of(engine), tmp_path / "r.xlsx"))
-    assert book["Hồ sơ quá hạn"]["G5"].data_type == "s"
+    assert book["Hồ sơ quá hạn"]["H5"].data_type == "s"

@@ -21,14 +21,17 @@ from sqlalchemy import Engine
 
 from tests.postgres.seed import Dossier, at, seed
 from tests.postgres.test_report import NOVEMBER, report_of
+from tests.word_template.order import ANNEXES
 from tthc_monitor.domain.errors import ConfigError, DeliveryError
 from tthc_monitor.outputs import report_words, wording
 from tthc_monitor.outputs.pdf import write_pdf
 from tthc_monitor.outputs.report import MonthlyReport
 from tthc_monitor.outputs.report_columns import COUNTS, form_columns
 from tthc_monitor.outputs.report_docx import load_template, shipped_template, write_document
-from tthc_monitor.outputs.report_fields import FIELDS
-from tthc_monitor.outputs.report_form import NOTES
+from tthc_monitor.outputs.report_fields import CHARTS, FIELDS
+from tthc_monitor.outputs.report_form import NOTES, roman
+from tthc_monitor.outputs.report_own_tables import report_tables
+from tthc_monitor.outputs.report_tables import Table as ReportTable
 from tthc_monitor.outputs.word_fields import Field
 from tthc_monitor.report_settings import ReportSettings, SignerSettings
 from tthc_monitor.store.frozen import freeze
@@ -98,7 +101,7 @@ def test_the_paper_says_whose_it_is_and_leaves_number_day_and_signature_blank(wo
     ]
     closing = next(text for text in found if text.startswith("Trên đây"))
     assert closing.endswith("./.")
-    copies, signed = document.tables[-5].rows[0].cells
+    copies, signed = next(one for one in document.tables if "Nơi nhận:" in one.rows[0].cells[0].text).rows[0].cells
     assert [p.text for p in copies.paragraphs] == [
         "Nơi nhận:",
         "- Như trên;",
@@ -144,9 +147,9 @@ def test_every_count_of_the_report_stands_in_its_tables(world: Engine, tmp_path:
     assert units[0][4:] == ["3", "1", "66,67\u00a0%", "6", "1", "83,33\u00a0%", "2"]
     assert units[4][6] == units[4][9] == "không có dữ liệu"
 
-    delayed = rows_of(table_with(document, "Hẹn trả"))
-    assert [row[1] for row in delayed] == list(report.delayed["code"])
-    assert delayed[0][6:] == ["08:00 20/09/2026", "17:00 12/10/2026", "08:00 16/10/2026", "4", "Đã giải quyết"]
+    delayed = rows_of(table_with(document, "Ngày hẹn trả"))
+    assert [row[3] for row in delayed] == list(report.delayed["code"])
+    assert delayed[0][5:9] == ["08:00 20/09/2026", "17:00 12/10/2026", "08:00 16/10/2026", "4"]
     sent_back = rows_of(table_with(document, "Hình thức"))
     assert [(row[1], row[5], row[8]) for row in sent_back] == [
         ("H99.02-261012-0002", "Yêu cầu bổ sung", "Đang chờ"),
@@ -215,9 +218,9 @@ def test_a_period_that_goes_on_and_a_choice_of_units_say_so(world: Engine, tmp_p
 def test_an_empty_store_gives_a_document_that_says_there_is_nothing(engine: Engine, tmp_path: Path) -> None:
     document = written(report_of(engine), tmp_path)
     found = lines(document)
-    assert found.count("Trong kỳ không có hồ sơ quá hạn.") == 2
+    assert found.count("Trong kỳ không có hồ sơ quá hạn.") == 3
     assert any("Tỷ lệ tiếp nhận trực tuyến: không có dữ liệu (trên 0 hồ sơ tiếp nhận mới)" in text for text in found)
-    assert rows_of(table_with(document, "Hẹn trả")) == [["Không có."] * 11]
+    assert rows_of(table_with(document, "Ngày hẹn trả"))[0][0] == "Không có."
     assert form_of(document)[-1] == ["", "TỔNG CỘNG", *["0"] * 13]
     with zipfile.ZipFile(tmp_path / "ra" / "bao-cao.docx") as archive:
         assert not [name for name in archive.namelist() if "chart" in name]
@@ -233,11 +236,11 @@ def test_errata_of_a_frozen_period_make_an_annex(engine: Engine, tmp_path: Path)
     report = report_of(engine)
     assert len(report.errata) == 2
     document = written(report, tmp_path)
-    assert len(document.sections) == 6
+    assert len(document.sections) == 1 + len(ANNEXES)
     rows = rows_of(table_with(document, "Số đã chốt"))
     assert [(row[1], row[5:]) for row in rows] == [("Sở Xây dựng", ["7", "6", "-1"]), ("Sở Xây dựng", ["0", "1", "+1"])]
     assert any("(người chốt: Trần Thị B); có 2 đính chính." in text for text in lines(document))
-    assert len(written(replace(report, errata=()), tmp_path).sections) == 5
+    assert len(written(replace(report, errata=()), tmp_path).sections) == len(ANNEXES)
 
 
 @pytest.mark.parametrize("name", ['<Sở> & "bạn"', "{{ so.tong }} %} {%p endfor %}", "a\x01b\u202e\n\ud800", "=1+1"])
@@ -257,7 +260,7 @@ def test_names_of_a_source_are_only_text(engine: Engine, tmp_path: Path, name: s
     office = OFFICE.model_copy(update={"office": name, "addressees": (name,), "recipients": (name,)})
     document = written(report, tmp_path, office)
     shown = name.replace("\x01", "�").replace("\ud800", "�").replace("\n", " ")
-    assert table_with(document, "Hẹn trả").rows[1].cells[1].text == shown
+    assert table_with(document, "Ngày hẹn trả").rows[1].cells[3].text == shown
     assert form_of(document)[0][1] == shown
     assert any(shown.upper() == text for text in lines(document))
     assert document.core_properties.author == shown
@@ -265,6 +268,10 @@ def test_names_of_a_source_are_only_text(engine: Engine, tmp_path: Path, name: s
 
 def keys(fields: tuple[Field, ...]) -> dict[str, Any]:
     return {field.name: keys(field.fields) if field.fields else None for field in fields}
+
+
+def tables_of(report: MonthlyReport) -> dict[str, ReportTable]:
+    return {table.key: table for table in report_tables(report)}
 
 
 def held(value: Any, wanted: Any) -> bool:
@@ -276,8 +283,8 @@ def held(value: Any, wanted: Any) -> bool:
 
 def test_every_listed_field_has_a_value_and_no_other(world: Engine) -> None:
     for report in (report_of(world), report_of(world, NOVEMBER)):
-        values = report_words.report_words(report, OFFICE)
-        assert held({**values, "bieu_do_don_vi": ""}, keys(FIELDS))
+        values = report_words.report_words(report, OFFICE, tables_of(report))
+        assert held({**values, **dict.fromkeys(CHARTS, "")}, keys(FIELDS))
         assert values["ho_so_qua_han"] and values["tra_lai"] and values["bieu"][0]["linh_vuc"]
 
 
@@ -290,7 +297,8 @@ def test_the_same_report_gives_the_same_bytes(world: Engine, tmp_path: Path) -> 
 
 
 def test_shares_of_what_is_late_add_up(world: Engine) -> None:
-    values = report_words.report_words(report_of(world), OFFICE)
+    report = report_of(world)
+    values = report_words.report_words(report, OFFICE, tables_of(report))
     assert sum(row["ty_trong"] for row in values["don_vi"]) == Decimal(100)
     assert sum(row["qua_han"] for row in values["don_vi"]) == values["so"]["qua_han"] == 5
 
@@ -300,15 +308,15 @@ def test_a_list_that_is_too_long_says_how_many_more(
 ) -> None:
     monkeypatch.setattr(report_words, "MAX_ROWS", 2)
     document = written(report_of(world), tmp_path)
-    assert len(rows_of(table_with(document, "Hẹn trả"))) == 2
+    assert len(rows_of(table_with(document, "Ngày hẹn trả"))) == 2
     assert "Còn 3 hồ sơ khác, xem danh sách đầy đủ trong bảng tính kèm theo." in lines(document)
 
 
 def test_the_chart_is_native_and_holds_the_figures(world: Engine, tmp_path: Path) -> None:
     written(report_of(world), tmp_path)
     with zipfile.ZipFile(tmp_path / "ra" / "bao-cao.docx") as archive:
-        chart = archive.read("word/charts/BieuDoDonVi.xml").decode()
-        (tmp_path / "chart.xlsx").write_bytes(archive.read("word/embeddings/BieuDoDonVi.xlsx"))
+        chart = archive.read("word/charts/bieu_do_don_vi.xml").decode()
+        (tmp_path / "chart.xlsx").write_bytes(archive.read("word/embeddings/bieu_do_don_vi.xlsx"))
     assert re.findall(r"<c:v>([^<]+)</c:v>", chart) == [
         *("Đã giải quyết quá hạn", "Sở Xây dựng", "Sở Y tế", "Chưa rõ đơn vị", "1", "1", "0"),
         *("Đang giải quyết quá hạn", "Sở Xây dựng", "Sở Y tế", "Chưa rõ đơn vị", "1", "1", "1"),
@@ -319,6 +327,19 @@ def test_the_chart_is_native_and_holds_the_figures(world: Engine, tmp_path: Path
         "Sở Y tế",
         "Chưa rõ đơn vị",
     ]
+
+
+def test_the_trend_is_a_native_line_chart_of_twelve_months(world: Engine, tmp_path: Path) -> None:
+    report = report_of(world)
+    written(report, tmp_path)
+    with zipfile.ZipFile(tmp_path / "ra" / "bao-cao.docx") as archive:
+        chart = archive.read("word/charts/bieu_do_xu_huong.xml").decode()
+        assert {"bieu_do_don_vi", "bieu_do_nguyen_nhan"} <= {Path(name).stem for name in archive.namelist()}
+    trend = tables_of(report)["trend"]
+    assert trend.chart is not None and len(trend.rows) == 12
+    labels = re.findall(r"<c:cat>.*?</c:cat>", chart)
+    assert "<c:lineChart>" in chart and len(labels) == len(trend.chart.values)
+    assert re.findall(r"<c:v>([^<]+)</c:v>", labels[0]) == list(trend.rows["month"])
 
 
 def test_an_office_template_that_asks_for_the_unknown_writes_nothing(world: Engine, tmp_path: Path) -> None:
@@ -338,13 +359,13 @@ def test_an_office_template_that_asks_for_the_unknown_writes_nothing(world: Engi
 def test_an_office_edits_the_shipped_template_in_a_word_processor(world: Engine, tmp_path: Path) -> None:
     document = Document(str(_saved(tmp_path)))
     document.paragraphs[0].runs[0].text = "BÁO CÁO NHANH"
-    table = table_with(document, "Hẹn trả")
+    table = table_with(document, "Ngày hẹn trả")
     for row in table.rows[1:4:2]:
         row.cells[0].paragraphs[0].style = document.styles["Biểu, chữ"]
     document.save(str(tmp_path / "rieng.docx"))
     made = written(report_of(world), tmp_path, OFFICE.model_copy(update={"template": "rieng.docx"}))
     assert made.paragraphs[0].text == "BÁO CÁO NHANH"
-    assert len(rows_of(table_with(made, "Hẹn trả"))) == 5
+    assert len(rows_of(table_with(made, "Ngày hẹn trả"))) == 5
 
 
 def _saved(folder: Path) -> Path:
@@ -370,7 +391,7 @@ def test_libreoffice_makes_a_pdf_with_the_pages_numbered_as_the_decree_wants(con
     tops = [page.strip().splitlines()[0].strip() for page in pages]
     assert tops[0].startswith("ỦY BAN NHÂN DÂN TỈNH MẪU") and tops[1] == "2"
     annexes = [place for place, top in enumerate(tops) if top.startswith("Phụ lục")]
-    assert [tops[place] for place in annexes] == ["Phụ lục I", "Phụ lục II", "Phụ lục III", "Phụ lục IV"]
+    assert [tops[place] for place in annexes] == [f"Phụ lục {roman(number)}" for number in range(1, len(ANNEXES))]
     assert all(tops[place] == "2" for place in range(annexes[0] + 1, annexes[1])), "numbered anew"
 
 

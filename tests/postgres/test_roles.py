@@ -32,6 +32,7 @@ EXPECTED: Final = {
     **dict.fromkeys(("cause_imports", "assigned_causes"), APPEND),
     **dict.fromkeys(("calendar_versions", "calendar_variants", "calendar_units", "calendar_segments"), APPEND),
     **dict.fromkeys(("compiled_calendars", "calendar_days"), APPEND),
+    **dict.fromkeys(("published_imports", "published_figures", "issued_reports", "issued_files"), APPEND),
     "observation_batches": APPEND,
     "ledger_checks": APPEND,
     **dict.fromkeys(("time_limits", "procedure_catalogue", "unit_versions", "unit_successions"), KEEP),
@@ -56,6 +57,8 @@ NOT_INSERTED: Final = {
     "observation_batches": {"batch_id", "version", "linked_at", "previous_hash", "chain_hash"},
     "evaluations": {"evaluation_id", "recorded_at", *UPDATED["evaluations"]},
     "replays": {"replay_id", "recorded_at"},
+    "published_imports": {"published_import_id", "recorded_at"},
+    "issued_reports": {"issued_report_id", "recorded_at"},
 }
 
 

@@ -54,7 +54,7 @@ REGISTERS: Final = {
     *("calendar_units", "time_limits", "limit_versions"),
 }
 """Registers and laws: who there is, whose office hours and whose limits; open to every auditor."""
-FOR_ALL_ONLY: Final = {"rejects", "unknown_codes", "configuration_changes"}
+FOR_ALL_ONLY: Final = {"acknowledgements", "issued_files", "rejects", "unknown_codes", "configuration_changes"}
 
 ROWS: Final = """
 INSERT INTO tthc.sources (name, kind) VALUES ('mau', 'files');
@@ -71,8 +71,19 @@ INSERT INTO tthc.frozen_periods (from_at, to_at, zone, month, kind, frozen_at, p
 VALUES ('2026-10-01Z', '2026-11-01Z', 'UTC', '2026-10', 'calendar_month', '2026-11-02', 'x');
 INSERT INTO tthc.frozen_figures SELECT 1, unit_code, NULL, NULL, 'dossier', 0, 1, 0, 0, 0, 0, 0, 0, 1, 0
 FROM (SELECT unit_code FROM tthc.units UNION ALL SELECT NULL) u;
+INSERT INTO tthc.acknowledgements (recipient, local_date, acknowledged_at, unit_codes, role)
+VALUES ('a@mau.example.vn', '2026-10-20', '2026-10-20', '{H99.01}', 'head');
+INSERT INTO tthc.published_imports (publisher, counted_by, from_at, to_at, zone, month, kind, file, file_hash, row_count,
+                                    imported_at, imported_by)
+VALUES ('x', 'national_766', '2026-10-01Z', '2026-11-01Z', 'UTC', '2026-10', 'calendar_month', 'x', '', 1, now(), 'x');
+INSERT INTO tthc.published_figures (published_import_id, place, unit_code, total_received) SELECT 1, 'x', unit_code, 1 FROM tthc.units;
+INSERT INTO tthc.issued_reports (frozen_period_id, unit_codes, subtree, units_as, issued_at, person, units_hash, template_hash,
+                                 settings_hash, program_version, previous_digest, digest)
+VALUES (1, '{}', true, 'then', now(), 'x', 'x', 'x', 'x', '1', 'x', 'x');
+INSERT INTO tthc.issued_files VALUES (1, 'x', 'xlsx', 1, 'x', 'x');
 INSERT INTO tthc.calendar_variants SELECT 1, v, 1 FROM unnest(ARRAY['', 'x']) v;
 INSERT INTO tthc.calendar_units SELECT 1, unit_code, 'x' FROM tthc.units;
+INSERT INTO tthc.cause_imports (imported_at, imported_by, file, file_hash, assigned, withdrawn) VALUES (now(), 'x', 'x', '', 1, 0);
 """
 OF_A_DOSSIER: Final = """
 INSERT INTO tthc.dossiers (dossier_id, source_id, observation_id, first_seen_at, changed_at, status_seen_at, source_key,
@@ -88,6 +99,8 @@ INSERT INTO tthc.flags (dossier_id, rule_version_id, starts_at, ends_at, observa
     believed_from, believed_to)
 SELECT :id, v, '2026-10-10', 'infinity', :id, 1, :unit, '{"due_at": "2026-10-10"}', now(), b
 FROM generate_series(1, 4) v, unnest(ARRAY[NULL, now()]) b;
+INSERT INTO tthc.assigned_causes (import_id, line, dossier_id, cause_code, cause_name, cause_class)
+VALUES (1, :id, :id, 'x', 'x', 'objective');
 """
 
 
@@ -213,6 +226,7 @@ def test_no_view_tells_a_unit_auditor_of_another_unit(owner: Engine, department:
     assert compared >= 6
 
 
+SPANS: Final = "ARRAY[tstzrange('2026-10-01Z', '2026-11-01Z'), tstzrange('2026-09-01Z', '2026-11-01Z')]"
 CALLS: Final = (
     "verdicts_as_of(now())",
     "verdicts_by(now(), 'national_766')",
@@ -223,16 +237,32 @@ CALLS: Final = (
     "figures_by_unit('2026-10-01Z', '2026-11-01Z', 'now')",
     "reported_figures('2026-10-01Z', '2026-11-01Z', 'UTC')",
     "reported_figures('2026-09-01Z', '2026-11-01Z', 'UTC')",
+    f"figures_of({SPANS})",
+    f"reported_figures_of({SPANS}, 'then', 'UTC')",
+    f"reported_figures_of({SPANS}, 'now')",
     "errata('2026-10-01Z', '2026-11-01Z', 'UTC')",
+    "erratum_dossiers('2026-10-01Z', '2026-11-01Z', 'UTC')",
+    "period_differences('2026-10-01Z', '2026-11-01Z')",
     "petition_shares('2026-10-01Z', '2026-11-01Z')",
     "progress_766('2026-10-01Z', '2026-11-01Z')",
+    "progress_766_by_unit('2026-10-01Z', '2026-11-01Z')",
+    "progress_766_by_unit('2026-10-01Z', '2026-11-01Z', 'now')",
     "dossiers_as_of('2026-10-06')",
     "dossiers_as_of(now())",
     "flags_as_of(now(), now())",
 )
 OF_NO_ROW: Final = {
-    *("on_time_percent", "score_766", "verdict_kinds", "known_system", "working_seconds", "unit_as_now", "unit_name"),
-    *("calendar_now", "working_time", "working_days", "replay_for"),
+    *(
+        "on_time_percent",
+        "score_766",
+        "verdict_kinds",
+        "known_system",
+        "system_applied",
+        "working_seconds",
+        "unit_as_now",
+        "unit_name",
+    ),
+    *("calendar_now", "working_time", "working_days", "replay_for", "net_working_time"),
 }
 """Functions that read no rows of units: of what they are given, of laws and registers."""
 

@@ -16,7 +16,7 @@ from tthc_monitor.report_settings import ReportSettings
         ({"signer": {"on_behalf": ["THAY MẶT ỦY BAN"]}}, "names no power to sign; begin it with TM., KT., TL., TUQ."),
         ({"addressees": [" "]}, "at least 1 character"),
         ({"formats": []}, "at least 1 item"),
-        ({"formats": ["odt"]}, "'xlsx', 'docx' or 'pdf'"),
+        ({"formats": ["odt"]}, "'docx', 'xlsx', 'pdf', 'csv' or 'json'"),
         ({"office": "a" * 501}, "at most 500 characters"),
     ],
 )

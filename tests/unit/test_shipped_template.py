@@ -14,9 +14,12 @@ from docx.oxml.ns import qn
 from docx.shared import Mm, Pt
 
 from tests.house.files import ROOT
+from tests.word_template.letter import SECTIONS
+from tests.word_template.order import ANNEXES
 from tests.word_template.package import SHIPPED, packed, parts
 from tthc_monitor.outputs.drawings import text_width
 from tthc_monitor.outputs.report_fields import FIELDS, listed
+from tthc_monitor.outputs.report_form import roman
 from tthc_monitor.outputs.word_fields import shape_of
 from tthc_monitor.outputs.word_template import open_template, require_fields
 
@@ -90,7 +93,7 @@ def test_the_text_is_indented_and_spaced(word: Word) -> None:
 
 
 def test_pages_are_a4_with_the_margins_of_the_decree(word: Word) -> None:
-    assert len(word.sections) == 6
+    assert len(word.sections) == 1 + len(ANNEXES)
     for number, section in enumerate(word.sections):
         wide = section.orientation == WD_ORIENT.LANDSCAPE
         assert wide == (number > 0), "annexes lie across"
@@ -149,9 +152,9 @@ def test_the_rule_under_the_motto_is_as_long_as_the_motto(word: Word) -> None:
 
 def test_each_annex_has_its_heading(word: Word) -> None:
     numbers = [p.text for p in word.paragraphs if p.style is not None and p.style.name == "Phụ lục"]
-    assert numbers == [f"Phụ lục {number}" for number in ("I", "II", "III", "IV", "V")]
+    assert numbers == [f"Phụ lục {roman(number)}" for number in range(1, len(ANNEXES) + 1)]
     titles = [p.text for p in word.paragraphs if p.style is not None and p.style.name == "Tên phụ lục"]
-    assert len(titles) == 5 and all(title == title.upper() for title in titles)
+    assert len(titles) == len(ANNEXES) and all(title == title.upper() for title in titles)
     with_what = {p.text for p in word.paragraphs if p.style is not None and p.style.name == "Kèm theo"}
     assert with_what == {
         "(Kèm theo Báo cáo số      /BC-{{ viet_tat }} ngày      {{ thang_nam_lap }} của {{ ten_co_quan }})"
@@ -160,7 +163,7 @@ def test_each_annex_has_its_heading(word: Word) -> None:
 
 def test_sections_are_roman_and_in_capitals(word: Word) -> None:
     titles = [p.text for p in word.paragraphs if p.style is not None and p.style.name == "Mục"]
-    assert [title.split(". ")[0] for title in titles] == ["I", "II", "III", "IV", "V"]
+    assert [title.split(". ")[0] for title in titles] == [roman(number) for number in range(1, len(SECTIONS) + 1)]
     assert all(title == title.upper() for title in titles)
 
 

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
-from tests.word_template.markup import cell, end_of_section, mm, paragraph, row, section, table, tag_row
+from tests.word_template import (
+    topic_apologies,
+    topic_causes,
+    topic_focus,
+    topic_integrity,
+    topic_petitions,
+    topic_progress,
+    topic_reconciliation,
+    topic_returns,
+    topic_shortenable,
+    topic_trend,
+)
+from tests.word_template.markup import Column, cell, end_of_section, mm, paragraph, row, section, table, tag_row
+from tests.word_template.order import ANNEXES, annex_number
+from tests.word_template.own_sections import procedures
+from tthc_monitor.outputs.report_topics import TOPICS
 
 _WITH = "(Kèm theo Báo cáo số      /BC-{{ viet_tat }} ngày      {{ thang_nam_lap }} của {{ ten_co_quan }})"
+_PAGE = 252
+"""Millimetres between the margins."""
+
 _COUNTS = (
     *("tong", "truc_tuyen", "truc_tiep", "ky_truoc", "da_giai_quyet", "truoc_han", "dung_han", "da_qua_han"),
     *("dang_giai_quyet", "trong_han", "dang_qua_han", "da_chua_ro", "dang_chua_ro"),
@@ -20,29 +38,31 @@ _COUNT_TITLES = (
 _GROUPS = (("Nhận giải quyết", 4), ("Đã giải quyết", 4), ("Đang giải quyết", 3), ("Chưa xác định hạn", 2))
 
 
-@dataclass(frozen=True)
-class Column:
-    """A column of a list: its title, its width in millimetres, the field in it, and how it is aligned."""
-
-    title: str
-    width: float
-    field: str
-    style: str = "BieuChu"
+DETAILS: tuple[Callable[[], str], ...] = (
+    topic_trend.details,
+    topic_progress.details,
+    procedures,
+    topic_focus.details,
+    topic_returns.details,
+    topic_causes.details,
+    topic_apologies.details,
+    topic_integrity.details,
+    topic_reconciliation.details,
+    topic_petitions.details,
+    topic_shortenable.details,
+)
+"""Tables that stand in an annex so that the letter stays short, in the order of its sections."""
 
 
 def annexes() -> str:
     """All annexes; the last two share their section's layout, for the last is there only when there are errata."""
+    *others, before_last, last = ANNEXES
     return (
-        _form()
-        + end_of_section(landscape=True)
-        + _units()
-        + end_of_section(landscape=True)
-        + _delayed()
-        + end_of_section(landscape=True)
-        + _sent_back()
+        "".join(_ANNEXES[name](annex_number(name)) + end_of_section(landscape=True) for name in others)
+        + _ANNEXES[before_last](annex_number(before_last))
         + paragraph("BieuChu", "{%p if so_dinh_chinh %}")
         + end_of_section(landscape=True)
-        + _errata()
+        + _ANNEXES[last](annex_number(last))
         + paragraph("BieuChu", "{%p endif %}")
         + section(landscape=True)
     )
@@ -57,8 +77,8 @@ def _heading(number: str, title: str) -> str:
     )
 
 
-def _form() -> str:
-    widths = [mm(9), mm(48), *[mm(15)] * 13]
+def _form(number: str) -> str:
+    widths = [mm(12), mm(45), *[mm(15)] * 13]
     titles = ("TT", "Lĩnh vực, công việc giải quyết theo cấp", *_COUNT_TITLES)
     groups = [
         cell(widths[0], paragraph("BieuDau", titles[0]), merge="restart"),
@@ -90,7 +110,7 @@ def _form() -> str:
         line("", "TỔNG CỘNG", "so", bold=True),
     ]
     return (
-        _heading("I", "TÌNH HÌNH, KẾT QUẢ GIẢI QUYẾT TTHC TẠI CƠ QUAN, ĐƠN VỊ TRỰC TIẾP GIẢI QUYẾT TTHC")
+        _heading(number, "TÌNH HÌNH, KẾT QUẢ GIẢI QUYẾT TTHC TẠI CƠ QUAN, ĐƠN VỊ TRỰC TIẾP GIẢI QUYẾT TTHC")
         + paragraph("DauBieu", "Biểu số II.06a/VPCP/KSTT", bold=True)
         + paragraph("DauBieu", "Kỳ báo cáo: {{ ky }} (Từ ngày {{ tu_ngay }} đến ngày {{ den_ngay }})")
         + paragraph("DauBieu", "Đơn vị báo cáo: {{ ten_co_quan }}")
@@ -143,12 +163,15 @@ def _more(count: str, what: str) -> str:
 
 _AS_KNOWN = (
     paragraph("GhiChu", "{%p if da_chot %}")
-    + paragraph("GhiChu", "Danh sách theo dữ liệu hiện có, có thể không khớp số liệu đã chốt tại Phụ lục I.")
+    + paragraph(
+        "GhiChu",
+        f"Danh sách theo dữ liệu hiện có, có thể không khớp số liệu đã chốt tại Phụ lục {annex_number('form')}.",
+    )
     + paragraph("GhiChu", "{%p endif %}")
 )
 
 
-def _units() -> str:
+def _units(number: str) -> str:
     columns = (
         Column("TT", 10, "tt", "BieuGiua"),
         Column("Đơn vị", 60, "ten"),
@@ -163,7 +186,7 @@ def _units() -> str:
         Column("Chưa xác định hạn", 18, "chua_ro", "BieuSo"),
     )
     return (
-        _heading("II", "KẾT QUẢ GIẢI QUYẾT TTHC CỦA CÁC ĐƠN VỊ, XẾP THEO SỐ HỒ SƠ QUÁ HẠN")
+        _heading(number, "KẾT QUẢ GIẢI QUYẾT TTHC CỦA CÁC ĐƠN VỊ, XẾP THEO SỐ HỒ SƠ QUÁ HẠN")
         + _list(columns, "dv", "don_vi")
         + paragraph(
             "GhiChu",
@@ -173,34 +196,46 @@ def _units() -> str:
     )
 
 
-def _delayed() -> str:
+def _of_topics() -> tuple[Column, ...]:
+    """What topics know of each delayed dossier, as far as a page has room for it; the workbook has all."""
+    room = {"nguyen_nhan": 27.0, "khau_cham": 27.0, "xin_loi": 18.0}
+    told = [column for source in TOPICS for column in source.delayed if column.field.name in room]
+    return tuple(Column(one.column.title, room[one.field.name], one.field.name) for one in told)
+
+
+def _fitted(columns: Sequence[Column]) -> list[Column]:
+    """The columns as wide as the page, by their proportions."""
+    wide = sum(column.width for column in columns)
+    return [replace(column, width=column.width * _PAGE / wide) for column in columns]
+
+
+def _delayed(number: str) -> str:
     columns = (
-        Column("TT", 11, "tt", "BieuGiua"),
-        Column("Mã hồ sơ", 34, "ma"),
-        Column("Đơn vị", 30, "don_vi"),
-        Column("Lĩnh vực", 24, "linh_vuc"),
-        Column("Mã TTHC", 18, "ma_thu_tuc"),
-        Column("Thủ tục hành chính", 42, "thu_tuc"),
-        Column("Tiếp nhận", 20, "tiep_nhan", "BieuGiua"),
-        Column("Hẹn trả", 20, "hen_tra", "BieuGiua"),
-        Column("Kết thúc", 20, "ket_thuc", "BieuGiua"),
-        Column("Số ngày làm việc quá hạn", 14, "so_ngay", "BieuSo"),
-        Column("Tình trạng", 19, "tinh_trang"),
+        Column("TT", 10, "tt", "BieuGiua"),
+        Column("Đơn vị", 26, "don_vi"),
+        Column("Lĩnh vực", 20, "linh_vuc"),
+        Column("Mã hồ sơ", 28, "ma"),
+        Column("Thủ tục hành chính", 32, "thu_tuc"),
+        Column("Ngày nhận", 20, "tiep_nhan", "BieuGiua"),
+        Column("Ngày hẹn trả", 20, "hen_tra", "BieuGiua"),
+        Column("Ngày kết thúc", 20, "ket_thuc", "BieuGiua"),
+        Column("Số ngày quá hạn", 13, "so_ngay", "BieuSo"),
+        *_of_topics(),
     )
     return (
-        _heading("III", "DANH SÁCH HỒ SƠ QUÁ HẠN")
+        _heading(number, "DANH SÁCH HỒ SƠ QUÁ HẠN")
         + _AS_KNOWN
-        + _list(columns, "hs", "ho_so_qua_han")
+        + _list(_fitted(columns), "hs", "ho_so_qua_han")
         + _more("con_ho_so_qua_han", "hồ sơ")
         + paragraph(
             "GhiChu",
             "Danh sách gồm {{ so_ho_so_qua_han }} hồ sơ. Số ngày làm việc quá hạn tính từ sau ngày hẹn trả; 0 là quá hạn trong chính ngày hẹn trả. Hồ sơ chưa kết thúc "
-            "tính đến {{ so_lieu_den }}.",
+            "(để trống ngày kết thúc) tính đến {{ so_lieu_den }}.",
         )
     )
 
 
-def _sent_back() -> str:
+def _sent_back(number: str) -> str:
     columns = (
         Column("TT", 11, "tt", "BieuGiua"),
         Column("Mã hồ sơ", 36, "ma"),
@@ -214,7 +249,7 @@ def _sent_back() -> str:
         Column("Tình trạng hiện nay", 22, "tinh_trang"),
     )
     return (
-        _heading("IV", "HỒ SƠ TRẢ LẠI, YÊU CẦU BỔ SUNG TRONG KỲ")
+        _heading(number, "HỒ SƠ TRẢ LẠI, YÊU CẦU BỔ SUNG TRONG KỲ")
         + _AS_KNOWN
         + _list(columns, "hs", "tra_lai")
         + _more("con_tra_lai", "dòng")
@@ -225,7 +260,20 @@ def _sent_back() -> str:
     )
 
 
-def _errata() -> str:
+def _reconciliation(number: str) -> str:
+    return (
+        _heading(number, "HỒ SƠ MÀ CÁC CÁCH TÍNH CHO KẾT LUẬN KHÁC NHAU")
+        + _list(topic_reconciliation.DOSSIERS, "hs", "doi_soat_ho_so")
+        + _more("doi_soat_con_ho_so", "hồ sơ")
+    )
+
+
+def _details(number: str) -> str:
+    """What the sections of topics have no room for."""
+    return _heading(number, "SỐ LIỆU CHI TIẾT THEO CHUYÊN ĐỀ") + "".join(part() for part in DETAILS)
+
+
+def _errata(number: str) -> str:
     columns = (
         Column("TT", 11, "tt", "BieuGiua"),
         Column("Đơn vị", 40, "don_vi"),
@@ -237,8 +285,22 @@ def _errata() -> str:
         Column("Chênh lệch", 18, "chenh_lech", "BieuSo"),
     )
     return (
-        _heading("V", "ĐÍNH CHÍNH SỐ LIỆU ĐÃ CHỐT")
+        _heading(number, "ĐÍNH CHÍNH SỐ LIỆU ĐÃ CHỐT")
         + _list(columns, "dong", "dinh_chinh")
         + _more("con_dinh_chinh", "đính chính")
-        + paragraph("GhiChu", "{{ da_chot }}. Phụ lục I, Phụ lục II giữ nguyên số đã chốt.")
+        + paragraph(
+            "GhiChu",
+            f"{{{{ da_chot }}}}. Phụ lục {annex_number('form')}, Phụ lục {annex_number('units')} giữ nguyên số đã chốt.",
+        )
     )
+
+
+_ANNEXES: Mapping[str, Callable[[str], str]] = {
+    "form": _form,
+    "units": _units,
+    "delayed": _delayed,
+    "sent-back": _sent_back,
+    "reconciliation": _reconciliation,
+    "details": _details,
+    "errata": _errata,
+}

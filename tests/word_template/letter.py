@@ -1,26 +1,44 @@
-"""The report itself: letterhead, sections I to V, signature and recipients."""
+"""The report itself: letterhead, sections, signature and recipients."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
-from tests.word_template.annexes import Column
-from tests.word_template.markup import cell, end_of_section, mm, paragraph, row, table, tag_row
+from tests.word_template import (
+    topic_apologies,
+    topic_causes,
+    topic_focus,
+    topic_heads,
+    topic_indices,
+    topic_integrity,
+    topic_petitions,
+    topic_proposals,
+    topic_reconciliation,
+    topic_returns,
+    topic_shortenable,
+)
+from tests.word_template.markup import cell, each, end_of_section, mm, paragraph, row, table, when
+from tests.word_template.own_sections import sectors, totals, units
 from tthc_monitor.outputs.drawings import rule, text_width
+from tthc_monitor.outputs.report_form import roman
 
 _MOTTO = "Độc lập - Tự do - Hạnh phúc"
 _LEFT, _RIGHT = mm(65), mm(100)
-_SHARED = (
-    Column("Tổng số quá hạn", 19, "qua_han", "BangSo"),
-    Column("Đã giải quyết quá hạn", 20, "da_qua_han", "BangSo"),
-    Column("Đang giải quyết quá hạn", 20, "dang_qua_han", "BangSo"),
-    Column("Tỷ trọng", 18, "ty_trong", "BangGiua"),
-    Column("Tỷ lệ đúng hạn", 21, "ty_le_dung_han", "BangGiua"),
+SECTIONS: tuple[Callable[[str], str], ...] = (
+    totals,
+    lambda number: units(number) + topic_heads.part(),
+    lambda number: sectors(number) + topic_focus.part(),
+    topic_returns.section,
+    topic_causes.section,
+    topic_apologies.section,
+    topic_integrity.section,
+    topic_reconciliation.section,
+    topic_petitions.section,
+    topic_shortenable.section,
+    topic_indices.section,
+    topic_proposals.section,
 )
-
-
-def _ranked_by(title: str) -> tuple[Column, ...]:
-    return (Column("TT", 10, "tt", "BangGiua"), Column(title, 57, "ten", "BangChu"), *_SHARED)
+"""The sections in their order; each is given its number."""
 
 
 def letter() -> str:
@@ -29,26 +47,11 @@ def letter() -> str:
         (
             _head(),
             _opening(),
-            _totals(),
-            _units(),
-            _sectors(),
-            _sent_back(),
+            *(section(roman(number)) for number, section in enumerate(SECTIONS, start=1)),
             _closing(),
             _signature(),
             end_of_section(landscape=False),
         )
-    )
-
-
-def _when(condition: str, *content: str) -> str:
-    return paragraph("BangChu", f"{{%p if {condition} %}}") + "".join(content) + paragraph("BangChu", "{%p endif %}")
-
-
-def _each(name: str, items: str, *content: str) -> str:
-    return (
-        paragraph("BangChu", f"{{%p for {name} in {items} %}}")
-        + "".join(content)
-        + paragraph("BangChu", "{%p endfor %}")
     )
 
 
@@ -59,7 +62,7 @@ def _ruled_under(field: str) -> str:
 def _head() -> str:
     motto_rule = str(rule(text_width(_MOTTO, 13), "Kẻ dưới tiêu ngữ"))
     office = (
-        _when("co_quan_chu_quan", paragraph("ChuQuan", "{{ co_quan_chu_quan }}"))
+        when("co_quan_chu_quan", paragraph("ChuQuan", "{{ co_quan_chu_quan }}"))
         + paragraph("CoQuan", "{{ co_quan }}")
         + _ruled_under("ke_ngang_co_quan")
     )
@@ -79,178 +82,43 @@ def _head() -> str:
         + paragraph("TenLoai", "BÁO CÁO")
         + paragraph("TrichYeu", "Tình hình, kết quả giải quyết thủ tục hành chính {{ ky }}")
         + _ruled_under("ke_ngang_trich_yeu")
-        + _when("kinh_gui|length == 1", paragraph("KinhGui", "Kính gửi: {{ kinh_gui[0] }}"))
-        + _when(
+        + when("kinh_gui|length == 1", paragraph("KinhGui", "Kính gửi: {{ kinh_gui[0] }}"))
+        + when(
             "kinh_gui|length > 1",
             paragraph("KinhGui", "Kính gửi:"),
-            _each("noi", "kinh_gui", paragraph("KinhGuiDong", "- {{ noi }}{{ '.' if loop.last else ';' }}")),
+            each("noi", "kinh_gui", paragraph("KinhGuiDong", "- {{ noi }}{{ '.' if loop.last else ';' }}")),
         )
     )
 
 
 def _opening() -> str:
     return (
-        _each("dong", "can_cu", paragraph("CanCu", "{{ dong }}"))
+        each("dong", "can_cu", paragraph("CanCu", "{{ dong }}"))
         + paragraph(
             "NoiDung",
             "{{ ten_co_quan }} báo cáo tình hình, kết quả giải quyết thủ tục hành chính (TTHC) {{ ky }} (từ ngày "
             "{{ tu_ngay }} đến ngày {{ den_ngay }}) như sau:",
         )
-        + _when(
+        + when(
             "chua_het_ky",
             paragraph("NoiDung", "Kỳ báo cáo chưa kết thúc, số liệu tính đến {{ so_lieu_den }}.", bold=True),
         )
-        + _when("pham_vi", paragraph("NoiDung", "Phạm vi báo cáo: {{ pham_vi }}."))
-        + _when("da_chot", paragraph("NoiDung", "{{ da_chot }}; có {{ so_dinh_chinh }} đính chính."))
-    )
-
-
-def _totals() -> str:
-    widths = [mm(75), mm(28), mm(28), mm(28)]
-    titles = ("Chỉ tiêu", "Kỳ này", "Kỳ trước", "Tăng, giảm")
-    fields = ("chi_tieu", "ky_nay", "ky_truoc", "tang_giam")
-    compared = table(
-        widths,
-        [
-            row(
-                [cell(width, paragraph("BangDau", title)) for width, title in zip(widths, titles, strict=True)],
-                head=True,
-            ),
-            tag_row("{%tr for dong in so_sanh %}", widths),
-            row(
-                [
-                    cell(width, paragraph("BangChu" if name == "chi_tieu" else "BangSo", f"{{{{ dong.{name} }}}}"))
-                    for width, name in zip(widths, fields, strict=True)
-                ]
-            ),
-            tag_row("{%tr endfor %}", widths),
-        ],
-    )
-    return (
-        paragraph("Muc", "I. TÌNH HÌNH TIẾP NHẬN, GIẢI QUYẾT HỒ SƠ")
-        + paragraph("Khoan", "1. Tiếp nhận hồ sơ")
-        + paragraph(
-            "NoiDung",
-            "Tổng số hồ sơ TTHC phải giải quyết trong kỳ là {{ so.tong }} hồ sơ, gồm: tiếp nhận mới {{ so.moi }} hồ sơ "
-            "(trực tuyến {{ so.truc_tuyen }} hồ sơ; trực tiếp, qua dịch vụ bưu chính {{ so.truc_tiep }} hồ sơ), từ kỳ trước "
-            "chuyển sang {{ so.ky_truoc }} hồ sơ. Tỷ lệ tiếp nhận trực tuyến: {{ so.ty_le_truc_tuyen }} (trên "
-            "{{ so.moi }} hồ sơ tiếp nhận mới).",
-        )
-        + paragraph("Khoan", "2. Kết quả giải quyết hồ sơ")
-        + paragraph(
-            "NoiDung",
-            "a) Đã giải quyết {{ so.da_giai_quyet }} hồ sơ, trong đó: trước hạn {{ so.truoc_han }} hồ sơ; đúng hạn "
-            "{{ so.dung_han }} hồ sơ; quá hạn {{ so.da_qua_han }} hồ sơ; chưa xác định hạn {{ so.da_chua_ro }} hồ sơ. Tỷ lệ "
-            "giải quyết trước hạn, đúng hạn: {{ so.ty_le_dung_han }} (trên {{ so.da_co_han }} hồ sơ đã giải quyết có hạn).",
-        )
-        + paragraph(
-            "NoiDung",
-            "b) Đang giải quyết {{ so.dang_giai_quyet }} hồ sơ, trong đó: trong hạn {{ so.trong_han }} hồ sơ; quá hạn "
-            "{{ so.dang_qua_han }} hồ sơ; chưa xác định hạn {{ so.dang_chua_ro }} hồ sơ. Tỷ lệ còn trong hạn: "
-            "{{ so.ty_le_trong_han }} (trên {{ so.dang_co_han }} hồ sơ đang giải quyết có hạn).",
-        )
-        + paragraph("NoiDung", "(Chi tiết tại Phụ lục I, Phụ lục II kèm theo)").replace(
-            "<w:r>", "<w:r><w:rPr><w:i/></w:rPr>"
-        )
-        + _when("co_ky_truoc", paragraph("TenBang", "So với kỳ trước"), compared)
-    )
-
-
-def _ranking(items: str, title: str, columns: Sequence[Column]) -> str:
-    widths = [mm(column.width) for column in columns]
-    return paragraph("TenBang", title) + table(
-        widths,
-        [
-            row([cell(mm(column.width), paragraph("BangDau", column.title)) for column in columns], head=True),
-            tag_row(f"{{%tr for dong in {items} %}}", widths),
-            row(
-                [
-                    cell(mm(column.width), paragraph(column.style, f"{{{{ dong.{column.field} }}}}"))
-                    for column in columns
-                ]
-            ),
-            tag_row("{%tr endfor %}", widths),
-        ],
-    )
-
-
-def _units() -> str:
-    return (
-        paragraph("Muc", "II. ĐƠN VỊ CÓ HỒ SƠ QUÁ HẠN")
-        + _when(
-            "so.qua_han",
-            paragraph(
-                "NoiDung",
-                "Có {{ so_don_vi_qua_han }}/{{ so_don_vi }} đơn vị có hồ sơ quá hạn, tổng số {{ so.qua_han }} hồ sơ (đã giải "
-                "quyết quá hạn {{ so.da_qua_han }} hồ sơ, đang giải quyết quá hạn {{ so.dang_qua_han }} hồ sơ). Danh sách "
-                "từng hồ sơ tại Phụ lục III.",
-            ),
-            _ranking("don_vi_qua_han", "Đơn vị có nhiều hồ sơ quá hạn nhất", _ranked_by("Đơn vị")),
-            paragraph("TenBang", "{{p bieu_do_don_vi }}"),
-            _when(
-                "con_don_vi_qua_han", paragraph("NoiDung", "Còn {{ con_don_vi_qua_han }} đơn vị khác, tại Phụ lục II.")
-            ),
-        )
-        + _when("not so.qua_han", paragraph("NoiDung", "Trong kỳ không có hồ sơ quá hạn."))
-    )
-
-
-def _sectors() -> str:
-    procedures = (
-        Column("TT", 10, "tt", "BangGiua"),
-        Column("Mã TTHC", 24, "ma", "BangChu"),
-        Column("Tên thủ tục", 74, "ten", "BangChu"),
-        Column("Tổng số quá hạn", 19, "qua_han", "BangSo"),
-        Column("Đã giải quyết", 19, "da_qua_han", "BangSo"),
-        Column("Đang giải quyết", 19, "dang_qua_han", "BangSo"),
-    )
-    return (
-        paragraph("Muc", "III. LĨNH VỰC, THỦ TỤC CÓ HỒ SƠ QUÁ HẠN")
-        + _when(
-            "so.qua_han",
-            paragraph(
-                "NoiDung",
-                "Có {{ so_linh_vuc_qua_han }} lĩnh vực, {{ so_thu_tuc_qua_han }} thủ tục có hồ sơ quá hạn, nhiều nhất là:",
-            ),
-            _ranking("linh_vuc_qua_han", "Lĩnh vực có nhiều hồ sơ quá hạn nhất", _ranked_by("Lĩnh vực")),
-            _ranking("thu_tuc_qua_han", "Thủ tục có nhiều hồ sơ quá hạn nhất", procedures),
-        )
-        + _when("not so.qua_han", paragraph("NoiDung", "Trong kỳ không có hồ sơ quá hạn."))
-    )
-
-
-def _sent_back() -> str:
-    return paragraph("Muc", "IV. HỒ SƠ TRẢ LẠI, YÊU CẦU BỔ SUNG") + paragraph(
-        "NoiDung",
-        "Trong kỳ có {{ so_tra_lai }} lần trả lại, từ chối, dừng giải quyết và {{ so_bo_sung }} lần yêu cầu bổ sung, trong đó "
-        "{{ so_cho_bo_sung }} yêu cầu còn chờ bổ sung ở cuối kỳ; {{ so_bo_sung_nhieu_lan }} hồ sơ bị yêu cầu bổ sung từ 02 lần "
-        "trở lên. Danh sách tại Phụ lục IV.",
+        + when("pham_vi", paragraph("NoiDung", "Phạm vi báo cáo: {{ pham_vi }}."))
+        + when("da_chot", paragraph("NoiDung", "{{ da_chot }}; có {{ so_dinh_chinh }} đính chính."))
     )
 
 
 def _closing() -> str:
-    return (
-        paragraph("Muc", "V. ĐỀ XUẤT, KIẾN NGHỊ")
-        + _when(
-            "so.qua_han",
-            paragraph(
-                "NoiDung",
-                "Đề nghị các cơ quan, đơn vị có hồ sơ quá hạn nêu tại Phụ lục III rà soát, xử lý dứt điểm, gửi văn bản xin lỗi "
-                "tổ chức, cá nhân theo quy định và báo cáo rõ nguyên nhân, trách nhiệm.",
-            ),
-        )
-        + _when("not so.qua_han", paragraph("NoiDung", "Không có."))
-        + paragraph(
-            "KetThuc",
-            "Trên đây là báo cáo tình hình, kết quả giải quyết thủ tục hành chính {{ ky }} của {{ ten_co_quan }}./.",
-        )
+    return paragraph(
+        "KetThuc",
+        "Trên đây là báo cáo tình hình, kết quả giải quyết thủ tục hành chính {{ ky }} của {{ ten_co_quan }}./.",
     )
 
 
 def _signature() -> str:
-    left = paragraph("NoiNhan", "Nơi nhận:") + _each("dong", "noi_nhan", paragraph("NoiNhanDong", "- {{ dong }}"))
+    left = paragraph("NoiNhan", "Nơi nhận:") + each("dong", "noi_nhan", paragraph("NoiNhanDong", "- {{ dong }}"))
     right = (
-        _each("dong", "ky_thay", paragraph("ChucVu", "{{ dong }}"))
+        each("dong", "ky_thay", paragraph("ChucVu", "{{ dong }}"))
         + paragraph("ChucVu", "{{ chuc_vu }}")
         + paragraph("HoTen") * 4
         + paragraph("HoTen", "{{ nguoi_ky }}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 NAMESPACES = (
@@ -57,6 +58,49 @@ def table(widths: Sequence[int], rows: Sequence[str], *, ruled: bool = True) -> 
     return (
         f'<w:tbl><w:tblPr>{look}<w:tblW w:w="{sum(widths)}" w:type="dxa"/><w:jc w:val="center"/>'
         f'<w:tblLayout w:type="fixed"/>{sides}</w:tblPr><w:tblGrid>{columns}</w:tblGrid>{"".join(rows)}</w:tbl>'
+    )
+
+
+def when(condition: str, *content: str) -> str:
+    """Paragraphs and tables that are there only when a condition of the template holds."""
+    return paragraph("BangChu", f"{{%p if {condition} %}}") + "".join(content) + paragraph("BangChu", "{%p endif %}")
+
+
+def each(name: str, items: str, *content: str) -> str:
+    """Paragraphs and tables for each item of a list."""
+    return (
+        paragraph("BangChu", f"{{%p for {name} in {items} %}}")
+        + "".join(content)
+        + paragraph("BangChu", "{%p endfor %}")
+    )
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a list: its title, its width in millimetres, the field in it, and how it is aligned."""
+
+    title: str
+    width: float
+    field: str
+    style: str = "BieuChu"
+
+
+def ranking(items: str, title: str, columns: Sequence[Column]) -> str:
+    """A short table in the text, with a row for each item of a list."""
+    widths = [mm(column.width) for column in columns]
+    return paragraph("TenBang", title) + table(
+        widths,
+        [
+            row([cell(mm(column.width), paragraph("BangDau", column.title)) for column in columns], head=True),
+            tag_row(f"{{%tr for dong in {items} %}}", widths),
+            row(
+                [
+                    cell(mm(column.width), paragraph(column.style, f"{{{{ dong.{column.field} }}}}"))
+                    for column in columns
+                ]
+            ),
+            tag_row("{%tr endfor %}", widths),
+        ],
     )
 
 

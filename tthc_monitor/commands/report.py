@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, get_args
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from tthc_monitor import outbox_report
-from tthc_monitor.commands import context
+from tthc_monitor.commands import context, report_issue
 from tthc_monitor.domain.errors import ConfigError
-from tthc_monitor.domain.periods import Period, calendar_month, nd09_month
+from tthc_monitor.domain.periods import Period, Reckoning, report_period
 from tthc_monitor.installation import open_installation
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.report_docx import shipped_template
 from tthc_monitor.outputs.report_fields import listed
 from tthc_monitor.outputs.report_form import COUNT_TITLES
+from tthc_monitor.outputs.report_units import UnitsAs
 from tthc_monitor.outputs.whole_file import write_whole
 from tthc_monitor.report_settings import ReportFormat
 from tthc_monitor.settings import Settings
@@ -25,31 +27,71 @@ from tthc_monitor.store.frozen import Erratum
 from tthc_monitor.terminal import steps
 
 app = typer.Typer(no_args_is_help=True, help="The monthly report.")
+report_issue.add_to(app)
 
-_Month = Annotated[str, typer.Option("--period", help="Month of the report, such as 2026-10.")]
-_Kind = Annotated[Literal["calendar", "nd09"], typer.Option(help="Calendar month, or 15th to 14th by NĐ 09/2019.")]
+_Name = Annotated[
+    str, typer.Option("--period", help="Month, quarter, half year or year: 2026-10, 2026-Q4, 2026-H1, 2026.")
+]
+_Kind = Annotated[Reckoning, typer.Option(help="Calendar periods, or 15th to 14th by NĐ 09/2019.")]
+
+
+class _Format(StrEnum):
+    """What ``--format`` takes: Typer knows no list of literals."""
+
+    DOCX = "docx"
+    XLSX = "xlsx"
+    PDF = "pdf"
+    CSV = "csv"
+    JSON = "json"
+    ALL = "all"
+
+
 _KINDS: Final = {"dossier": "Hồ sơ TTHC", "petition": "Phản ánh, kiến nghị"}
 
 
 @app.command("monthly")
 def report_monthly(
-    period: _Month,
+    period: _Name,
     out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path(),
     unit: Annotated[list[str] | None, typer.Option(help="Unit codes; by default all.")] = None,
+    subtree: Annotated[bool, typer.Option(help="With the units below them at the end of the period.")] = True,
+    units_as: Annotated[
+        UnitsAs,
+        typer.Option(help="Units as they stood at the end of the period, or who answers for their dossiers now."),
+    ] = "then",
     kind: _Kind = "calendar",
     wanted: Annotated[
-        Literal["xlsx", "docx", "pdf", "all"],
-        typer.Option("--format", help="Workbook, Word document to sign, PDF (by LibreOffice), or all three."),
-    ] = "xlsx",
+        list[_Format] | None,
+        typer.Option(
+            "--format",
+            help="Word document to sign, workbook, PDF (by LibreOffice), a folder of CSV files, JSON, or all; give it "
+            "again for each. By default xlsx.",
+        ),
+    ] = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Make it from what is known now, beside the one that was issued.")
+    ] = False,
 ) -> None:
-    """Write the monthly report as a workbook, a Word document or a PDF."""
+    """Write the report of a period as a workbook, a Word document, a PDF, CSV files or JSON."""
     settings = context.settings()
     span = _span(settings, period, kind)
-    formats: tuple[ReportFormat, ...] = ("docx", "xlsx", "pdf") if wanted == "all" else (wanted,)
+    every: tuple[ReportFormat, ...] = get_args(ReportFormat)
+    asked = {str(form) for form in wanted or ("xlsx",)}
+    formats = tuple(form for form in every if {form, "all"} & asked)
     with open_installation(settings) as installation, steps() as shown:
-        files = outbox_report.monthly_report(installation, span, out, tuple(unit or ()), formats, shown.step)
-    for file in files:
-        typer.echo(str(file))
+        files = outbox_report.monthly_report(
+            installation,
+            span,
+            out,
+            tuple(unit or ()),
+            formats,
+            shown.step,
+            subtree=subtree,
+            units_as=units_as,
+            anew=anew,
+        )
+    for shown_path in dict.fromkeys(file.parent if file.suffix == ".csv" else file for file in files):
+        typer.echo(str(shown_path))
 
 
 @app.command("template")
@@ -75,11 +117,11 @@ def report_fields() -> None:
 
 @app.command("freeze")
 def report_freeze(
-    period: _Month,
+    period: _Name,
     person: Annotated[str, typer.Option("--by", help="Who decides it; recorded.")],
     kind: _Kind = "calendar",
 ) -> None:
-    """Let the figures of a month that has ended stand for good; what changes later is listed as errata."""
+    """Let the figures of a period that has ended stand for good; what changes later is listed as errata."""
     settings = context.settings()
     span = _span(settings, period, kind)
     with open_installation(settings) as installation, steps() as shown, shown.step(f"freezing {span.name}"):
@@ -88,8 +130,8 @@ def report_freeze(
 
 
 @app.command("errata")
-def report_errata(period: _Month, kind: _Kind = "calendar") -> None:
-    """What would be counted otherwise now in a month that is frozen, unit by unit."""
+def report_errata(period: _Name, kind: _Kind = "calendar") -> None:
+    """What would be counted otherwise now in a period that is frozen, unit by unit."""
     settings = context.settings()
     span = _span(settings, period, kind)
     with open_installation(settings) as installation:
@@ -119,5 +161,5 @@ def _table(errata: tuple[Erratum, ...]) -> Table:
     return table
 
 
-def _span(settings: Settings, month: str, kind: Literal["calendar", "nd09"]) -> Period:
-    return (calendar_month if kind == "calendar" else nd09_month)(month, settings.zone)
+def _span(settings: Settings, name: str, kind: Reckoning) -> Period:
+    return report_period(name, kind, settings.zone)

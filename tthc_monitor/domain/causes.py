@@ -29,6 +29,13 @@ CLASS_TITLES: Final[dict[str, str]] = {
 APPARENT: Final = frozenset({"software", "late_click"})
 """Classes of what was ready in time: late on record only."""
 
+COLUMNS: Final = ("Mã hồ sơ", "Mã nguyên nhân", "Ghi chú")
+"""Columns of a file in which people say why: the dossier's number, the cause, a note."""
+TAKE_BACK: Final = "-"
+"""In the column of the cause: what was said before of the dossier holds no more."""
+BETWEEN: Final = " – "
+"""Between code and name, where a cell has both."""
+
 _Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 _Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
@@ -41,8 +48,9 @@ class Proof(_Part):
     """One way to recognise a cause; everything said in it must hold. What it rests on is exactly one of the first four.
 
     ``rule``
-        a finding of this rule stands and touches the delay; ``evidence`` are values that it must carry, ``holder`` whether
-        the unit named in it is the resolving one (or below it) or another, ``unit_name_has`` words of that unit's name.
+        a finding of this rule touches the delay; ``lasting`` asks that it stands to the end of it. ``evidence`` are values
+        that it must carry, ``holder`` whether the unit named in it is the resolving one (or below it) or another,
+        ``unit_name_has`` words of that unit's name.
     ``wait``
         the time that the applicant was waited for (``supplement``, ``obligation``: payment) is at least
         ``percent_of_delay`` of the delay, in working time, counted from the reception or only from the due instant.
@@ -65,6 +73,7 @@ class Proof(_Part):
     wait: Literal["supplement", "obligation"] | None = None
     by_due: Literal["result_at", "delivered_at"] | None = None
     inherited_within_days: Annotated[int, Field(ge=0, le=3650)] | None = None
+    lasting: bool = False
     evidence: dict[_Word, str] = {}
     holder: Literal["own", "other"] | None = None
     unit_name_has: tuple[_Name, ...] = ()
@@ -84,7 +93,7 @@ class Proof(_Part):
                 "give one, and another proof beside it for another"
             )
         for names, owner in (
-            (("evidence", "holder", "unit_name_has"), "rule"),
+            (("lasting", "evidence", "holder", "unit_name_has"), "rule"),
             (("percent_of_delay", "counted_from"), "wait"),
         ):
             strange = [name for name in names if name in self.model_fields_set and owner not in told]
@@ -131,11 +140,10 @@ class CauseList(_Part):
         return tuple(dict.fromkeys(named))
 
     @property
-    def evidence(self) -> tuple[str, ...]:
-        """Every key of evidence that a proof looks at, once."""
-        return tuple(
-            dict.fromkeys(key for cause in self.causes for proof in cause.recognised_by for key in proof.evidence)
-        )
+    def quoted(self) -> tuple[str, ...]:
+        """Rules whose evidence a proof looks at, once."""
+        proofs = [proof for cause in self.causes for proof in cause.recognised_by]
+        return tuple(dict.fromkeys(proof.rule for proof in proofs if proof.rule and proof.evidence))
 
 
 def parse_causes(text: str, file: str) -> CauseList:

@@ -5,65 +5,63 @@ It names codes, procedures, steps, dates and counts; never a person. Every figur
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from functools import cache
-from typing import Any, Final
+from hashlib import sha256
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import css_inline
-import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from tthc_monitor.outputs import wording
+from tthc_monitor.outputs.audience import Audience, Links
+from tthc_monitor.outputs.digest_attachment import Attachment, workbook_of
+from tthc_monitor.outputs.digest_cut import Cut, UnitRow, cut_to
 from tthc_monitor.outputs.digest_facts import DigestFacts
+from tthc_monitor.outputs.digest_rules import OVERDUE
+from tthc_monitor.outputs.digest_sections import Row, Section, sections_of
+from tthc_monitor.outputs.digest_words import (
+    Counter,
+    counters_of,
+    lead_of,
+    notes_of,
+    standing_of,
+    subject_of,
+    warnings_of,
+)
 from tthc_monitor.outputs.sealed import LedgerHead
+
+__all__ = ["MAX_ROWS", "Attachment", "Digest", "DigestMail", "Row", "Section", "build_digest", "render_digest"]
 
 MAX_ROWS: Final = 20
 """How many dossiers a list of the digest shows before it says how many there are besides."""
 
-STALE_AFTER: Final = timedelta(hours=24)
-"""A source without a good pull for longer than this is named at the head of the digest."""
+MAX_UNITS: Final = 12
+"""How many of several units the table shows, the worst first; the attachment has all."""
+
+LARGEST: Final = 97_000
+"""Bytes of HTML and text together; programs cut off what is longer than 100 kB or so."""
+
+_FEW: Final = 5
+"""Rows of a less urgent list that stay while others can be cut."""
+
+_NO_WORK: Final = frozenset({"returned"})
+"""Lists that tell of what is over."""
+_BAR: Final = 52
+"""Pixels of the highest bar."""
+_EVERYBODY: Final = Audience()
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One dossier in a list: what it is, when it counts from, and how urgent that is."""
+class Bar:
+    """One day of the trend: its label, how many dossiers were overdue at its close, and pixels."""
 
-    code: str
-    procedure: str
-    detail: str
-    when: str
-    badge: str
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One list of the digest, the worst first, cut at the wanted number of rows."""
-
-    key: str
-    title: str
-    total: int
-    rows: tuple[Row, ...]
-
-    @property
-    def more(self) -> int:
-        """How many dossiers are not shown."""
-        return self.total - len(self.rows)
-
-
-@dataclass(frozen=True, slots=True)
-class UnitRow:
-    """Counts of one unit."""
-
-    name: str
-    open: int
-    overdue: int
-    due_today: int
-    due_soon: int
-    slow_reception: int
-    cannot_tell: int
+    label: str
+    value: int
+    height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,97 +70,154 @@ class Digest:
 
     Attributes:
         heading: whom it is about.
-        counts: dossiers by list (``overdue``, ``due_today``, ``due_soon``, ``slow_reception``, ...), and ``open``,
-            ``cannot_tell``, ``new_overdue`` (overdue since the last working day), ``petitions_overdue``.
-        warnings: what keeps the figures from being complete, in Vietnamese.
+        counts: figures by name (``overdue``, ``apology_missing``, ``due_today``, ``acknowledged_late``, ...); one that no
+            rule in force counts is missing.
+        counters: the four figures at the head.
+        lead: the sentence that says what there is to do; ``standing`` what is being worked on.
+        units: the worst units of several; ``units_left`` sums up the others.
+        trend: the last working days and this moment; empty where nothing was overdue.
+        warnings: what keeps the figures from being complete, in Vietnamese; ``notes`` how to read them.
+        thread: the same for every day's digest of one scope.
+        empty: nothing needs action, and nothing keeps the figures from being complete.
     """
 
     heading: str
     now: datetime
     zone: str
     since: date
-    counts: dict[str, int]
+    counts: Mapping[str, int]
+    counters: tuple[Counter, ...]
+    lead: str
+    standing: str
     sections: tuple[Section, ...]
     units: tuple[UnitRow, ...]
+    units_left: UnitRow | None
+    trend: tuple[Bar, ...]
     warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+    links: Links
+    attachments: tuple[Attachment, ...]
     ledger_head: LedgerHead | None
+    thread: str
+    empty: bool
 
     @property
     def local_date(self) -> date:
         """The day of the digest, in its zone."""
         return self.now.astimezone(ZoneInfo(self.zone)).date()
 
+    @property
+    def short(self) -> bool:
+        """Whether there is nothing to list."""
+        return self.empty and not self.sections
+
 
 @dataclass(frozen=True, slots=True)
 class DigestMail:
-    """A digest ready to send: one subject line, the HTML and plain text of the body, and the local day it is for."""
+    """A digest ready to send.
+
+    Attributes:
+        local_date: the day it is for.
+        empty: nothing needs action; sent only to who wants to be told that too.
+        thread: stable id of what it is about, for mail programs that put mails of one kind together.
+        counts: its figures by name.
+    """
 
     subject: str
     html: str
     text: str
     local_date: date
-
-
-# key of the list, title, which end is the worst, label before the instant
-_SECTIONS: Final = (
-    ("overdue", "Quá hạn đang xử lý", "due_at", True, "Hẹn trả"),
-    ("due_today", "Đến hạn hôm nay", "due_at", True, "Hẹn trả"),
-    ("due_soon", "Sắp đến hạn, sau hôm nay", "due_at", True, "Hẹn trả"),
-    ("slow_reception", "Chậm tiếp nhận (quá 08 giờ làm việc)", "since", True, "Nộp lúc"),
-    ("supplement_requested", "Đang chờ công dân bổ sung hồ sơ", "since", True, "Yêu cầu lúc"),
-    ("returned", "Trả lại, từ chối, dừng xử lý gần đây", "since", False, "Lúc"),
-)
+    attachments: tuple[Attachment, ...] = ()
+    empty: bool = False
+    thread: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 def build_digest(
-    facts: DigestFacts, units: Sequence[str] | None = None, *, title: str | None = None, max_rows: int = MAX_ROWS
+    facts: DigestFacts, audience: Audience = _EVERYBODY, *, links: Links | None = None, max_rows: int = MAX_ROWS
 ) -> Digest:
-    """Cut the facts to one recipient's units.
+    """Cut the facts to one audience.
 
     Args:
         facts: of all units.
-        units: unit codes; None means all, dossiers of no unit included.
-        title: how the recipient is addressed; by default the unit's name, or how many units there are.
-        max_rows: dossiers shown per list.
+        links: addresses that it names; none by default.
+        max_rows: dossiers shown per list; the attachment has all.
     """
-    table, attention = facts.units, facts.attention
-    warnings = _stale_sources(facts)
-    if units is not None:
-        missing = sorted(set(units) - set(table["unit_code"]))
-        if missing:
-            warnings += (f"Chưa có dữ liệu của đơn vị {', '.join(missing)}; đề nghị kiểm tra mã đơn vị.",)
-        table = table[table["unit_code"].isin(list(units))]
-        attention = attention[attention["unit_code"].isin(list(units))]
-    counts = {key: int((attention["list"] == key).sum()) for key, *_ in _SECTIONS}
-    counts |= {name: int(table[name].sum()) for name in ("open", "cannot_tell", "petitions_overdue")}
-    overdue = attention[attention["list"] == "overdue"]
-    counts["new_overdue"] = int((overdue["since"] >= facts.since).sum())
-    rows = _unit_rows(table, attention)
-    heading = title or _heading(units, rows)
+    cut = cut_to(facts, audience)
+    sections = sections_of(facts, cut, max_rows)
+    warnings = warnings_of(facts, audience, cut)
+    several = len(cut.units) > 1
+    empty = facts.rules.any and not warnings and all(one.key in _NO_WORK for one in sections)
     return Digest(
-        heading,
-        facts.now,
-        facts.zone,
-        facts.since.date(),
-        counts,
-        _sections(facts, attention, len(rows) > 1, max_rows),
-        rows if len(rows) > 1 else (),
-        warnings,
-        facts.ledger_head,
+        heading=_heading(facts, audience, cut),
+        now=facts.now,
+        zone=facts.zone,
+        since=cut.moments.since.date(),
+        counts=cut.counts,
+        counters=counters_of(facts, cut),
+        lead=lead_of(facts, audience, cut),
+        standing=standing_of(cut.counts),
+        sections=sections,
+        units=cut.units[:MAX_UNITS] if several else (),
+        units_left=_summed(cut.units[MAX_UNITS:]) if several else None,
+        trend=_trend(facts, cut),
+        warnings=warnings,
+        notes=notes_of(facts, audience, cut, shown=bool(sections) or not empty),
+        links=links or Links(),
+        attachments=workbook_of(facts, cut),
+        ledger_head=facts.ledger_head,
+        thread=_thread(audience),
+        empty=empty,
     )
 
 
 def render_digest(digest: Digest) -> DigestMail:
-    """The mail of a digest. The HTML carries its style inline, for mail programs that drop style sheets."""
+    """The mail of a digest. The HTML carries its style inline, for mail programs that drop style sheets; where both parts
+    together are too long for them, the lists are shorter.
+    """
+    subject = subject_of(digest.heading, wording.day(digest.local_date), digest.counters, nothing=digest.empty)
+    for shown in _shorter(digest):
+        html, text = _bodies(shown, subject)
+        if len(html.encode()) + len(text.encode()) <= LARGEST:
+            break
+    return DigestMail(
+        subject, html, text, digest.local_date, digest.attachments, digest.empty, digest.thread, digest.counts
+    )
+
+
+def _shorter(digest: Digest) -> Iterator[Digest]:
+    """The digest, and the same with ever fewer rows, down to none: first of what is less urgent, the units last."""
+    yield digest
+    longest = max((len(one.rows) for one in digest.sections), default=0)
+    urgent = other = longest
+    units = len(digest.units)
+    while urgent or units:
+        if other > _FEW:
+            other = other * 2 // 3
+        else:
+            urgent = urgent * 2 // 3
+            other = min(other, urgent)
+            units = units if urgent else units * 2 // 3
+        left = [*digest.units[units:], *([digest.units_left] if digest.units_left else [])]
+        yield replace(
+            digest,
+            sections=tuple(
+                replace(one, rows=one.rows[: urgent if one.tone == "red" else other]) for one in digest.sections
+            ),
+            units=digest.units[:units],
+            units_left=_summed(left, digest.units_left),
+        )
+
+
+def _bodies(digest: Digest, subject: str) -> tuple[str, str]:
     environment = _environment()
-    values = {"digest": digest}
-    subject = " ".join(environment.get_template("digest-subject.txt").render(values).split())
     html = css_inline.inline(
-        environment.get_template("digest.html").render(values, subject=subject),
+        environment.get_template("digest.html").render(digest=digest, subject=subject),
         keep_at_rules=True,
+        minify_css=True,
         load_remote_stylesheets=False,
     )
-    return DigestMail(subject, html, environment.get_template("digest.txt").render(values), digest.local_date)
+    return html, environment.get_template("digest.txt").render(digest=digest)
 
 
 @cache
@@ -179,62 +234,48 @@ def _environment() -> Environment:
     return environment
 
 
-def _stale_sources(facts: DigestFacts) -> tuple[str, ...]:
-    if not facts.sources:
-        return ("Chưa lấy dữ liệu từ nguồn nào.",)
-    lines = []
-    for name, last in facts.sources:
-        if last is None:
-            lines.append(f"Nguồn “{name}” chưa lấy được dữ liệu lần nào.")
-        elif facts.now - last > STALE_AFTER:
-            when = wording.instant(last, facts.zone)
-            lines.append(f"Nguồn “{name}” chưa lấy được dữ liệu mới từ {when}; số liệu dưới đây có thể đã cũ.")
-    return tuple(lines)
+def _heading(facts: DigestFacts, audience: Audience, cut: Cut) -> str:
+    if audience.title:
+        return audience.title
+    if audience.units is None:
+        heading = "Toàn bộ đơn vị"
+    elif len(cut.units) == 1:
+        heading = cut.units[0].name
+    else:
+        named = [facts.described.get(code, code) for code in sorted(audience.units)]
+        heading = f"{len(cut.units)} đơn vị" if cut.units else ", ".join(named[:3]) or "Chưa gán đơn vị"
+    if audience.sectors is None:
+        return heading
+    names = [facts.sectors.get(code, code) for code in sorted(audience.sectors)]
+    return f"{heading}, lĩnh vực {', '.join(names[:3])}{'…' if len(names) > 3 else ''}"
 
 
-def _heading(units: Sequence[str] | None, rows: Sequence[UnitRow]) -> str:
-    if units is None:
-        return "Toàn bộ đơn vị"
-    if len(rows) == 1:
-        return rows[0].name
-    return f"{len(rows)} đơn vị" if rows else ", ".join(units)
+def _thread(audience: Audience) -> str:
+    def told(codes: frozenset[str] | None) -> str:
+        return "*" if codes is None else "\x1f".join(sorted(codes))
+
+    return sha256(f"{told(audience.units)}\x1e{told(audience.sectors)}".encode()).hexdigest()[:24]
 
 
-def _unit_rows(table: pd.DataFrame, attention: pd.DataFrame) -> tuple[UnitRow, ...]:
-    found = attention.groupby(["unit_code", "list"]).size()
-    counted: dict[tuple[Any, ...], int] = {key: int(size) for key, size in found.items() if isinstance(key, tuple)}
-    rows = []
-    for code, name, opened, unknown in table[["unit_code", "unit_name", "open", "cannot_tell"]].itertuples(index=False):
-        keys = ("overdue", "due_today", "due_soon", "slow_reception")
-        overdue, today, soon, slow = (counted.get((code, key), 0) for key in keys)
-        label = wording.unit_label(code, name if isinstance(name, str) else None)
-        rows.append(UnitRow(label, int(opened), overdue, today, soon, slow, int(unknown)))
-    return tuple(sorted(rows, key=lambda row: (-row.overdue, -row.due_today, -row.slow_reception, -row.open, row.name)))
+def _trend(facts: DigestFacts, cut: Cut) -> tuple[Bar, ...]:
+    if OVERDUE not in cut.counts:
+        return ()
+    points = [(f"{day:%d/%m}", cut.at(OVERDUE, day)) for day in cut.moments.days]
+    points.append(("nay", cut.counts[OVERDUE]))
+    highest = max(value for _, value in points)
+    return tuple(Bar(label, value, -(-value * _BAR // highest)) for label, value in points) if highest else ()
 
 
-def _sections(facts: DigestFacts, attention: pd.DataFrame, named: bool, max_rows: int) -> tuple[Section, ...]:
-    sections = []
-    today = set(attention.loc[attention["list"] == "due_today", "dossier_id"])
-    for key, title, order, ascending, label in _SECTIONS:
-        rows = attention[attention["list"] == key]
-        if key == "due_soon":
-            rows = rows[~rows["dossier_id"].isin(today)]
-        first = rows.sort_values([order, "code"], ascending=[ascending, True]).head(max_rows)
-        shown = tuple(_row(facts, key, order, label, record, named) for record in first.to_dict("records"))
-        sections.append(Section(key, title, len(rows), shown))
-    return tuple(sections)
+def _summed(units: tuple[UnitRow, ...] | list[UnitRow], of: UnitRow | None = None) -> UnitRow | None:
+    """One row for many. ``of``: the row among them that stands for many already."""
+    if not units:
+        return None
 
+    def total(name: str) -> int | None:
+        found = [getattr(unit, name) for unit in units]
+        return None if any(value is None for value in found) else sum(found)
 
-def _row(facts: DigestFacts, key: str, column: str, label: str, record: dict[Any, Any], named: bool) -> Row:
-    parts = [record["step"]]
-    if named:
-        parts.append(wording.unit_label(record["unit_code"], record["unit_name"]))
-    detail = " · ".join(part for part in parts if isinstance(part, str) and part)
-    badge = ""
-    if key == "overdue":
-        badge = f"Trễ {wording.working_days(record['days_late'])}"
-    elif key == "returned":
-        badge = record["status"] or ""
-    procedure = record["procedure"] if isinstance(record["procedure"], str) else "Chưa rõ thủ tục"
-    when = f"{label} {wording.short_instant(record[column].to_pydatetime(), facts.zone)}"
-    return Row(record["code"], procedure, detail, when, badge)
+    count = len(units) - 1 + int(of.code) if of is not None else len(units)
+    figures = [total(name) for name in ("overdue", "apology_missing", "due_today", "acknowledged_late")]
+    opened, unknown = (total(name) or 0 for name in ("open", "cannot_tell"))
+    return UnitRow(str(count), f"{wording.number(count)} đơn vị khác", opened, unknown, *figures)

@@ -2,73 +2,108 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
-from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from tthc_monitor.domain.worktime import WorkCalendar
+from tthc_monitor.domain.calendar_variants import Calendars
+from tthc_monitor.outputs.digest_places import read_places
+from tthc_monitor.outputs.digest_rules import INTEGRITY, OVERDUE, RulesInForce, read_rules
+from tthc_monitor.outputs.digest_trend import Moments, Movement, read_movement
 from tthc_monitor.outputs.frames import days_late, read_frame
 from tthc_monitor.outputs.sealed import LedgerHead, read_ledger_head
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-RECEPTION_HOURS: Final = 8
-"""Working hours within which a registered dossier must be received (NQ 66.7/2025/NQ-CP)."""
+TREND_DAYS: Final = 10
+"""Working days that the trend of a digest shows by default."""
 
-_LONG_AGO: Final = timedelta(days=3650)
-"""A wait older than this counts as this, so that a claimed year 0001 stays within the calendar."""
+_STANDING: Final = (
+    *(OVERDUE, "apology_missing", "due_today", "due_soon", "due_soon_24h", "acknowledged_late", "waiting_long"),
+    "supplement_requested",
+)
+_COUNTED_FROM: Final = {
+    OVERDUE: "due_at",
+    "petitions_overdue": "due_at",
+    "acknowledged_late": "since",
+    "waiting_long": "requested_at",
+}
+"""Lists whose rows carry a number of working days, and the instant after which these are counted."""
+_SORTED_BY: Final = {
+    OVERDUE: ("due_at", True),
+    "due_today": ("due_at", True),
+    "due_soon": ("due_at", True),
+    "due_soon_24h": ("due_at", True),
+    "acknowledged_late": ("since", True),
+    "waiting_long": ("requested_at", True),
+    "returned": ("since", False),
+    "petitions_overdue": ("due_at", True),
+    INTEGRITY: ("since", False),
+}
+"""By what each list is sorted so that the worst comes first, and whether the earliest is the worst."""
 
 _UNITS: Final = """
-WITH verdict AS (
-    SELECT v.unit_code, v.kind, v.verdict FROM audit.verdicts_as_of(%(now)s) v
+WITH counted AS (
+    SELECT coalesce(v.unit_code, '') AS unit_code, coalesce(v.sector_code, '') AS sector_code,
+           count(*) FILTER (WHERE v.kind = 'dossier') AS open,
+           count(*) FILTER (WHERE v.kind = 'dossier' AND v.verdict = 'cannot_tell') AS cannot_tell
+    FROM audit.verdicts_as_of(%(now)s) v
     WHERE v.verdict <> 'not_received' AND (v.ended_at > %(now)s) IS NOT FALSE
-), counted AS (
-    SELECT unit_code, count(*) FILTER (WHERE kind = 'dossier') AS open,
-           count(*) FILTER (WHERE kind = 'dossier' AND verdict = 'cannot_tell') AS cannot_tell,
-           count(*) FILTER (WHERE kind = 'petition' AND verdict = 'open_overdue') AS petitions_overdue
-    FROM verdict GROUP BY 1
+    GROUP BY 1, 2
 )
-SELECT coalesce(u.unit_code, c.unit_code, '') AS unit_code, u.name AS unit_name, coalesce(c.open, 0) AS open,
-       coalesce(c.cannot_tell, 0) AS cannot_tell, coalesce(c.petitions_overdue, 0) AS petitions_overdue
+SELECT coalesce(u.unit_code, c.unit_code) AS unit_code, u.name AS unit_name, c.sector_code,
+       coalesce(c.open, 0) AS open, coalesce(c.cannot_tell, 0) AS cannot_tell
 FROM audit.units u FULL JOIN counted c USING (unit_code)
 """
 
+# A finding of a rule about a state counts while it stands of an open dossier. What was sent back is news since the last
+# working day; so is a sign of meddling that began since then, or that what was seen since then brought to light.
 _ATTENTION: Final = """
-WITH found AS (
-    SELECT 'overdue' AS list, v.dossier_id, v.late_since AS since
-    FROM audit.verdicts_as_of(%(now)s) v
-    WHERE v.verdict = 'open_overdue'
-    UNION ALL
-    SELECT 'due_today', v.dossier_id, v.due_current
-    FROM audit.verdicts_as_of(%(now)s) v
-    WHERE v.verdict = 'open_in_time' AND v.due_current >= %(now)s AND v.due_current < %(tomorrow)s
-      -- While the applicant is awaited the clock stands still, and nothing comes due.
-      AND NOT EXISTS (SELECT FROM audit.flags_in_force f WHERE f.dossier_id = v.dossier_id
-                      AND f.rule_code = 'supplement_requested' AND f.starts_at <= %(now)s AND f.ends_at > %(now)s)
-    UNION ALL
-    SELECT f.rule_code, f.dossier_id, min(f.starts_at)
+WITH heard AS (
+    SELECT coalesce(min(first_observation_id), 9223372036854775807) AS since FROM audit.ledger WHERE seen_at >= %(since)s
+), found AS (
+    SELECT f.dossier_id, f.rule_version_id, f.starts_at, (f.evidence ->> 'due_at')::timestamptz AS due_at,
+           coalesce(f.evidence ->> 'acknowledged_at', f.evidence ->> 'apology_at')::timestamptz AS done_at, true AS stands
     FROM audit.flags_in_force f
-    WHERE f.starts_at <= %(now)s AND (f.rule_code IN ('due_soon', 'supplement_requested') AND f.ends_at > %(now)s
-                                      OR f.rule_code = 'returned' AND f.starts_at >= %(since)s)
-    GROUP BY 1, 2
+    WHERE f.rule_version_id = ANY (%(standing)s::int[]) AND f.starts_at <= %(now)s AND f.ends_at > %(now)s
     UNION ALL
-    SELECT 'registered', d.dossier_id, coalesce(d.submitted_at, d.first_seen_at)
-    FROM audit.dossiers d WHERE d.status = 1 AND coalesce(d.submitted_at, d.first_seen_at) <= %(now)s
+    SELECT f.dossier_id, f.rule_version_id, f.starts_at, (f.evidence ->> 'due_at')::timestamptz, NULL, false
+    FROM audit.flags_in_force f
+    WHERE f.rule_version_id = ANY (%(returned)s::int[]) AND f.starts_at <= %(now)s AND f.starts_at >= %(since)s
+    UNION ALL
+    SELECT f.dossier_id, f.rule_version_id, f.starts_at, (f.evidence ->> 'due_at')::timestamptz, NULL, false
+    FROM audit.flags f
+    WHERE f.rule_version_id = ANY (%(integrity)s::int[]) AND f.believed_to IS NULL AND f.starts_at <= %(now)s
+      AND f.ends_at > %(now)s AND (f.starts_at >= %(since)s OR f.observation_id >= (SELECT since FROM heard))
 )
-SELECT found.list, found.since, d.dossier_id, coalesce(d.unit_code, '') AS unit_code, d.unit_name,
-       coalesce(d.code, d.source_key) AS code, coalesce(d.procedure_name, d.procedure_code) AS procedure,
-       d.step_name AS step, d.status_name AS status, d.due_current AS due_at
-FROM found JOIN audit.dossiers d USING (dossier_id) WHERE d.kind = 'dossier'
+SELECT f.dossier_id, f.rule_version_id, f.starts_at AS since, d.kind, coalesce(d.unit_code, '') AS unit_code, d.unit_name,
+       coalesce(d.sector_code, '') AS sector_code, d.sector_name, d.source, coalesce(d.code, d.source_key) AS code,
+       d.procedure_code, coalesce(d.procedure_name, d.procedure_code) AS procedure, d.step_name AS step,
+       d.step_unit_code, d.status_name AS status, d.submitted_at, d.received_at,
+       d.supplement_requested_at AS requested_at, coalesce(f.due_at, d.due_current) AS due_at, f.done_at
+FROM found f JOIN audit.dossiers d USING (dossier_id)
+WHERE NOT f.stands OR (d.ended_at > %(now)s) IS NOT FALSE
+  -- Of what is not judged as it is now the verdict cannot be told.
+  AND (f.rule_version_id <> ALL (%(overdue)s::int[]) OR d.received_at <= %(now)s AND NOT EXISTS (
+      SELECT FROM audit.unjudged u WHERE d.observation_id BETWEEN u.first_observation_id AND u.last_observation_id))
 """
 
 _SOURCES: Final = """
-SELECT s.name, (SELECT max(r.finished_at) FROM audit.pull_runs r WHERE r.source = s.name AND r.outcome = 'ok')
-FROM tthc.sources s ORDER BY s.name
+SELECT s.source, (SELECT max(r.finished_at) FROM audit.pull_runs r WHERE r.source = s.source AND r.outcome = 'ok'),
+       s.provides
+FROM audit.sources s ORDER BY s.source
 """
+_KNOWN_UNITS: Final = """
+SELECT DISTINCT ON (unit_code) unit_code, name FROM audit.unit_versions WHERE known_to IS NULL
+ORDER BY unit_code, valid_from DESC NULLS LAST
+"""
+_SECTORS: Final = "SELECT sector_code, name FROM audit.sectors WHERE name IS NOT NULL"
+_UNJUDGED: Final = "SELECT coalesce(sum(row_count), 0)::bigint FROM audit.unjudged"
 
 
 @dataclass(frozen=True)
@@ -77,67 +112,132 @@ class DigestFacts:
 
     Attributes:
         now: the instant they describe.
-        zone: IANA name of the zone of days and hours.
-        since: start of the last working day before today; what is newer is news.
-        units: one row per unit: ``unit_code`` ('' = none), ``unit_name``, ``open``, ``cannot_tell``,
-            ``petitions_overdue``.
-        attention: one row per dossier and list: ``list`` (overdue, due_today, due_soon, supplement_requested, returned,
-            slow_reception), ``since``, codes and names, ``due_at``, ``days_late`` in working days.
+        calendars: by which days are counted, each unit's by its own.
+        rules: by which was judged.
+        units: one row per unit and sector ('' = none): ``unit_code``, ``unit_name``, ``sector_code``, ``open``,
+            ``cannot_tell``; a unit without open dossiers has one row, with no sector.
+        described: name of each unit of the register of units.
+        sectors: name of each sector.
+        attention: one row per dossier and list, the worst of each list first: ``list``, ``since``, codes and names,
+            instants, ``days`` (working days, of its unit's calendar), ``place`` (step and unit where it lies).
+        movement: figures of the past.
         sources: name of each source, and the end of its last pull that went well.
+        tell_apologies: names of the sources that record apologies.
+        unjudged: records seen and not judged yet.
         ledger_head: the newest link of the ledger; None while the ledger is empty.
     """
 
     now: datetime
-    zone: str
-    since: datetime
+    calendars: Calendars
+    rules: RulesInForce
     units: pd.DataFrame
+    described: Mapping[str, str]
+    sectors: Mapping[str, str]
     attention: pd.DataFrame
+    movement: Movement
     sources: tuple[tuple[str, datetime | None], ...]
+    tell_apologies: frozenset[str]
+    unjudged: int
     ledger_head: LedgerHead | None
+    made: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+    """What was made for one scope, for others of the same scope."""
+
+    @property
+    def zone(self) -> str:
+        """IANA name of the zone of days and hours."""
+        return self.calendars.zone
+
+    @cached_property
+    def told(self) -> frozenset[str]:
+        """Codes of the units of which some source tells."""
+        return frozenset(self.units["unit_code"])
+
+    def moments_of(self, units: frozenset[str] | None) -> Moments:
+        """What yesterday is for some units: by their calendar, or the office's where they have several."""
+        found = {self.calendars.of_unit(code) for code in units or ()}
+        (calendar,) = found if len(found) == 1 else {self.calendars.default}
+        return self.movement.moments[calendar]
 
 
-def read_digest_facts(connection: Connection, now: datetime, zone: str, calendar: WorkCalendar) -> DigestFacts:
+def read_digest_facts(
+    connection: Connection, now: datetime, calendars: Calendars, *, trend_days: int = TREND_DAYS
+) -> DigestFacts:
     """Read the facts of all recipients at ``now``.
 
     Args:
-        zone: IANA name of the zone in which "today" is meant.
-        calendar: working time, for hours of slow reception and days of lateness.
+        calendars: of the office at large and of units that work otherwise.
+        trend_days: working days that the trend goes back.
 
     Raises:
-        CalendarError: ``now`` lies outside the calendar's horizon, or there is no working day before it.
+        CalendarError: ``now`` lies outside the calendars' horizon, or there are not so many working days before it.
     """
-    local = ZoneInfo(zone)
-    today = now.astimezone(local).date()
-    since = datetime.combine(_last_workday(calendar, today), time(), local)
+    rules = read_rules(connection)
+    movement = read_movement(connection, now, calendars, rules, trend_days)
+    since = min(one.since for one in movement.moments.values())
     values: dict[str, Any] = {
         "now": now,
-        "tomorrow": datetime.combine(today + timedelta(days=1), time(), local),
         "since": since,
+        "standing": rules.of(*_STANDING),
+        "returned": rules.of("returned"),
+        INTEGRITY: rules.of(INTEGRITY),
+        OVERDUE: rules.of(OVERDUE),
     }
-    attention = read_frame(connection, _ATTENTION, values, instants=("since", "due_at"))
-    units = read_frame(connection, _UNITS, values)
-    sources = tuple((row[0], row[1]) for row in connection.exec_driver_sql(_SOURCES))
-    head = read_ledger_head(connection, zone)
-    return DigestFacts(now, zone, since, units, _judge_times(attention, now, zone, calendar), sources, head)
+    instants = ("since", "submitted_at", "received_at", "requested_at", "due_at", "done_at")
+    found = _listed(read_frame(connection, _ATTENTION, values, instants=instants), rules)
+    units = read_frame(connection, _UNITS, {"now": now})
+    described = {row[0]: row[1] for row in connection.exec_driver_sql(_KNOWN_UNITS)}
+    names = described | dict(units.loc[units["unit_name"].notna(), ["unit_code", "unit_name"]].itertuples(index=False))
+    attention = _sorted(_counted(_settled(found, now), now, calendars))
+    attention = attention.assign(place=read_places(connection, now, rules, attention, names))
+    sources = connection.exec_driver_sql(_SOURCES).all()
+    return DigestFacts(
+        now,
+        calendars,
+        rules,
+        units.assign(sector_code=units["sector_code"].fillna("")),
+        described,
+        {row[0]: row[1] for row in connection.exec_driver_sql(_SECTORS)},
+        attention,
+        movement,
+        tuple((name, last) for name, last, _ in sources),
+        frozenset(name for name, _, provides in sources if "apology_at" in provides),
+        connection.exec_driver_sql(_UNJUDGED).scalar_one(),
+        read_ledger_head(connection, calendars.zone),
+    )
 
 
-def _judge_times(attention: pd.DataFrame, now: datetime, zone: str, calendar: WorkCalendar) -> pd.DataFrame:
-    """Keep of the registered dossiers those that waited too long; count the working days of the overdue ones."""
-    registered = attention["list"] == "registered"
-    waits = attention.loc[registered, "since"]
-    earliest = pd.Timestamp(now) - _LONG_AGO
-    waits = waits.where(waits > earliest, earliest)
-    waited = pd.Series(calendar.elapsed(waits, now), index=waits.index)
-    slow = waited.index[waited > RECEPTION_HOURS * 3600]
-    frame = attention.assign(list=attention["list"].mask(registered, "slow_reception"), days_late=0)
-    frame = frame[~registered | frame.index.isin(slow)]
-    overdue = frame["list"] == "overdue"
-    frame.loc[overdue, "days_late"] = days_late(calendar, frame.loc[overdue, "since"], now, zone)
-    return frame.reset_index(drop=True)
+def _listed(found: pd.DataFrame, rules: RulesInForce) -> pd.DataFrame:
+    """Name the list of each finding; of petitions those that are overdue and integrity findings are told."""
+    lists, petitions = found["rule_version_id"].map(dict(rules.versions)), found["kind"] == "petition"
+    found = found.assign(list=lists.mask(petitions & (lists == OVERDUE), "petitions_overdue").astype(object))
+    return found[~petitions | found["list"].isin(["petitions_overdue", INTEGRITY])].reset_index(drop=True)
 
 
-def _last_workday(calendar: WorkCalendar, today: date) -> date:
-    day = today - timedelta(days=1)
-    while not calendar.is_workday(day):
-        day -= timedelta(days=1)
-    return day
+def _settled(found: pd.DataFrame, now: datetime) -> pd.DataFrame:
+    """Set apart what a rule flags for good and nobody can act on any more: received late, apologised for late, or a promise
+    put off without the apology owed. What lacks an apology is overdue too.
+    """
+    late = set(found.loc[found["list"] == OVERDUE, "dossier_id"])
+    apologies = found["list"] == "apology_missing"
+    done = found["done_at"] <= now
+    over = (apologies & (done | ~found["dossier_id"].isin(late))) | ((found["list"] == "acknowledged_late") & done)
+    return found.assign(list=found["list"].mask(over, found["list"] + "_before"))
+
+
+def _counted(found: pd.DataFrame, now: datetime, calendars: Calendars) -> pd.DataFrame:
+    """Working days of each unit's own calendar, as far as a list counts any."""
+    counts = pd.Series(0, index=found.index)
+    for key, column in _COUNTED_FROM.items():
+        rows = found[(found["list"] == key) & found[column].notna()]
+        for calendar, mine in calendars.partition(rows["unit_code"]):
+            counts[rows.index[mine]] = days_late(calendar, rows.loc[mine, column], now, calendars.zone)
+    lacking = found.loc[found["list"] == "apology_missing", "dossier_id"]
+    return found.assign(days=counts, apology_missing=found["dossier_id"].isin(set(lacking)))
+
+
+def _sorted(found: pd.DataFrame) -> pd.DataFrame:
+    parts = [rows for key, rows in found.groupby("list") if key not in _SORTED_BY]
+    for key, (column, ascending) in _SORTED_BY.items():
+        rows = found[found["list"] == key]
+        parts.append(rows.sort_values([column, "code"], ascending=[ascending, True]))
+    return pd.concat([part for part in parts if len(part)] or [found]).reset_index(drop=True)

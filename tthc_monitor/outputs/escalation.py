@@ -34,12 +34,15 @@ KIND: Final = "escalation"
 
 _NEVER: Final = np.datetime64("NaT", "D")
 
+# The verdict is that of all outputs; to which dossiers it is put, findings tell: else every dossier there ever was is asked.
 _OVERDUE: Final = """
 SELECT d.dossier_id, coalesce(d.unit_code, '') AS unit_code, d.unit_name, d.sector_code,
        coalesce(d.code, d.source_key) AS code, coalesce(d.procedure_name, d.procedure_code) AS procedure,
-       d.step_name AS step, v.late_since, d.changed_at
+       d.step_name AS step, coalesce(v.late_since, d.due_current, d.changed_at) AS late_since, d.changed_at
 FROM audit.verdicts_as_of(%(now)s) v JOIN audit.dossiers d USING (dossier_id)
-WHERE v.verdict = 'open_overdue' AND d.kind = 'dossier'
+WHERE v.verdict = 'open_overdue' AND d.kind = 'dossier' AND v.dossier_id = ANY (ARRAY(
+    SELECT f.dossier_id FROM audit.flags_in_force f
+    WHERE f.verdict = 'open_overdue' AND f.starts_at <= %(now)s AND f.ends_at > %(now)s))
 """
 # A promise that was replaced held until then.
 _PROMISES: Final = """
@@ -157,7 +160,7 @@ def read_escalations(
     standstill = _Standstill(overdue, now, calendars)
     values = {"zone": calendars.zone, "recipients": [one.recipient for one in answerable]}
     promises = connection.exec_driver_sql(_PROMISES, values).all()
-    last_sent: dict[str, date] = dict(connection.exec_driver_sql(_LAST_SENT, {"kind": KIND}).tuples().all())
+    last_sent = {row[0]: row[1] for row in connection.exec_driver_sql(_LAST_SENT, {"kind": KIND})}
     head = read_ledger_head(connection, calendars.zone)
     found = []
     for superior in sorted({one.superior for one in answerable}):
@@ -182,9 +185,10 @@ class _Standstill:
         self._zone = calendars.zone
         self._today = np.datetime64(now.astimezone(ZoneInfo(calendars.zone)).date(), "D")
         self._parts = calendars.partition(overdue["unit_code"])
-        self._late = local_days(overdue["late_since"], calendars.zone)
+        late = local_days(overdue["late_since"], calendars.zone)
         self._changed = local_days(overdue["changed_at"], calendars.zone)
-        self._idle = np.maximum(self._late, self._changed)
+        self._idle = np.maximum(late, self._changed)
+        self._days_late, self._idle_days = self._worked(late), self._worked(self._idle)
         self._crossings: dict[int, Days] = {}
 
     def told(self, people: Iterable[Answerable], promises: Sequence[Any], last: date | None) -> tuple[UnitCases, ...]:
@@ -192,8 +196,8 @@ class _Standstill:
         told = np.flatnonzero(crossed <= self._today)
         new = np.ones(len(told), bool) if last is None else crossed[told] > np.datetime64(last, "D")
         frame = self._overdue.iloc[told].assign(
-            days_late=self._worked(self._late)[told],
-            idle_days=self._worked(self._idle)[told],
+            days_late=self._days_late[told],
+            idle_days=self._idle_days[told],
             changed_on=self._changed[told],
             promised=promised[told],
             is_new=new,

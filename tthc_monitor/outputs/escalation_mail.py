@@ -69,7 +69,8 @@ def _render(escalation: Escalation, most: int) -> DigestMail:
         load_remote_stylesheets=False,
     )
     text = environment.get_template("escalation.txt").render(values)
-    return DigestMail(subject, html, text, escalation.local_date)
+    counts = {"dossiers": escalation.total, "new": escalation.new, "units": len(escalation.units)}
+    return DigestMail(subject, html, text, escalation.local_date, thread="escalation", counts=counts)
 
 
 def _clip(value: str) -> str:

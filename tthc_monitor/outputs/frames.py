@@ -30,6 +30,16 @@ def read_frame(
     return frame
 
 
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame, by the names of its columns."""
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def texts(column: pd.Series) -> pd.Series:
+    """A column of texts, empty ones where there is none, whatever type a column without any has."""
+    return column.astype(object).where(column.notna(), "")
+
+
 def days_late(calendar: WorkCalendar, due: pd.Series, until: pd.Series | datetime, zone: str) -> npt.NDArray[np.int64]:
     """Working days after the due day, up to and with the day of ``until``; 0 within the due day.
 

@@ -1,39 +1,22 @@
-"""Mail: the message made of a digest, and the claim that keeps it from going out twice."""
+"""A letter as a mail: headers that mail programs and servers understand, plain text, HTML, attachments."""
 
 from __future__ import annotations
 
-import re
-import time
-import unicodedata
-from datetime import datetime, timedelta
 from email.errors import MessageError
 from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
-from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final, Literal
-from uuid import uuid4
+from typing import Any, Final
 
-from tthc_monitor.domain.errors import DatabaseError, DeliveryError
-from tthc_monitor.outputs.digest import DigestMail
-from tthc_monitor.outputs.transports import IN_DOUBT, Transport, UnknownDeliveryError
-from tthc_monitor.store.database import transaction
+from tthc_monitor.domain.errors import DeliveryError
+from tthc_monitor.outputs.letters import Letter, domain_of
 
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
-Outcome = Literal["sent", "already_sent", "in_progress", "refused", "discarded"]
-
-CLAIM_LASTS: Final = timedelta(minutes=5)
-"""A claim that neither sent nor failed within this belongs to a process that died; the next call takes it over."""
-
-_RECORDING_SECONDS = 60.0
-"""So long it is tried to record what came of a mail, while the database does not answer."""
-_RECORDING_PAUSE = 0.5
-
-_PERMANENT: Final = "permanent: "
+_ONE_CLICK: Final = "List-Unsubscribe=One-Click"
+_WHOLE: Final = frozenset({"message-id", "in-reply-to", "references", "list-id", "list-unsubscribe"})
+"""Headers of one long word, which the library would break, or encode so that nobody recognizes it."""
+_LISTS: Final = {"digest": "ban-tin-tthc", "escalation": "bao-cao-cap-tren-tthc"}
 
 
 class _MailPolicy(EmailPolicy):
@@ -43,6 +26,8 @@ class _MailPolicy(EmailPolicy):
 
     def fold(self, name: str, value: Any) -> str:
         text = str(value)
+        if name.lower() in _WHOLE:
+            return f"{name}: {text}{self.linesep}"
         if text.isascii() or name.lower() not in ("subject", "from"):
             folded: str = super().fold(name, value)
             return folded
@@ -54,156 +39,60 @@ class _MailPolicy(EmailPolicy):
         return self.fold(name, value).encode("utf-8", "surrogateescape")
 
 
-def make_message(
-    mail: DigestMail, recipient: str, transport: Transport, now: datetime, kind: str = "digest"
-) -> EmailMessage:
-    """A digest as a message: plain text with HTML as the alternative, marked as sent by a machine.
+def make_message(letter: Letter, sender: str) -> EmailMessage:
+    """A letter as a mail of 7-bit lines: plain text with HTML as the alternative, marked as sent by a machine.
+
+    Args:
+        sender: address that it is from, with or without a name before it.
 
     Raises:
         DeliveryError: the recipient or the sender is not a mail address.
     """
+    # What servers on the way may not understand: bytes beyond ASCII, and lines longer than they take.
+    message = EmailMessage(policy=_MailPolicy(linesep="\r\n", cte_type="7bit"))
     try:
-        address = Address(addr_spec=recipient)
-        message = EmailMessage(policy=_MailPolicy(linesep="\r\n"))
-        message["From"] = transport.sender
-        message["To"] = address
-        message["Subject"] = mail.subject
+        message["From"] = sender
+        message["To"] = Address(addr_spec=letter.recipient)
+        message["Subject"] = " ".join(letter.mail.subject.split())
     except (ValueError, MessageError, IndexError) as error:
-        raise DeliveryError(f"'{recipient}' or the sender is not a mail address: {error}", permanent=True) from error
-    senders = message["From"].addresses
-    if len(senders) != 1 or not (senders[0].username and senders[0].domain):
         raise DeliveryError(
-            f"the sender '{transport.sender}' is not one mail address; put a name with a comma in quotes",
+            f"'{letter.recipient}' or the sender is not a mail address: {error}; correct it in the settings",
             permanent=True,
-        )
-    message["Date"] = format_datetime(now)
-    message["Message-ID"] = _message_id(kind, recipient, mail, transport.sender)
+        ) from error
+    require_one_address(message)
+    message["Date"] = format_datetime(letter.made_at)
+    message["Message-ID"] = letter.message_id
+    message["In-Reply-To"] = letter.root
+    message["References"] = letter.root
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
-    message.set_content(mail.text, charset="utf-8")
-    message.add_alternative(mail.html, subtype="html", charset="utf-8")
+    message["List-Id"] = f"<{_LISTS[letter.kind]}.{domain_of(sender)}>"
+    _offer_unsubscribing(message, letter.links.unsubscribe)
+    message.set_content(letter.mail.text, charset="utf-8")
+    message.add_alternative(letter.mail.html, subtype="html", charset="utf-8")
+    for attached in letter.mail.attachments:
+        main, _, sub = attached.mime.partition("/")
+        message.add_attachment(attached.content, maintype=main, subtype=sub, filename=attached.name)
     return message
 
 
-def send_digest(
-    engine: Engine,
-    recipient: str,
-    mail: DigestMail,
-    transport: Transport,
-    now: datetime,
-    *,
-    kind: str = "digest",
-    again: bool = False,
-    lasts: timedelta | None = None,
-) -> Outcome:
-    """Send a digest unless this recipient has had the one of that local day.
-
-    A row in ``tthc.deliveries`` is claimed before sending, so of any number of processes one sends, and marked right
-    before the text of the mail leaves. A failure is recorded and gives the claim back: one that passes by itself is tried
-    again by the next call, one that does not only with ``again``. A process that dies while sending leaves a claim that
-    lapses, by the clock of the database server: the next call sends what had not begun to leave; what had is sent again
-    only by a transport that may repeat itself, or with ``again``. So no digest is sent twice without a person's order.
-
-    Args:
-        kind: of the kinds of mails that each comes once a day.
-        again: try also what an earlier try was refused for good, and what nobody knows the end of.
-        lasts: when a claim lapses; by default after :data:`CLAIM_LASTS`.
-
-    Returns:
-        ``sent``; ``already_sent`` today; ``in_progress`` elsewhere; ``refused`` for good by an earlier try today;
-        ``discarded`` by a transport that does not deliver.
+def require_one_address(message: EmailMessage) -> None:
+    """Refuse a sender that is none, or several.
 
     Raises:
-        UnknownDeliveryError: whether it was delivered nobody knows; recorded already.
-        DeliveryError: this try failed; recorded already.
-        DatabaseError: the claim could not be read or written.
+        DeliveryError: it is.
     """
-    recipient = recipient.strip().lower()
-    message = make_message(mail, recipient, transport, now, kind)
-    if not transport.delivers:
-        transport.send(message)
-        return "discarded"
-    key: _Key = {"recipient": recipient, "kind": kind, "day": mail.local_date, "claim": str(uuid4())}
-    lapses = {"lasts": CLAIM_LASTS if lasts is None else lasts, "repeats": transport.repeatable or again}
-    standing = _claim(engine, key | lapses, str(message["Message-ID"]), now, again)
-    if standing is not None:
-        return standing
-    try:
-        transport.send(message, lambda: _begin(engine, key | {"value": now}))
-    except DeliveryError as error:
-        _record(engine, "error", key | {"value": f"{_PERMANENT if error.permanent else 'transient: '}{error}"})
-        raise
-    _record(engine, "sent_at", key | {"value": now})
-    return "sent"
+    senders = message["From"].addresses
+    if len(senders) != 1 or not (senders[0].username and senders[0].domain):
+        raise DeliveryError(
+            f"the sender '{message['From']}' is not one mail address; put a name with a comma in quotes", permanent=True
+        )
 
 
-_Key = dict[str, object]
-_CLAIM: Final = """
-INSERT INTO tthc.deliveries AS d (recipient, kind, local_date, claimed_at, message_id, claim, lease_until)
-VALUES (%(recipient)s, %(kind)s, %(day)s, %(now)s, %(id)s, %(claim)s, clock_timestamp() + %(lasts)s)
-ON CONFLICT (recipient, kind, local_date) DO UPDATE
-    SET claimed_at = excluded.claimed_at, message_id = excluded.message_id, error = NULL, claim = excluded.claim,
-        lease_until = excluded.lease_until, handing_over_at = NULL
-    WHERE d.sent_at IS NULL AND (
-        d.error IS NOT NULL AND (%(again)s OR NOT starts_with(d.error, %(permanent)s))
-        OR d.error IS NULL AND coalesce(d.lease_until < clock_timestamp(), true)
-           AND (d.handing_over_at IS NULL OR %(repeats)s))
-RETURNING true
-"""
-_STANDING: Final = """
-SELECT CASE WHEN sent_at IS NOT NULL THEN 'already_sent' WHEN error IS NOT NULL THEN 'refused'
-            WHEN lease_until < clock_timestamp() THEN 'in_doubt' ELSE 'in_progress' END
-FROM tthc.deliveries WHERE recipient = %(recipient)s AND kind = %(kind)s AND local_date = %(day)s
-"""
-_DOUBT: Final = """
-UPDATE tthc.deliveries SET error = %(value)s WHERE recipient = %(recipient)s AND kind = %(kind)s
-AND local_date = %(day)s AND sent_at IS NULL AND error IS NULL AND lease_until < clock_timestamp()
-"""
-_OURS: Final = (
-    " = %(value)s WHERE recipient = %(recipient)s AND kind = %(kind)s AND local_date = %(day)s AND claim = %(claim)s "
-    "AND sent_at IS NULL"
-)
-
-
-def _claim(engine: Engine, key: _Key, message_id: str, now: datetime, again: bool) -> Outcome | None:
-    values = key | {"id": message_id, "now": now, "again": again, "permanent": _PERMANENT}
-    with transaction(engine) as connection:
-        if connection.exec_driver_sql(_CLAIM, values).scalar():
-            return None
-        standing: Outcome | Literal["in_doubt"] = connection.exec_driver_sql(_STANDING, values).scalar_one()
-        if standing != "in_doubt":
-            return standing
-        error = f"a process ended while it was handing over the mail; {IN_DOUBT}"
-        connection.exec_driver_sql(_DOUBT, values | {"value": f"{_PERMANENT}{error}"})
-    raise UnknownDeliveryError(error)
-
-
-def _begin(engine: Engine, values: _Key) -> None:
-    """Mark that the text of the mail leaves now; whoever lost the claim meanwhile must not send it."""
-    with transaction(engine) as connection:
-        ours = connection.exec_driver_sql("UPDATE tthc.deliveries SET handing_over_at" + _OURS, values).rowcount
-    if ours != 1:
-        raise DeliveryError("another process has taken the mail over; it is not sent from here, wait for that one")
-
-
-def _record(engine: Engine, column: str, values: _Key) -> None:
-    """Record what came of a mail; that the database is away for a while must not leave it in doubt."""
-    patience = time.monotonic() + _RECORDING_SECONDS
-    while True:
-        try:
-            with transaction(engine) as connection:
-                connection.exec_driver_sql(f"UPDATE tthc.deliveries SET {column}" + _OURS, values)
-        except DatabaseError:
-            if time.monotonic() >= patience:
-                raise
-            time.sleep(_RECORDING_PAUSE)
-        else:
-            return
-
-
-def _message_id(kind: str, recipient: str, mail: DigestMail, sender: str) -> str:
-    plain = unicodedata.normalize("NFKD", recipient.partition("@")[0]).encode("ascii", "ignore").decode()
-    name = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-") or "recipient"
-    mark = sha256(recipient.encode()).hexdigest()[:10]
-    domain = re.sub(r"[^a-z0-9.-]", "", sender.lower().rpartition("@")[2]) or "localhost"
-    return f"<{kind}-{mail.local_date.isoformat()}-{name}-{mark}@{domain}>"
+def _offer_unsubscribing(message: EmailMessage, link: str | None) -> None:
+    """By RFC 2369, and where the link is one that can be posted to safely, by RFC 8058 with one click."""
+    if link is None:
+        return
+    message["List-Unsubscribe"] = f"<{link}>"
+    if link.startswith("https://"):
+        message["List-Unsubscribe-Post"] = _ONE_CLICK

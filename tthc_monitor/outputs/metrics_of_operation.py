@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from prometheus_client.core import Metric
 
+from tthc_monitor.outputs.letters import KINDS
 from tthc_monitor.outputs.metric_table import OUTCOMES
 from tthc_monitor.outputs.metrics_of_snapshot import family, rows
+from tthc_monitor.store import deliveries
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -20,6 +22,7 @@ _COUNTERS: Final = (
     "tthc_source_rows_rejected_total",
     "tthc_source_verdict_mismatches_total",
     "tthc_job_runs_total",
+    deliveries.METRIC,
 )
 _LAST_ROWS: Final = "tthc_source_last_rows_timestamp_seconds"
 _RUNS: Final = """
@@ -77,17 +80,39 @@ SELECT (SELECT count(*) FROM tthc.pending_evaluations),
 _TOTALS: Final = "SELECT metric, labels, value FROM tthc.metric_totals WHERE metric = ANY (%(names)s)"
 
 
+_SERVED: Final = """
+SELECT recipient FROM tthc.deliveries
+WHERE local_date = %(day)s AND kind = 'digest' AND (sent_at IS NOT NULL OR outcome IN ('unsubscribed', 'nothing'))
+"""
+
+
+@dataclass(frozen=True)
+class Morning:
+    """The newest morning on which digests were to go out, and to whom, by address in lower case."""
+
+    day: date
+    recipients: frozenset[str]
+
+
+def _no_morning(_now: datetime) -> Morning | None:
+    return None
+
+
 @dataclass(frozen=True)
 class Expectations:
     """By when a success is expected of each job and source of the settings, given their last successes and the present.
 
     Attributes:
+        morning: whose digests are to be out by an instant; None when nobody gets any.
+        channels: ways by which mails go.
         jobs: by name, given the newest slot of each that was done well; a job that is not told has no expectation.
         sources: by name, likewise.
     """
 
     jobs: Callable[[Mapping[str, datetime], datetime], Mapping[str, datetime]]
     sources: Callable[[Mapping[str, datetime | None], datetime], Mapping[str, datetime]]
+    morning: Callable[[datetime], Morning | None] = _no_morning
+    channels: Sequence[str] = ()
 
 
 NOTHING_EXPECTED: Final = Expectations(lambda _last, _now: {}, lambda _last, _now: {})
@@ -107,7 +132,9 @@ def operation_families(connection: Connection, expectations: Expectations, now: 
     yield family(
         "tthc_job_expected_by_timestamp_seconds", [((name,), by.timestamp()) for name, by in sorted(jobs_by.items())]
     )
-    yield from _counters(connection, {row[0] for row in runs} | {*sources_by}, {row[0] for row in jobs} | {*jobs_by})
+    names = {row[0] for row in runs} | {*sources_by}, {row[0] for row in jobs} | {*jobs_by}
+    yield from _counters(connection, *names, expectations.channels)
+    yield from _digests(connection, expectations.morning(now))
     brought = rows(connection, _TOTALS, {"names": [_LAST_ROWS]})
     yield family(_LAST_ROWS, sorted((tuple(labels), value) for _, labels, value in brought))
     [(pending, oldest, last)] = rows(connection, _EVALUATION)
@@ -127,13 +154,23 @@ def _number(value: Any) -> float:
     return value.timestamp() if isinstance(value, datetime) else float(value)
 
 
-def _counters(connection: Connection, sources: set[str], jobs: set[str]) -> Iterator[Metric]:
+def _digests(connection: Connection, morning: Morning | None) -> Iterator[Metric]:
+    if morning is not None:
+        served = morning.recipients & {row[0] for row in rows(connection, _SERVED, {"day": morning.day})}
+        yield family("tthc_digest_served", [((), len(served))])
+        yield family("tthc_digest_missing", [((), len(morning.recipients - served))])
+
+
+def _counters(connection: Connection, sources: set[str], jobs: set[str], channels: Sequence[str]) -> Iterator[Metric]:
     """What was counted; with 0 for what could have been and was not yet, so that the first one shows as an increase."""
     counted: dict[str, dict[tuple[str, ...], float]] = {
         "tthc_source_runs_total": {(name, outcome): 0.0 for name in sources for outcome in OUTCOMES},
         "tthc_source_rows_rejected_total": {(name,): 0.0 for name in sources},
         "tthc_source_verdict_mismatches_total": {(name,): 0.0 for name in sources},
         "tthc_job_runs_total": {(name, outcome): 0.0 for name in jobs for outcome in OUTCOMES},
+        deliveries.METRIC: {
+            (kind, channel, result): 0.0 for kind in KINDS for channel in channels for result in deliveries.RESULTS
+        },
     }
     for metric, labels, value in rows(connection, _TOTALS, {"names": list(_COUNTERS)}):
         counted[metric][tuple(labels)] = value

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
 import pandas as pd
 
 from tthc_monitor.outputs.report_columns import COUNTS, form_columns
 
+_CENTS: Final = Decimal("0.01")
 _COLUMNS: Final = {
     "tong": 3,
     "truc_tuyen": 4,
@@ -61,34 +62,47 @@ def rank_rows(frame: pd.DataFrame, of: str) -> list[dict[str, Any]]:
             "ten": text_of(row[f"{of}_name"]) or row[f"{of}_code"] or unnamed,
             "ma": row[f"{of}_code"],
             **counted,
-            "ty_trong": Decimal(100 * row["late"]) / all_late if all_late else None,
+            "ty_trong": share_of(int(row["late"]), int(all_late)),
         }
         for number, (row, counted) in enumerate(zip(rows, count_rows(rows), strict=True), start=1)
     ]
 
 
+def late_by_procedure(delayed: pd.DataFrame) -> pd.DataFrame:
+    """Procedures of the delayed dossiers, the most first: ``procedure_code``, ``procedure``, ``late``, ``finished_late``,
+    ``pending_overdue``.
+    """
+    known = delayed.assign(
+        procedure_code=delayed["procedure_code"].fillna(""),
+        procedure=delayed["procedure"].fillna("Chưa rõ thủ tục"),
+        ended=delayed["verdict"] == "late",
+    )
+    counts = known.groupby(["procedure_code", "procedure"], as_index=False).agg(
+        finished_late=("ended", "sum"), late=("ended", "size")
+    )
+    return counts.assign(pending_overdue=counts["late"] - counts["finished_late"]).sort_values(
+        ["late", "procedure_code", "procedure"], ascending=[False, True, True], ignore_index=True
+    )
+
+
 def late_procedures(delayed: pd.DataFrame) -> list[dict[str, Any]]:
-    """Procedures of the delayed dossiers, the most first."""
-    named = delayed.assign(
-        code=delayed["procedure_code"].fillna(""), name=delayed["procedure"].fillna("Chưa rõ thủ tục")
-    )
-    counts = (
-        named.assign(ended=named["verdict"] == "late")
-        .groupby(["code", "name"], as_index=False)
-        .agg(late=("ended", "sum"), every=("ended", "size"))
-        .sort_values(["every", "code", "name"], ascending=[False, True, True])
-    )
+    """The rows of :func:`late_by_procedure` by the names of the template."""
     return [
         {
             "tt": number,
-            "ma": row["code"],
-            "ten": row["name"],
-            "da_qua_han": int(row["late"]),
-            "dang_qua_han": int(row["every"] - row["late"]),
-            "qua_han": int(row["every"]),
+            "ma": row["procedure_code"],
+            "ten": row["procedure"],
+            "da_qua_han": int(row["finished_late"]),
+            "dang_qua_han": int(row["pending_overdue"]),
+            "qua_han": int(row["late"]),
         }
-        for number, row in enumerate(records(counts), start=1)
+        for number, row in enumerate(records(late_by_procedure(delayed)), start=1)
     ]
+
+
+def share_of(count: int, total: int) -> Decimal | None:
+    """Percent with two decimals, rounded as the database rounds; None of nothing."""
+    return (Decimal(100 * count) / total).quantize(_CENTS, ROUND_HALF_UP) if total else None
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

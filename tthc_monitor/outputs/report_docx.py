@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from markupsafe import Markup
 
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.outputs.report import MonthlyReport
-from tthc_monitor.outputs.report_fields import FIELDS
+from tthc_monitor.outputs.report_fields import CHARTS, FIELDS
+from tthc_monitor.outputs.report_own_tables import report_tables
+from tthc_monitor.outputs.report_tables import Table
 from tthc_monitor.outputs.report_words import report_words, title_of
 from tthc_monitor.outputs.whole_file import write_whole
-from tthc_monitor.outputs.word_charts import BarChart, with_chart
+from tthc_monitor.outputs.word_charts import chart_of, with_chart
 from tthc_monitor.outputs.word_fields import shape_of
-from tthc_monitor.outputs.word_template import Properties, WordTemplate, clean, open_template, render, require_fields
+from tthc_monitor.outputs.word_template import Properties, WordTemplate, open_template, render, require_fields
 from tthc_monitor.report_settings import ReportSettings
 
 SHIPPED_TEMPLATE: Final = "bao-cao-thang.docx"
 """Name of the template that comes with the program."""
-
-_CHART: Final = "bieu_do_don_vi"
 
 
 def shipped_template() -> bytes:
@@ -59,8 +59,12 @@ def write_document(
     office: ReportSettings,
     template: WordTemplate,
     path: Path,
+    tables: Sequence[Table] | None = None,
 ) -> Path:
     """Write the document; a reader never sees half of it. The same report, settings and template give the same bytes.
+
+    Args:
+        tables: those of the report, when they are made already.
 
     Returns:
         ``path``.
@@ -69,22 +73,13 @@ def write_document(
         ConfigError: the template cannot be filled; nothing is written then.
         DeliveryError: the folder cannot be written.
     """
-    values = report_words(report, office)
-    chart = _units_chart(values["don_vi_qua_han"])
+    by_key = {table.key: table for table in (report_tables(report) if tables is None else tables)}
+    values = report_words(report, office, by_key)
     parts = template.parts
-    if chart is not None and template.names(_CHART):
-        parts = with_chart(parts, chart)
-    values[_CHART] = chart.paragraph() if chart is not None else Markup("")
+    for name, (key, _) in CHARTS.items():
+        chart = chart_of(name, by_key[key]) if key in by_key else None
+        if chart is not None and template.names(name):
+            parts = with_chart(parts, chart)
+        values[name] = chart.paragraph() if chart is not None else Markup("")
     properties = Properties(title_of(report), office.office, report.as_of)
     return write_whole(path, lambda temporary: render(template, values, temporary, properties, parts))
-
-
-def _units_chart(units: Sequence[Mapping[str, Any]]) -> BarChart | None:
-    if not units:
-        return None
-    series = {"Đã giải quyết quá hạn": "da_qua_han", "Đang giải quyết quá hạn": "dang_qua_han"}
-    return BarChart(
-        "BieuDoDonVi",
-        [clean(unit["ten"]) for unit in units],
-        {title: [unit[name] for unit in units] for title, name in series.items()},
-    )

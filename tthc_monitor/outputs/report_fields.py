@@ -46,6 +46,13 @@ _RANKED: Final = (
     Field("ty_trong", "tỷ trọng trong tổng số hồ sơ quá hạn"),
 )
 
+CHARTS: Final = {
+    "bieu_do_don_vi": ("units", "đơn vị có hồ sơ quá hạn, tối đa 10"),
+    "bieu_do_xu_huong": ("trend", "xu hướng 12 tháng"),
+    "bieu_do_nguyen_nhan": ("causes", "nguyên nhân quá hạn"),
+}
+"""Each chart of the template: the key of the table that it is drawn of, and what it shows."""
+
 FIELDS: Final = (
     Field("co_quan_chu_quan", "cơ quan chủ quản, in hoa (report.superior)"),
     Field("co_quan", "cơ quan ban hành, in hoa (report.office)"),
@@ -70,23 +77,10 @@ FIELDS: Final = (
         "noi_nhan", "nơi nhận, kèm dấu câu, gồm “Như trên” và “Lưu: VT” (report.recipients, report.filed)", many=True
     ),
     Field("so", "số liệu chung của kỳ", (*_COUNTED, *_SHARES)),
-    Field("co_ky_truoc", "đúng khi kỳ trước có số liệu, dùng trong {% if %}"),
-    Field(
-        "so_sanh",
-        "so với kỳ trước, từng chỉ tiêu",
-        (
-            Field("chi_tieu", "chỉ tiêu"),
-            Field("ky_nay", "số kỳ này"),
-            Field("ky_truoc", "số kỳ trước"),
-            Field("tang_giam", "chênh lệch, có dấu"),
-        ),
-        many=True,
-    ),
     Field("so_don_vi", "số đơn vị có trong báo cáo"),
     Field("so_don_vi_qua_han", "số đơn vị có hồ sơ quá hạn"),
     Field("don_vi_qua_han", "đơn vị có hồ sơ quá hạn, nhiều nhất trước, tối đa 10", _RANKED, many=True),
     Field("con_don_vi_qua_han", "số đơn vị có hồ sơ quá hạn không nằm trong don_vi_qua_han"),
-    Field("bieu_do_don_vi", "biểu đồ các đơn vị trong don_vi_qua_han; trống khi không có", kind=Kind.PARAGRAPH),
     Field("don_vi", "mọi đơn vị, nhiều hồ sơ quá hạn nhất trước", _RANKED, many=True),
     Field("so_linh_vuc_qua_han", "số lĩnh vực có hồ sơ quá hạn"),
     Field("linh_vuc_qua_han", "lĩnh vực có hồ sơ quá hạn, nhiều nhất trước, tối đa 10", _RANKED, many=True),
@@ -146,6 +140,7 @@ FIELDS: Final = (
             Field("ket_thuc", "thời điểm kết thúc"),
             Field("so_ngay", "số ngày làm việc quá hạn"),
             Field("tinh_trang", "đã hay đang giải quyết"),
+            *(column.field for topic in TOPICS for column in topic.delayed),
         ),
         many=True,
     ),
@@ -189,6 +184,10 @@ FIELDS: Final = (
             Field("chenh_lech", "chênh lệch, có dấu"),
         ),
         many=True,
+    ),
+    *(
+        Field(name, f"biểu đồ {meaning}; trống khi không có", kind=Kind.PARAGRAPH)
+        for name, (_, meaning) in CHARTS.items()
     ),
     Field("niem_phong", "mã niêm phong sổ cái"),
     *(field for topic in TOPICS for field in topic.fields),

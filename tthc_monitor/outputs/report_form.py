@@ -23,13 +23,24 @@ NOTES: Final = (
     "không rõ kênh.",
     "Cột (6) là hồ sơ tiếp nhận trước kỳ, đến đầu kỳ chưa kết thúc.",
     "Cột (8), (9): kết thúc trước ngày hẹn trả, hoặc trong ngày hẹn trả và không muộn hơn giờ hẹn trả, gồm cả hồ sơ "
-    "trả lại, từ chối, dừng xử lý và công dân xin rút. Cột (10): kết thúc sau thời điểm hẹn trả.",
+    "trả lại, từ chối, dừng xử lý và công dân xin rút. Cột (10): kết thúc sau thời điểm hẹn trả, kể cả trả lại, từ chối, dừng, rút "
+    "sau thời điểm đó. Hồ sơ bị từ chối hoặc được rút khi chưa tiếp nhận không có trong biểu.",
     "Cột (12) gồm cả hồ sơ đang chờ công dân bổ sung và chờ thực hiện nghĩa vụ tài chính mà chưa đến hạn. Cột (13): đã "
-    "qua thời điểm hẹn trả mà chưa kết thúc.",
+    "qua thời điểm hẹn trả mà chưa kết thúc. Trong khi chờ bổ sung, thời hạn tạm dừng; hạn qua trong lúc chờ được lùi bằng thời gian "
+    "còn lại khi yêu cầu bổ sung.",
     "Hạn là ngày hẹn trả hiện hành (sau lần hẹn lại gần nhất, nếu có).",
     "Cột (14), (15): không có ngày hẹn trả, hoặc không rõ thời điểm kết thúc; đã tính trong tổng số (7), (11), không "
     "tính là đúng hạn hay trong hạn.",
+    "Bộ chỉ số 766 xếp khác: hồ sơ đang giải quyết còn trong hạn là đúng hạn; yêu cầu bổ sung từ lần thứ hai là quá hạn; không có ngày "
+    "hẹn trả thì so với thời hạn tối đa của thủ tục. Vì vậy điểm tiến độ khác tỷ lệ đúng hạn của biểu này.",
 )
+"""How dossiers are sorted into the columns; printed beneath the form."""
+
+
+def notes_of(report: MonthlyReport) -> list[str]:
+    """What must be known to read the form of a report: of its columns, then of the choice of units."""
+    return [*NOTES, *report.unit_notes]
+
 
 COUNT_TITLES: Final = {
     "received_online": "(4) Nhận trong kỳ: trực tuyến",
@@ -136,8 +147,8 @@ def _body(sheet: Worksheet, styles: Styles, figures: pd.DataFrame) -> int:
 def _line(sheet: Worksheet, styles: Styles, row: int, place: str, label: str, counts: pd.Series, **look: Any) -> int:
     sheet.write_string(row, 0, place, styles.cell(align="center", **look))
     sheet.write_string(row, 1, label, styles.cell(indent=1, **look))
-    # Bold letters are about a fifth wider.
-    sheet.set_row(row, row_height([(label, _NAME_WIDTH / 1.2 if look.get("bold") else _NAME_WIDTH)]))
+    # Bold letters are a little wider.
+    sheet.set_row(row, row_height([(label, _NAME_WIDTH / 1.06 if look.get("bold") else _NAME_WIDTH)]))
     for column in range(2, _LAST + 1):
         sheet.write_number(
             row, column, int(counts[column + 1]), styles.cell(num_format="#,##0", align="right", indent=1, **look)
@@ -172,6 +183,15 @@ def frozen_line(report: MonthlyReport) -> str:
     )
 
 
+def period_line(report: MonthlyReport) -> str:
+    """The period in words, and where its figures end when it has not ended."""
+    period = report.period
+    line = (
+        f"Kỳ báo cáo: {period.label} (Từ ngày {wording.day(period.first_day)} đến ngày {wording.day(period.last_day)})"
+    )
+    return f"{line}. Số liệu tính đến {wording.instant(report.as_of, period.zone)}" if report.clipped else line
+
+
 def _errata(sheet: Worksheet, styles: Styles, report: MonthlyReport, row: int) -> int:
     if report.frozen is None:
         return row
@@ -182,13 +202,14 @@ def _errata(sheet: Worksheet, styles: Styles, report: MonthlyReport, row: int) -
 
 
 def _notes(sheet: Worksheet, styles: Styles, report: MonthlyReport, row: int) -> None:
+    notes = notes_of(report)
     sheet.write_string(row, 0, "Ghi chú cách xếp số liệu vào các cột:", styles(bold=True))
-    for number, note in enumerate(NOTES, start=1):
+    for number, note in enumerate(notes, start=1):
         sheet.merge_range(
             row + number, 0, row + number, _LAST, f"{number}. {note}", styles(text_wrap=True, italic=True)
         )
         sheet.set_row(row + number, row_height([(note, _NAME_WIDTH + 13 * _COUNT_WIDTH)]))
-    sheet.write_string(row + len(NOTES) + 2, 0, head_line(report.ledger_head), styles(italic=True))
+    sheet.write_string(row + len(notes) + 2, 0, head_line(report.ledger_head), styles(italic=True))
 
 
 def roman(number: int) -> str:

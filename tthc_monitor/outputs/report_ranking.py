@@ -33,7 +33,7 @@ def rank_units(
 ) -> pd.DataFrame:
     """One row per unit of the figures, and per ``known`` unit that has none."""
     sums = figures.groupby("unit_code")[list(COUNTS)].sum()
-    sums = sums.reindex(sums.index.union(pd.Index(known, dtype=sums.index.dtype)), fill_value=0)
+    sums = sums.reindex(sums.index.union(pd.Index(list(known), dtype=object)), fill_value=0)
     return _ranked(connection, sums, names, "unit")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from math import ceil
 from typing import Any, Final
 
@@ -10,8 +11,18 @@ from xlsxwriter.format import Format
 from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
 
-_LINE_HEIGHT: Final = 16.0
-_FONT: Final = {"font_name": "Times New Roman", "font_size": 12, "valign": "vcenter"}
+from tthc_monitor.outputs.drawings import text_width
+
+LINE_HEIGHT: Final = 16.0
+"""Points that a line of text takes."""
+
+_FONT_SIZE: Final = 12
+_FONT: Final = {"font_name": "Times New Roman", "font_size": _FONT_SIZE, "valign": "vcenter"}
+# A character of a column's width is seven pixels; the indent and the edges of a cell take a dozen.
+_POINTS_PER_CHARACTER: Final = 5.25
+_PADDING: Final = 9.0
+_REGULAR: Final = 0.95
+"""How wide letters are beside bold ones."""
 
 
 class Styles:
@@ -42,7 +53,21 @@ def row_height(texts: Iterable[tuple[str, float]]) -> float:
 
     Programs other than Excel do not stretch a row to its wrapped text by themselves.
     """
-    return _LINE_HEIGHT * max((ceil(len(text) / (width - 2)) for text, width in texts if text), default=1) + 1
+    return LINE_HEIGHT * max((lines_of(text, width) for text, width in texts if text), default=1) + 1
+
+
+def lines_of(text: str, width: float) -> int:
+    """Lines that a text takes in a column of a width (in characters), with an indent of one step."""
+    # Even capitals fit then: most texts need no measuring.
+    return 1 if len(text) < width * 0.6 - 1 else _measured(text, width)
+
+
+@lru_cache(maxsize=50_000)
+def _measured(text: str, width: float) -> int:
+    # Words do not break, so that a line is seldom full to its end: the more lines, the more of them is left empty.
+    room = width * _POINTS_PER_CHARACTER - _PADDING
+    needed = text_width(text, _FONT_SIZE) * _REGULAR / room
+    return 1 if needed <= 1 else ceil(needed * 1.08)
 
 
 def print_setup(sheet: Worksheet) -> None:

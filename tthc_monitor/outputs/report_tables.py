@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -12,20 +13,28 @@ ColumnKind = Literal["text", "code", "count", "difference", "decimal", "percent"
 null without a denominator; ``instant`` UTC."""
 
 
+Shape = Literal["bar", "column", "line"]
+"""Of a chart; the bars of ``bar`` lie, those of ``column`` stand."""
+
+
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """A column: its name in CSV and JSON (English, snake case), its heading (Vietnamese), what it holds."""
+    """A column: its name in CSV and JSON (English, snake case), its heading (Vietnamese), what it holds.
+
+    ``width`` is that of its column on a sheet, in characters; 0 lets what it holds decide.
+    """
 
     name: str
     title: str
     kind: ColumnKind = "text"
+    width: float = 0
 
 
 @dataclass(frozen=True, slots=True)
 class TableChart:
     """A native chart of a table: ``values`` are columns drawn over ``categories`` for the first ``rows`` rows."""
 
-    shape: Literal["bar", "column", "line"]
+    shape: Shape
     title: str
     categories: str
     values: tuple[str, ...]
@@ -44,7 +53,9 @@ class Table:
         columns: in the order in which they are shown; each is a column of ``rows``.
         rows: the values, with null where there is none.
         notes: what must be known to read it, the denominators of its shares first.
+        chart: drawn on the sheet of charts.
         empty: what stands in place of rows when there are none.
+        standing: what its figures stand on when that is not as usual (frozen, or known only later); beneath the title.
     """
 
     key: str
@@ -55,3 +66,9 @@ class Table:
     notes: tuple[str, ...] = ()
     chart: TableChart | None = None
     empty: str = "Không có."
+    standing: str = ""
+
+
+def frame_of(columns: Sequence[TableColumn], rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
+    """Rows as the frame of a table: values stay what they are, also when a column has none."""
+    return pd.DataFrame(rows, columns=[column.name for column in columns], dtype=object)

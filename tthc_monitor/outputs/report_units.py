@@ -148,9 +148,8 @@ def read_scope(
         tree = tree[tree["top"] == tree["unit_code"]]
     elif not int(read_frame(connection, _REGISTERED, {})["units"].iloc[0]):
         notes.append(_NO_REGISTER)
-    labels = [
-        f"{name or code}{_AND_BELOW if len(rows) > 1 else ''}" for (code, name), rows in tree.groupby(["top", "name"])
-    ]
+    tops = tree.groupby("top")
+    labels = [f"{rows['name'].iloc[0] or top!s}{_AND_BELOW if len(rows) > 1 else ''}" for top, rows in tops]
     codes = sorted(set(tree["unit_code"]))
     scope = Scope(codes, codes, tuple(sorted(labels)), units_as, day, named_on, since, tuple(notes))
     if units_as == "then":
@@ -190,7 +189,9 @@ def known_units(connection: Connection, scope: Scope) -> list[str]:
 def unit_names(connection: Connection, scope: Scope, codes: Sequence[str]) -> dict[str, str]:
     """What units are called on the day on which they are meant; those without a name are left out."""
     rows = read_frame(connection, _NAMES, {"units": list(codes), "day": scope.day})
-    return {code: name for code, name in zip(rows["unit_code"], rows["unit_name"], strict=True) if name}
+    return {
+        code: name for code, name in zip(rows["unit_code"], rows["unit_name"], strict=True) if isinstance(name, str)
+    }
 
 
 def unclear_note(connection: Connection, scope: Scope, dossiers: dict[str, int]) -> str | None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import groupby
 from typing import Any, Final
 from zoneinfo import ZoneInfo
-
-import pandas as pd
 
 from tthc_monitor.domain.periods import month_label
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.drawings import rule_under
 from tthc_monitor.outputs.report import MonthlyReport
-from tthc_monitor.outputs.report_counts import count_rows, late_procedures, rank_rows, records, sum_counts, text_of
-from tthc_monitor.outputs.report_form import COUNT_TITLES, NOTES, frozen_line, roman
+from tthc_monitor.outputs.report_counts import count_rows, late_procedures, rank_rows, records, text_of
+from tthc_monitor.outputs.report_form import COUNT_TITLES, frozen_line, notes_of, roman
+from tthc_monitor.outputs.report_tables import Table
+from tthc_monitor.outputs.report_topics import TOPICS
 from tthc_monitor.outputs.sealed import head_line
+from tthc_monitor.outputs.word_rows import listed_rows
 from tthc_monitor.report_settings import ReportSettings
 
 SUBJECT: Final = "Tình hình, kết quả giải quyết thủ tục hành chính"
@@ -23,27 +25,45 @@ MAX_ROWS: Final = 20_000
 """Rows that a list of the document carries: a thousand pages. How many more there are is said beneath."""
 
 _TOP: Final = 10
+_DELAYED: Final = {
+    "ma": "code",
+    "don_vi": "unit",
+    "linh_vuc": "sector",
+    "ma_thu_tuc": "procedure_code",
+    "thu_tuc": "procedure",
+    "tiep_nhan": "received_at",
+    "hen_tra": "due_at",
+    "ket_thuc": "ended_at",
+    "so_ngay": "working_days_late",
+    "tinh_trang": "state",
+}
+_SENT_BACK: Final = {
+    "ma": "code",
+    "don_vi": "unit",
+    "linh_vuc": "sector",
+    "thu_tuc": "procedure",
+    "hinh_thuc": "manner",
+    "thoi_diem": "happened_at",
+    "so_lan": "supplement_count",
+    "dang_cho": "waiting",
+    "tinh_trang": "status",
+}
 _AGENCY_ROOM: Final = 180.0
 _SUBJECT_ROOM: Final = 460.0
-_COMPARED: Final = {
-    "Tiếp nhận mới trong kỳ": "moi",
-    "Đã giải quyết": "da_giai_quyet",
-    "Đã giải quyết quá hạn": "da_qua_han",
-    "Đang giải quyết": "dang_giai_quyet",
-    "Đang giải quyết quá hạn": "dang_qua_han",
-}
-_VERDICTS: Final = {"late": "Đã giải quyết", "open_overdue": "Đang giải quyết"}
-_SENT_BACK: Final = {"returned": "Trả lại, từ chối, dừng", "supplement_requested": "Yêu cầu bổ sung"}
 
 
-def report_words(report: MonthlyReport, office: ReportSettings) -> dict[str, Any]:
-    """The value of every field in :data:`~tthc_monitor.outputs.report_fields.FIELDS`."""
+def report_words(report: MonthlyReport, office: ReportSettings, tables: Mapping[str, Table]) -> dict[str, Any]:
+    """The value of every field in :data:`~tthc_monitor.outputs.report_fields.FIELDS`, but the charts.
+
+    Args:
+        tables: the tables of the report by their keys.
+    """
     return {
         **_paper(report, office),
         **_counts(report),
         **_form(report),
-        **_delayed(report),
-        **_sent_back(report),
+        **_delayed(report, tables["delayed"]),
+        **_sent_back(report, tables["sent-back"]),
         **_errata(report),
         "niem_phong": head_line(report.ledger_head),
         **{name: value for topic in report.topics for name, value in topic.words().items()},
@@ -94,22 +114,11 @@ def _punctuated(lines: Iterable[str]) -> list[str]:
 
 def _counts(report: MonthlyReport) -> dict[str, Any]:
     total = count_rows(records(report.total.to_frame().T))[0]
-    before = count_rows([sum_counts(report.figures_before)])[0]
     units, sectors = rank_rows(report.units, "unit"), rank_rows(report.sectors, "sector")
     late_units, late_sectors = ([row for row in rows if row["qua_han"]] for rows in (units, sectors))
     procedures = late_procedures(report.delayed)
     return {
         "so": total,
-        "co_ky_truoc": before["tong"] > 0,
-        "so_sanh": [
-            {
-                "chi_tieu": title,
-                "ky_nay": total[name],
-                "ky_truoc": before[name],
-                "tang_giam": _signed(total[name] - before[name]),
-            }
-            for title, name in _COMPARED.items()
-        ],
         "so_don_vi": sum(1 for row in units if row["ma"]),
         "so_don_vi_qua_han": sum(1 for row in late_units if row["ma"]),
         "don_vi_qua_han": late_units[:_TOP],
@@ -123,21 +132,23 @@ def _counts(report: MonthlyReport) -> dict[str, Any]:
 
 
 def _form(report: MonthlyReport) -> dict[str, Any]:
+    sectors = records(report.figures)
+    counted = zip(sectors, count_rows(sectors), strict=True)
     rows = []
-    for number, (code, figures) in enumerate(report.figures.groupby("unit_code", sort=False), start=1):
-        sectors = records(figures)
+    for number, (code, held) in enumerate(groupby(counted, key=lambda pair: pair[0]["unit_code"]), start=1):
+        pairs = list(held)
         rows.append(
             {
                 "tt": roman(number),
-                "ten": wording.unit_label(str(code), text_of(figures["unit_name"].iloc[0])),
-                **count_rows([sum_counts(figures)])[0],
+                "ten": wording.unit_label(code, text_of(pairs[0][0]["unit_name"])),
+                **{name: sum(counts[name] for _, counts in pairs) for name in pairs[0][1]},
                 "linh_vuc": [
                     {
                         "tt": place,
                         "ten": text_of(row["sector_name"]) or row["sector_code"] or "Chưa rõ lĩnh vực",
-                        **counted,
+                        **counts,
                     }
-                    for place, (row, counted) in enumerate(zip(sectors, count_rows(sectors), strict=True), start=1)
+                    for place, (row, counts) in enumerate(pairs, start=1)
                 ],
             }
         )
@@ -150,62 +161,29 @@ def _form(report: MonthlyReport) -> dict[str, Any]:
         }
         for check in report.checks
     ]
-    return {"bieu": rows, "kiem_tra": checks, "ghi_chu": list(NOTES)}
+    return {"bieu": rows, "kiem_tra": checks, "ghi_chu": notes_of(report)}
 
 
-def _delayed(report: MonthlyReport) -> dict[str, Any]:
-    rows = records(report.delayed.head(MAX_ROWS))
-    zone = report.period.zone
+def _delayed(report: MonthlyReport, table: Table) -> dict[str, Any]:
+    columns = {column.field.name: column.column.name for source in TOPICS for column in source.delayed}
     return {
-        "so_ho_so_qua_han": len(report.delayed),
-        "con_ho_so_qua_han": len(report.delayed) - len(rows),
-        "ho_so_qua_han": [
-            {
-                **_named(number, row),
-                "ma_thu_tuc": text_of(row["procedure_code"]),
-                "tiep_nhan": _when(row["received_at"], zone),
-                "hen_tra": _when(row["due_at"], zone),
-                "ket_thuc": _when(row["ended_at"], zone),
-                "so_ngay": int(row["working_days_late"]),
-                "tinh_trang": _VERDICTS[row["verdict"]],
-            }
-            for number, row in enumerate(rows, start=1)
-        ],
+        "so_ho_so_qua_han": len(table.rows),
+        "con_ho_so_qua_han": max(len(table.rows) - MAX_ROWS, 0),
+        "ho_so_qua_han": listed_rows(table, _DELAYED | columns, report.period.zone, MAX_ROWS),
     }
 
 
-def _sent_back(report: MonthlyReport) -> dict[str, Any]:
+def _sent_back(report: MonthlyReport, table: Table) -> dict[str, Any]:
     every = report.sent_back
     asked = every[every["kind"] == "supplement_requested"]
-    rows = records(every.head(MAX_ROWS))
     return {
         "so_tra_lai": int((every["kind"] == "returned").sum()),
         "so_bo_sung": len(asked),
         "so_cho_bo_sung": int(asked["still_waiting"].sum()),
         "so_bo_sung_nhieu_lan": int(asked.loc[asked["supplement_count"].fillna(0) > 1, "code"].nunique()),
         "so_dong_tra_lai": len(every),
-        "con_tra_lai": len(every) - len(rows),
-        "tra_lai": [
-            {
-                **_named(number, row),
-                "hinh_thuc": _SENT_BACK[row["kind"]],
-                "thoi_diem": _when(row["happened_at"], report.period.zone),
-                "so_lan": "" if pd.isna(row["supplement_count"]) else int(row["supplement_count"]),
-                "dang_cho": "Đang chờ" if row["still_waiting"] else "",
-                "tinh_trang": text_of(row["status"]),
-            }
-            for number, row in enumerate(rows, start=1)
-        ],
-    }
-
-
-def _named(number: int, row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "tt": number,
-        "ma": row["code"],
-        "don_vi": wording.unit_label(row["unit_code"], text_of(row["unit_name"])),
-        "linh_vuc": text_of(row["sector"]),
-        "thu_tuc": text_of(row["procedure"]),
+        "con_tra_lai": max(len(every) - MAX_ROWS, 0),
+        "tra_lai": listed_rows(table, _SENT_BACK, report.period.zone, MAX_ROWS),
     }
 
 
@@ -233,7 +211,3 @@ def _errata(report: MonthlyReport) -> dict[str, Any]:
 
 def _signed(value: int) -> str:
     return f"{'+' if value > 0 else '-' if value < 0 else ''}{wording.number(abs(value))}"
-
-
-def _when(value: Any, zone: str) -> str:
-    return "" if pd.isna(value) else wording.short_instant(value.to_pydatetime(), zone)

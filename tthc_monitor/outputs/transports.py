@@ -1,226 +1,147 @@
-"""Ways to hand over a message: a mail server, a folder, or nowhere."""
+"""Ways to hand over a letter: what they have in common, and the two that need no server."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import smtplib
-import ssl
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from email.message import EmailMessage
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import ClassVar, Protocol
 
 import structlog
 
-from tthc_monitor.domain.errors import ConfigError, DeliveryError
-from tthc_monitor.domain.stopping import never
-from tthc_monitor.store.database import first_line
-
-Security = Literal["none", "starttls", "tls"]
+from tthc_monitor.domain.errors import DeliveryError
+from tthc_monitor.domain.stopping import Stop, never
+from tthc_monitor.outputs.letters import Letter
+from tthc_monitor.outputs.mail import make_message
+from tthc_monitor.transport_settings import Channel
 
 _log = structlog.get_logger(__name__)
 
 
 class Transport(Protocol):
-    """A way to hand over one message.
+    """A way to hand over letters, one after the other; not to be shared between threads."""
 
-    Attributes:
-        sender: address that messages are from.
-        delivers: whether a message handed over reaches anybody; if not, nothing is recorded as sent.
-        repeatable: whether handing the same message over again does no harm.
-    """
+    @property
+    def name(self) -> Channel:
+        """What the settings call it."""
+        ...
 
     @property
     def sender(self) -> str:
-        """Address that messages are from."""
+        """Address that letters are from."""
         ...
 
     @property
     def delivers(self) -> bool:
-        """Whether a message handed over reaches anybody."""
+        """Whether a letter handed over reaches anybody; if not, nothing is recorded as sent."""
         ...
 
     @property
     def repeatable(self) -> bool:
-        """Whether handing the same message over again does no harm."""
+        """Whether handing the same letter over again does no harm."""
         ...
 
-    def send(self, message: EmailMessage, before: Callable[[], None] = never) -> None:
-        """Hand over one message.
+    @property
+    def attempts(self) -> int:
+        """How often a run tries what fails in a way that passes."""
+        ...
+
+    @property
+    def retry_seconds(self) -> float:
+        """Pause before the second try; it doubles from try to try."""
+        ...
+
+    def pause(self, stop: Stop) -> None:
+        """Wait until the server may be given another letter.
+
+        Raises:
+            StoppedError: it was asked to end.
+        """
+
+    def send(self, letter: Letter, before: Callable[[], None] = never) -> str | None:
+        """Hand over one letter.
 
         Args:
             before: called right before its text leaves; until then nothing can have been delivered.
 
+        Returns:
+            what the server said when it took it.
+
         Raises:
             UnknownDeliveryError: whether it was taken nobody knows.
+            ChannelError: it was not taken, and no other letter would be.
             DeliveryError: it was not taken; ``permanent`` when the same try will never succeed.
         """
 
+    def close(self) -> None:
+        """Give back what it holds."""
+
 
 class UnknownDeliveryError(DeliveryError):
-    """Whether a mail was taken nobody knows; it is not sent again by itself, since it may be there."""
+    """Whether a letter was taken nobody knows; it is not sent again by itself, since it may be there."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, permanent=True)
 
 
-IN_DOUBT = (
-    "nobody knows whether it was delivered, so it is not sent again by itself; look into the mail server's log for the "
-    "Message-ID that begins with digest- and the day, and where it is missing run: tthc-monitor digest send"
-)
+class ChannelError(DeliveryError):
+    """The way itself does not work, whoever the letter is for.
 
-
-class _Handover:
-    """The moment from which on a mail may have been delivered."""
-
-    def __init__(self, before: Callable[[], None]) -> None:
-        self._before, self.began = before, False
-
-    def begin(self) -> None:
-        self._before()
-        self.began = True
-
-
-class _Smtp(smtplib.SMTP):
-    """Tells when the text of a mail begins to leave: sender and recipient were accepted by then."""
-
-    handover: _Handover
-
-    def data(self, msg: Any) -> tuple[int, bytes]:
-        self.handover.begin()
-        return super().data(msg)
-
-
-class _SmtpOverTls(smtplib.SMTP_SSL):
-    """:class:`_Smtp`, encrypted from the first byte."""
-
-    handover: _Handover
-
-    def data(self, msg: Any) -> tuple[int, bytes]:
-        self.handover.begin()
-        return super().data(msg)
-
-
-@dataclass(frozen=True)
-class SmtpTransport:
-    """Hands messages to a mail server.
-
-    Args:
-        host, port: of the server.
-        security: ``tls`` from the first byte, ``starttls`` before anything is said, or ``none``.
-        username, password: given both or neither; never sent without encryption.
-        sender: address that messages are from.
-        timeout: seconds that one step may take.
-        ca_file: certificates to trust besides the system's, for a server with a certificate of its own authority.
-
-    Raises:
-        ConfigError: the settings contradict each other.
+    Attributes:
+        wait: seconds that the server asks to be left alone for.
     """
 
-    host: str
-    port: int
-    security: Security
-    username: str | None
-    password: str | None = field(repr=False)
-    sender: str
-    timeout: float = 30.0
-    ca_file: Path | None = None
-    delivers: ClassVar[bool] = True
-    repeatable: ClassVar[bool] = False
+    def __init__(self, message: str, *, permanent: bool = False, wait: float | None = None) -> None:
+        super().__init__(message, permanent=permanent)
+        self.wait = wait
 
-    def __post_init__(self) -> None:
-        if (self.username is None) != (self.password is None):
-            raise ConfigError("mail: username and password belong together; give both or neither")
-        if self.username is not None and self.security == "none":
-            raise ConfigError("mail: the password would travel in clear; set security to starttls or tls")
-        if self.ca_file is not None and not self.ca_file.is_file():
-            raise ConfigError(f"mail: the certificate file {self.ca_file} does not exist; correct ca_file")
 
-    def send(self, message: EmailMessage, before: Callable[[], None] = never) -> None:
-        """Hand over one message; see :class:`Transport`."""
-        where = f"mail server {self.host}:{self.port}"
-        handover = _Handover(before)
-        try:
-            self._deliver(message, handover)
-        except smtplib.SMTPRecipientsRefused as error:
-            answers = [f"{code} {_text(answer)}" for code, answer in error.recipients.values()]
-            permanent = all(code >= 500 for code, _ in error.recipients.values())
-            raise DeliveryError(
-                f"{where} refuses the recipient: {'; '.join(answers)}; check the address", permanent=permanent
-            ) from error
-        except smtplib.SMTPResponseException as error:
-            raise DeliveryError(
-                f"{where} answered {error.smtp_code} {_text(error.smtp_error)}; check sender, user name and password",
-                permanent=error.smtp_code >= 500,
-            ) from error
-        except smtplib.SMTPNotSupportedError as error:
-            raise DeliveryError(f"{where}: {error}; check mail security and port", permanent=True) from error
-        except ssl.SSLCertVerificationError as error:
-            raise DeliveryError(
-                f"{where} shows a certificate that is not trusted: {error.verify_message}; set ca_file", permanent=True
-            ) from error
-        except (OSError, smtplib.SMTPException) as error:
-            if handover.began:
-                raise UnknownDeliveryError(
-                    f"{where} broke off while it was taking the mail: {first_line(error)}; {IN_DOUBT}"
-                ) from error
-            raise DeliveryError(
-                f"{where} cannot be reached or broke off: {first_line(error)}; it is tried again"
-            ) from error
-
-    def _deliver(self, message: EmailMessage, handover: _Handover) -> None:
-        context = ssl.create_default_context()
-        if self.ca_file is not None:
-            context.load_verify_locations(cafile=self.ca_file)
-        server: _Smtp | _SmtpOverTls
-        if self.security == "tls":
-            server = _SmtpOverTls(self.host, self.port, timeout=self.timeout, context=context)
-        else:
-            server = _Smtp(self.host, self.port, timeout=self.timeout)
-        server.handover = handover
-        try:
-            if self.security == "starttls":
-                server.starttls(context=context)
-            if self.username is not None and self.password is not None:
-                server.login(self.username, self.password)
-            server.send_message(message)
-            # Taken by now; a server that says a rude goodbye must not make us send it twice.
-            with contextlib.suppress(OSError, smtplib.SMTPException):
-                server.quit()
-        finally:
-            server.close()
+IN_DOUBT = (
+    "nobody knows whether it was delivered, so it is not sent again by itself; look into the mail server's log for its "
+    "Message-ID, which begins with the kind and the day (digest-2026-11-03-), and where it is missing run: tthc-monitor "
+    "digest send"
+)
 
 
 @dataclass(frozen=True)
 class DirectoryTransport:
-    """Writes each message as ``.eml``, and its HTML beside it, into a folder; for trying out and for archives."""
+    """Writes each letter as ``.eml``, its HTML and its attachments beside it, into a folder; to try out and to archive."""
 
     folder: Path
     sender: str = "tthc-monitor@localhost"
+    name: ClassVar[Channel] = "directory"
     delivers: ClassVar[bool] = True
     repeatable: ClassVar[bool] = True
+    attempts: ClassVar[int] = 1
+    retry_seconds: ClassVar[float] = 0
 
-    def send(self, message: EmailMessage, before: Callable[[], None] = never) -> None:
-        """Write one message; see :class:`Transport`."""
-        html = message.get_body(("html",))
-        path = self.html_path(message)
+    def pause(self, stop: Stop) -> None:
+        """A folder takes as many as come."""
+
+    def send(self, letter: Letter, before: Callable[[], None] = never) -> str | None:
+        """Write one letter; see :class:`Transport`."""
+        message = make_message(letter, self.sender)
+        path = self.html_path(letter)
         before()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            if html is not None:
-                _write(path, html.get_content().encode())
+            _write(path, letter.mail.html.encode())
+            for attached in letter.mail.attachments:
+                _write(path.with_name(f"{path.stem}-{_plain(attached.name)}"), attached.content)
+            # The mail last: where it is, everything is.
             _write(path.with_suffix(".eml"), message.as_bytes())
         except OSError as error:
-            raise DeliveryError(
-                f"the mail folder {self.folder} cannot be written: {error}; check its rights"
-            ) from error
+            raise ChannelError(f"the mail folder {self.folder} cannot be written: {error}; check its rights") from error
+        return None
 
-    def html_path(self, message: EmailMessage) -> Path:
-        """Where the HTML of a message is written."""
-        return self.folder / f"{str(message['Message-ID']).strip('<>').partition('@')[0]}.html"
+    def html_path(self, letter: Letter) -> Path:
+        """Where the HTML of a letter is written."""
+        return self.folder / f"{letter.message_id.strip('<>').partition('@')[0]}.html"
+
+    def close(self) -> None:
+        """It holds nothing."""
 
 
 @dataclass(frozen=True)
@@ -228,17 +149,27 @@ class NullTransport:
     """Sends nothing and says so in the log; what it is given is not recorded as sent."""
 
     sender: str = "tthc-monitor@localhost"
+    name: ClassVar[Channel] = "none"
     delivers: ClassVar[bool] = False
     repeatable: ClassVar[bool] = True
+    attempts: ClassVar[int] = 1
+    retry_seconds: ClassVar[float] = 0
 
-    def send(self, message: EmailMessage, before: Callable[[], None] = never) -> None:
-        """Drop one message."""
-        _log.info("mail_discarded", subject=str(message["Subject"]), reason="mail is switched off")
+    def pause(self, stop: Stop) -> None:
+        """There is nothing to wait for."""
+
+    def send(self, letter: Letter, before: Callable[[], None] = never) -> str | None:
+        """Drop one letter."""
+        _log.info("mail_discarded", subject=letter.mail.subject, reason="mail is switched off")
+        return None
+
+    def close(self) -> None:
+        """It holds nothing."""
 
 
-def _text(answer: bytes | str) -> str:
-    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
-    return " ".join(text.split())[:300]
+def _plain(name: str) -> str:
+    """A name of an attachment as one of a file in the same folder."""
+    return Path(name).name or "attachment"
 
 
 def _write(path: Path, content: bytes) -> None:

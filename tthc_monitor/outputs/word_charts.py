@@ -14,26 +14,35 @@ from io import BytesIO
 from typing import Any, Final
 from xml.sax.saxutils import quoteattr
 
+import pandas as pd
 import xlsxwriter
 from markupsafe import Markup
 
+from tthc_monitor.outputs.report_charts import add_series, drawn, new_chart, of_percents, style_chart
+from tthc_monitor.outputs.report_tables import Shape, Table
+from tthc_monitor.outputs.word_template import clean
+
 _EMU_PER_MILLIMETRE: Final = 36_000
-_WIDTH, _ROW_HEIGHT, _FRAME_HEIGHT = 160, 8, 30
+_WIDTH, _ROW_HEIGHT, _FRAME_HEIGHT, _HIGH = 160, 6.5, 22, 65
 _SHEET: Final = "So lieu"
 _OFFICE: Final = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE: Final = "http://schemas.openxmlformats.org/package/2006"
 _DRAWING: Final = "http://schemas.openxmlformats.org/drawingml/2006"
-_FONT: Final = {"name": "Times New Roman", "size": 11, "bold": False}
-_COLOURS: Final = ("#8C8C8C", "#B3261E", "#1B6E3C", "#2F5597")
 
 
 @dataclass(frozen=True)
-class BarChart:
-    """Stacked horizontal bars: a bar for each label, from the top, a part of it for each series."""
+class WordChart:
+    """A chart: a bar, column or point for each label, of it a part, neighbour or line for each series.
+
+    ``percent``: its values are percentages.
+    """
 
     name: str
+    shape: Shape
     labels: Sequence[str]
-    series: Mapping[str, Sequence[int]]
+    series: Mapping[str, Sequence[float | None]]
+    stacked: bool = False
+    percent: bool = False
 
     @property
     def key(self) -> str:
@@ -42,21 +51,44 @@ class BarChart:
 
     def paragraph(self) -> Markup:
         """The paragraph that it stands in."""
-        height = _FRAME_HEIGHT + _ROW_HEIGHT * len(self.labels)
+        height = _FRAME_HEIGHT + _ROW_HEIGHT * len(self.labels) if self.shape == "bar" else _HIGH
         number = sum(map(ord, self.name)) % 9000 + 10_000
         return Markup(  # noqa: S704
             '<w:p xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
             f' xmlns:wp="{_DRAWING}/wordprocessingDrawing" xmlns:a="{_DRAWING}/main">'
             '<w:pPr><w:spacing w:before="120"/><w:jc w:val="center"/></w:pPr><w:r><w:drawing>'
             '<wp:inline distT="0" distB="0" distL="0" distR="0">'
-            f'<wp:extent cx="{_WIDTH * _EMU_PER_MILLIMETRE}" cy="{height * _EMU_PER_MILLIMETRE}"/>'
+            f'<wp:extent cx="{_WIDTH * _EMU_PER_MILLIMETRE}" cy="{round(height * _EMU_PER_MILLIMETRE)}"/>'
             f'<wp:docPr id="{number}" name={quoteattr(self.name)}/><wp:cNvGraphicFramePr/>'
             f'<a:graphic><a:graphicData uri="{_DRAWING}/chart"><c:chart xmlns:c="{_DRAWING}/chart" xmlns:r="{_OFFICE}"'
             f' r:id="rId{self.key}"/></a:graphicData></a:graphic></wp:inline></w:drawing></w:r></w:p>'
         )
 
 
-def with_chart(parts: Mapping[str, bytes], chart: BarChart) -> dict[str, bytes]:
+def chart_of(name: str, table: Table) -> WordChart | None:
+    """The chart of a table, without bars of nothing; None when it has none, or there is nothing to draw."""
+    found = drawn([table])
+    if not found:
+        return None
+    wanted = found[0][1]
+    columns = {column.name: column for column in table.columns}
+    rows = table.rows.head(wanted.rows)
+    if wanted.shape == "bar":
+        rows = rows[[any(row) for row in rows[list(wanted.values)].fillna(0).to_numpy().tolist()]]
+    return WordChart(
+        name,
+        wanted.shape,
+        [clean(text if isinstance(text, str) else "") for text in rows[wanted.categories]],
+        {
+            columns[value].title: [None if pd.isna(one) else float(one) for one in rows[value]]
+            for value in wanted.values
+        },
+        wanted.stacked,
+        of_percents(table, wanted),
+    )
+
+
+def with_chart(parts: Mapping[str, bytes], chart: WordChart) -> dict[str, bytes]:
     """The parts of a Word file with those that a chart needs."""
     types = (
         f'<Override PartName="/word/charts/{chart.key}.xml"'
@@ -81,7 +113,7 @@ def with_chart(parts: Mapping[str, bytes], chart: BarChart) -> dict[str, bytes]:
     }
 
 
-def _markup(chart: BarChart) -> bytes:
+def _markup(chart: WordChart) -> bytes:
     with zipfile.ZipFile(BytesIO(_workbook(chart, drawn=True))) as archive:
         drawn = archive.read("xl/charts/chart1.xml").decode()
     drawn = re.sub(r"<c:printSettings>.*</c:printSettings>", "", drawn, flags=re.DOTALL)
@@ -89,46 +121,29 @@ def _markup(chart: BarChart) -> bytes:
     return drawn.replace("</c:chartSpace>", linked).encode()
 
 
-def _workbook(chart: BarChart, *, drawn: bool) -> bytes:
+def _workbook(chart: WordChart, *, drawn: bool) -> bytes:
     """The figures as a workbook; with the chart on the sheet when it is to be ``drawn``."""
     buffer = BytesIO()
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     with xlsxwriter.Workbook(buffer, options) as workbook:
         workbook.set_properties({"created": datetime(2000, 1, 1, tzinfo=UTC)})
         sheet = workbook.add_worksheet(_SHEET)
-        sheet.write_column(1, 0, chart.labels)
+        for row, label in enumerate(chart.labels, start=1):
+            sheet.write_string(row, 0, label)
         for column, (title, values) in enumerate(chart.series.items(), start=1):
             sheet.write_string(0, column, title)
-            sheet.write_column(1, column, values)
+            for row, value in enumerate(values, start=1):
+                if value is not None:
+                    sheet.write_number(row, column, value)
         if drawn:
-            sheet.insert_chart(0, len(chart.series) + 2, _bars(workbook, chart))
+            sheet.insert_chart(0, len(chart.series) + 2, _drawn(workbook, chart))
     return buffer.getvalue()
 
 
-def _bars(workbook: xlsxwriter.Workbook, chart: BarChart) -> Any:
-    bars = workbook.add_chart({"type": "bar", "subtype": "stacked"})
+def _drawn(workbook: xlsxwriter.Workbook, chart: WordChart) -> Any:
     last = len(chart.labels)
-    for column, (_, colour) in enumerate(zip(chart.series, _COLOURS, strict=False), start=1):
-        bars.add_series(
-            {
-                "name": [_SHEET, 0, column],
-                "categories": [_SHEET, 1, 0, last, 0],
-                "values": [_SHEET, 1, column, last, column],
-                "fill": {"color": colour},
-                "gap": 40,
-            }
-        )
-    bars.set_legend({"position": "bottom", "font": _FONT})
-    # The first label stands at the top, as in a table.
-    bars.set_y_axis({"reverse": True, "num_font": _FONT, "line": {"color": "#000000"}})
-    bars.set_x_axis(
-        {
-            "num_font": _FONT,
-            "num_format": "#,##0",
-            "min": 0,
-            "label_position": "high",
-            "major_gridlines": {"visible": True, "line": {"color": "#D9D9D9"}},
-        }
-    )
-    bars.set_chartarea({"border": {"none": True}})
-    return bars
+    drawn = new_chart(workbook, chart.shape, stacked=chart.stacked)
+    for place in range(len(chart.series)):
+        add_series(drawn, chart.shape, place if len(chart.series) > 1 else None, _SHEET, 0, 0, 1 + place, last)
+    style_chart(drawn, chart.shape, percent=chart.percent, several=len(chart.series) > 1)
+    return drawn

@@ -20,6 +20,11 @@ def decimal(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".").replace(".", ",")
 
 
+def fixed(value: Decimal | float) -> str:
+    """A number with a comma and two decimals: ``19,97``."""
+    return f"{value:.2f}".replace(".", ",")
+
+
 def percent(value: Decimal | float | None) -> str:
     """A percentage (0..100) with two decimals, a comma and a space that no line breaks at; None reads :data:`NO_DATA`."""
     return NO_DATA if value is None else f"{value:.2f}\N{NO-BREAK SPACE}%".replace(".", ",")

@@ -53,6 +53,18 @@ def newest_acknowledgement(connection: Connection, recipient: str, day: date) ->
     return Acknowledgement(recipient, day, found.acknowledged_at, units, found.role, found.done_before, found.note)
 
 
+def figures_told(connection: Connection, recipient: str, day: date) -> Mapping[str, int]:
+    """The figures of the digest that a recipient got on a day; empty when none was sent or they are not kept any more."""
+    found: Mapping[str, int] | None = connection.execute(
+        text(
+            "SELECT counts FROM tthc.deliveries WHERE kind = 'digest' AND recipient = :recipient AND local_date = :day "
+            "AND sent_at IS NOT NULL"
+        ),
+        {"recipient": recipient, "day": day},
+    ).scalar()
+    return found or {}
+
+
 def acknowledge(connection: Connection, said: Acknowledgement) -> bool:
     """Put on record what a recipient says; what he said last is not recorded again.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -15,7 +15,7 @@ from tthc_monitor.domain.errors import ConfigError
 _FIND = """
 SELECT DISTINCT w.number, d.dossier_id
 FROM unnest(CAST(:numbers AS text[])) w (number)
-JOIN tthc.dossiers d ON d.code = w.number AND d.kind = 'dossier'
+JOIN tthc.dossiers d ON coalesce(d.code, d.source_key) = w.number AND d.kind = 'dossier'
 """
 _KEEP = """
 INSERT INTO tthc.assigned_causes (import_id, line, dossier_id, cause_code, cause_name, cause_class, note)
@@ -34,7 +34,7 @@ class Assignment:
     line: int
 
 
-def dossiers_by_number(connection: Connection, numbers: Collection[str]) -> Mapping[str, Sequence[int]]:
+def dossiers_by_number(connection: Connection, numbers: Collection[str]) -> dict[str, list[int]]:
     """The dossiers of each number; several sources may use one number. Those that nothing has are left out."""
     found: dict[str, list[int]] = {}
     for number, dossier in connection.execute(text(_FIND), {"numbers": sorted(numbers)}):

@@ -98,8 +98,7 @@ def freeze(connection: Connection, period: Period, person: str, at: datetime) ->
     if at < period.end:
         ended = f"{period.end.astimezone(ZoneInfo(period.zone)):%Y-%m-%d %H:%M}"
         raise ConfigError(f"the period {period.name} has not ended; freeze it after {ended}, or ask for an earlier one")
-    connection.execute(text("SET LOCAL lock_timeout = 0"))
-    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": EVALUATION_LOCK})
+    hold_evaluations(connection)
     if before := read_frozen(connection, period):
         since = f"{before.at.astimezone(ZoneInfo(period.zone)):%Y-%m-%d %H:%M}"
         raise ConfigError(
@@ -118,6 +117,12 @@ def freeze(connection: Connection, period: Period, person: str, at: datetime) ->
     if kept.unjudged:
         raise DatabaseError(f"records that came in meanwhile are not judged yet; repeat the freezing of {period.name}")
     return int(kept.rows)
+
+
+def hold_evaluations(connection: Connection) -> None:
+    """Wait for an evaluation under way, and let none begin before this transaction ends."""
+    connection.execute(text("SET LOCAL lock_timeout = 0"))
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": EVALUATION_LOCK})
 
 
 def read_errata(

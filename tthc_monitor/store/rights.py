@@ -62,6 +62,15 @@ _LINK = ", ".join(
 # When these were recorded the server says by itself.
 _JUDGED_BY = "engine_version, ruleset_fingerprint, rule_version_ids, calendar_version_id, limit_version_id"
 _EVALUATION = f"started_at, reason, person, {_JUDGED_BY}"
+_PUBLISHED = (
+    "publisher, counted_by, from_at, to_at, zone, month, kind, index_source, file, file_hash, row_count, imported_at, "
+    "imported_by"
+)
+_ISSUED = (
+    "frozen_period_id, unit_codes, subtree, units_as, number, issued_at, person, ledger_link, ledger_head, "
+    "ruleset_fingerprint, engine_version, calendar_version_id, limit_version_id, units_hash, template_hash, settings_hash, "
+    "program_version, previous_digest, digest"
+)
 _REPLAY = f"seen_at, judged_at, person, last_batch_id, dossiers, {_JUDGED_BY}"
 
 TABLES: Final[Mapping[str, Rights]] = {
@@ -77,6 +86,10 @@ TABLES: Final[Mapping[str, Rights]] = {
     "ledger_checks": Rights(_APPEND),
     "frozen_periods": Rights(_APPEND),
     "frozen_figures": Rights(_APPEND, Rows.UNIT),
+    "published_imports": Rights(f"SELECT, INSERT ({_PUBLISHED})"),
+    "published_figures": Rights(_APPEND, Rows.UNIT),
+    "issued_reports": Rights(f"SELECT, INSERT ({_ISSUED})"),
+    "issued_files": Rights(_APPEND, Rows.NONE),
     "configuration_changes": Rights(_APPEND, Rows.NONE),
     # What people said of causes.
     "cause_imports": Rights(_APPEND),

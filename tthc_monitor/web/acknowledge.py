@@ -24,12 +24,14 @@ from starlette.routing import Route
 from tthc_monitor.domain.errors import DatabaseError
 from tthc_monitor.installation import Installation, digest_key
 from tthc_monitor.outputs import links, wording
+from tthc_monitor.outputs.digest_words import in_short
 from tthc_monitor.outputs.links import Token
 from tthc_monitor.outputs.scopes import scope_name, unit_names
 from tthc_monitor.recipient_settings import Recipient
 from tthc_monitor.store.acknowledgements import (
     Acknowledgement,
     acknowledge,
+    figures_told,
     newest_acknowledgement,
     opt_out,
     opted_out,
@@ -170,6 +172,7 @@ class _Pages:
                     recorded = acknowledge(connection, said)
                     if not recorded:
                         answer, status = Answer(answer.done_before, answer.note, _ENOUGH), 429
+            told = figures_told(connection, asked.address, asked.token.day)
             last = newest_acknowledgement(connection, asked.address, asked.token.day)
             scope = self._scope(unit_names(connection, asked.recipient.units), asked.recipient)
         if recorded:
@@ -179,6 +182,7 @@ class _Pages:
             status,
             asked=asked,
             scope=scope,
+            told=in_short(told),
             last=last,
             recorded=recorded,
             answer=answer,

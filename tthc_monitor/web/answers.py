@@ -41,6 +41,8 @@ def read_fields(content_type: str, body: bytes) -> Mapping[str, str]:
     """
     if content_type.partition(";")[0].strip().lower() == "multipart/form-data":
         message = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
+        if not message.is_multipart():
+            raise ValueError("it says that it has parts, and has none")
         found: dict[str, str] = {}
         for part in message.iter_parts():
             name = part.get_param("name", header="content-disposition")

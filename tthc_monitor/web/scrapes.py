@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tthc_monitor.domain.calendar_decreed import decreed_until
-from tthc_monitor.expectations import jobs_expected_by, sources_expected_by
+from tthc_monitor.expectations import jobs_expected_by, newest_morning, sources_expected_by
 from tthc_monitor.installation import Installation
 from tthc_monitor.jobs import all_jobs
 from tthc_monitor.outputs.metrics import CONTENT_TYPE, Expectations, Exposition, Rendered, ScrapeSettings
@@ -31,6 +31,8 @@ def scrape_settings(installation: Installation) -> ScrapeSettings:
     expectations = Expectations(
         partial(jobs_expected_by, jobs),
         lambda last_success, now: sources_expected_by(settings.sources, last_success, now, settings.zone),
+        partial(newest_morning, settings.digest, installation.calendars),
+        sorted({settings.digest.transport_of(one) for one in settings.digest.recipients} - {"none"}),
     )
     return ScrapeSettings(
         calendars=installation.calendars,

@@ -1,0 +1,49 @@
+"""Focus sectors, and sectors that have to explain themselves: a part of the section about sectors."""
+
+from __future__ import annotations
+
+from tests.word_template.markup import Column, paragraph, when
+from tests.word_template.order import annex_number
+from tests.word_template.topic_blocks import listing
+
+_GROUPS = (
+    Column("TT", 9, "tt", "BangGiua"),
+    Column("Lĩnh vực trọng tâm", 43, "ten", "BangChu"),
+    Column("Tiếp nhận mới", 18, "tiep_nhan", "BangSo"),
+    Column("Đã giải quyết", 18, "da_giai_quyet", "BangSo"),
+    Column("Đã giải quyết quá hạn", 17, "da_qua_han", "BangSo"),
+    Column("Tỷ lệ đúng hạn", 21, "ty_le_dung_han", "BangGiua"),
+    Column("Tỷ lệ kỳ trước", 21, "ty_le_ky_truoc", "BangGiua"),
+    Column("Đang giải quyết quá hạn", 18, "dang_qua_han", "BangSo"),
+)
+_TO_EXPLAIN = (
+    Column("TT", 10, "tt", "BangGiua"),
+    Column("Lĩnh vực phải giải trình", 80, "ten", "BangChu"),
+    Column("Quá hạn", 22, "qua_han", "BangSo"),
+    Column("Có hạn (mẫu số)", 28, "co_han", "BangSo"),
+    Column("Tỷ lệ quá hạn", 25, "ty_le", "BangGiua"),
+)
+
+
+def part() -> str:
+    """The tables, to stand below those of late sectors."""
+    return (
+        listing("Lĩnh vực trọng tâm", "linh_vuc_trong_tam", _GROUPS)
+        + when(
+            "linh_vuc_giai_trinh",
+            paragraph(
+                "NoiDung",
+                "Có {{ linh_vuc_giai_trinh|length }} lĩnh vực có tỷ lệ quá hạn trên {{ nguong_giai_trinh }}, phải giải trình "
+                f"(Phụ lục {annex_number('details')}).",
+            ),
+        )
+        + when(
+            "not linh_vuc_giai_trinh",
+            paragraph("NoiDung", "Không có lĩnh vực nào có tỷ lệ quá hạn trên {{ nguong_giai_trinh }}."),
+        )
+    )
+
+
+def details() -> str:
+    """Sectors that have to explain themselves."""
+    return listing("Lĩnh vực có tỷ lệ quá hạn trên {{ nguong_giai_trinh }}", "linh_vuc_giai_trinh", _TO_EXPLAIN)

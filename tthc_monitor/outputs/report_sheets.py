@@ -1,0 +1,226 @@
+"""A table of a report as a sheet: title, frozen headings, filter, typed cells, notes, a page to print.
+
+Whatever came from a source is written as text, so a code that begins with ``=`` never becomes a formula, and one that
+begins with 0 keeps it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time
+from functools import partial
+from math import ceil
+from typing import Any, Final
+
+from xlsxwriter.worksheet import Worksheet
+
+from tthc_monitor.outputs import wording
+from tthc_monitor.outputs.report_cells import column_values
+from tthc_monitor.outputs.report_styles import LINE_HEIGHT, Styles, lines_of, print_setup, row_height
+from tthc_monitor.outputs.report_tables import ColumnKind, Table, TableColumn
+from tthc_monitor.outputs.spreadsheet_cells import is_dangerous
+
+MAX_SHEET_ROWS: Final = 200_000
+"""Rows that one sheet carries; how many more there are is said beneath."""
+
+FIRST_ROW: Final = 4
+"""Zero-based row of the first row of a table on its sheet."""
+
+_HEAD: Final = FIRST_ROW - 1
+_LONGEST_CELL: Final = 32_000
+_NUMBER_WIDTH: Final = 6
+_WIDTHS: Final[dict[ColumnKind, float]] = {
+    "count": 12,
+    "difference": 12,
+    "decimal": 12,
+    "percent": 17,
+    "day": 13,
+    "instant": 18,
+}
+_NARROWEST, _TIGHTEST, _WIDEST_CODE, _WIDEST = 12.0, 18.0, 26.0, 46.0
+_PAGE: Final = 210
+"""Characters that a page across has room for in letters of a readable size."""
+
+# Excel's days count from here; what lies before March 1900 it takes for other days.
+_EXCEL_ZERO: Final = datetime(1899, 12, 30, tzinfo=UTC)
+_EXCEL_FIRST: Final = datetime(1900, 3, 1, tzinfo=UTC)
+_DAY_SECONDS: Final = 86_400
+
+
+@dataclass(frozen=True)
+class _Column:
+    title: str
+    width: float
+    kind: ColumnKind
+    values: list[Any]
+
+
+def column_place(table: Table, name: str) -> int:
+    """Zero-based column of a sheet in which a column of its table stands; the first holds the row's number."""
+    return 1 + [column.name for column in table.columns].index(name)
+
+
+def draw_table(sheet: Worksheet, styles: Styles, table: Table, period_line: str, zone: str) -> None:
+    """Draw a table on an empty sheet.
+
+    Args:
+        period_line: the period in words, beneath the title.
+        zone: IANA name of the zone in which instants are shown.
+    """
+    shown = table if len(table.rows) <= MAX_SHEET_ROWS else _cut(table)
+    columns = _fitted([_column(shown, column, zone) for column in shown.columns])
+    rows, last = len(shown.rows), len(columns)
+    _heading(sheet, styles, table, period_line, last)
+    _titles(sheet, styles, columns)
+    sheet.set_column(0, 0, _NUMBER_WIDTH)
+    number = styles.cell(num_format="0", align="center")
+    for row in range(rows):
+        sheet.write_number(FIRST_ROW + row, 0, row + 1, number)
+    for place, column in enumerate(columns, start=1):
+        sheet.set_column(place, place, column.width)
+        _WRITERS[column.kind](sheet, styles, place, column.values)
+    for row, lines in enumerate(_lines(columns, rows), start=FIRST_ROW):
+        if lines > 1:
+            sheet.set_row(row, LINE_HEIGHT * lines + 1)
+    _below(sheet, styles, table, columns, rows)
+    sheet.autofilter(_HEAD, 0, _HEAD + max(rows, 1), last)
+    sheet.freeze_panes(FIRST_ROW, 2)
+    print_setup(sheet)
+    sheet.repeat_rows(_HEAD)
+
+
+def _cut(table: Table) -> Table:
+    return Table(table.key, table.sheet, table.title, table.columns, table.rows.head(MAX_SHEET_ROWS))
+
+
+def _column(table: Table, column: TableColumn, zone: str) -> _Column:
+    values = column_values(table, column, zone)
+    if column.kind in ("text", "code"):
+        values = [value if value is None or len(value) <= _LONGEST_CELL else value[:_LONGEST_CELL] for value in values]
+    return _Column(column.title, column.width or _width(column, values), column.kind, values)
+
+
+def _fitted(columns: Sequence[_Column]) -> list[_Column]:
+    """The columns of texts made narrower when a printed page would become too small to read."""
+    texts = sum(column.width for column in columns if column.kind == "text")
+    room = _PAGE - sum(column.width for column in columns if column.kind != "text")
+    if texts <= room or not texts:
+        return list(columns)
+    share = room / texts
+    return [
+        replace(column, width=max(column.width * share, _TIGHTEST)) if column.kind == "text" else column
+        for column in columns
+    ]
+
+
+def _width(column: TableColumn, values: Sequence[Any]) -> float:
+    """Wide enough for most of a column's texts on one line, and for the longest word of its title."""
+    word = max(map(len, column.title.split()), default=0) * 1.25 + 2
+    if column.kind in _WIDTHS:
+        return max(_WIDTHS[column.kind], word)
+    lengths = sorted(len(value) for value in values if value) or [0]
+    # The longest tenth may take a second line. Codes are of figures and capitals, which are wider than small letters.
+    wanted, each, most = lengths[len(lengths) * 9 // 10], 1.0, _WIDEST
+    if column.kind == "code":
+        each, most = 1.2, _WIDEST_CODE
+    return min(max(wanted * each + 3, word, _NARROWEST), most)
+
+
+def _heading(sheet: Worksheet, styles: Styles, table: Table, period_line: str, last: int) -> None:
+    sheet.merge_range(0, 0, 0, last, table.title, styles(bold=True, font_size=14, align="center"))
+    subtitle = ". ".join(filter(None, (period_line, table.standing)))
+    sheet.merge_range(1, 0, 1, last, subtitle, styles(italic=True, align="center"))
+
+
+def _titles(sheet: Worksheet, styles: Styles, columns: Sequence[_Column]) -> None:
+    sheet.write_string(_HEAD, 0, "TT", styles.head())
+    for place, column in enumerate(columns, start=1):
+        sheet.write_string(_HEAD, place, column.title, styles.head())
+    # Bold letters are a little wider, and the button of the filter stands in their way.
+    titles = ((column.title, max(column.width / 1.06 - 2, 6)) for column in columns)
+    sheet.set_row(_HEAD, max(row_height(titles), 2 * LINE_HEIGHT) + 4)
+
+
+def _lines(columns: Sequence[_Column], rows: int) -> list[int]:
+    """Lines that each row needs."""
+    needed = [
+        [lines_of(value, column.width) if value else 1 for value in column.values]
+        for column in columns
+        if column.kind in ("text", "code")
+    ]
+    return [max(row) for row in zip(*needed, strict=True)] if needed else [1] * rows
+
+
+def _below(sheet: Worksheet, styles: Styles, table: Table, columns: Sequence[_Column], rows: int) -> None:
+    last, row = len(columns), FIRST_ROW + rows
+    if rows == 0:
+        sheet.merge_range(row, 0, row, last, table.empty, styles.cell(align="center", italic=True))
+        row += 1
+    if len(table.rows) > rows:
+        said = f"và {wording.number(len(table.rows) - rows)} dòng khác"
+        sheet.write_string(row, 0, said, styles(italic=True))
+        row += 1
+    room = _NUMBER_WIDTH + sum(column.width for column in columns)
+    for place, note in enumerate(table.notes, start=row + 1):
+        sheet.merge_range(place, 0, place, last, note, styles(italic=True, text_wrap=True, valign="top"))
+        sheet.set_row(place, LINE_HEIGHT * ceil(len(note) / (room * 0.95)) + 1)
+
+
+def _texts(sheet: Worksheet, styles: Styles, place: int, values: Sequence[Any], **look: Any) -> None:
+    plain = styles.cell(**look)
+    # Else a text like a formula becomes one as soon as somebody edits its cell.
+    quoted = styles.cell(quote_prefix=True, **look)
+    for row, value in enumerate(values, start=FIRST_ROW):
+        if value:
+            sheet.write_string(row, place, value, quoted if is_dangerous(value) else plain)
+        else:
+            sheet.write_blank(row, place, None, plain)
+
+
+def _numbers(
+    sheet: Worksheet, styles: Styles, place: int, values: Sequence[Any], *, absent: str = "", **look: Any
+) -> None:
+    number = styles.cell(align="right", indent=1, **look)
+    none = styles.cell(italic=True, align="center")
+    for row, value in enumerate(values, start=FIRST_ROW):
+        if value is not None:
+            sheet.write_number(row, place, value, number)
+        elif absent:
+            sheet.write_string(row, place, absent, none)
+        else:
+            sheet.write_blank(row, place, None, number)
+
+
+def _moments(
+    sheet: Worksheet,
+    styles: Styles,
+    place: int,
+    values: Sequence[Any],
+    *,
+    shown: str,
+    said: Callable[[Any], str],
+) -> None:
+    dated = styles.cell(num_format=shown, align="center")
+    for row, value in enumerate(values, start=FIRST_ROW):
+        if value is None:
+            sheet.write_blank(row, place, None, dated)
+            continue
+        clock = value.time() if isinstance(value, datetime) else time()
+        moment = datetime.combine(value, clock, UTC)
+        if moment < _EXCEL_FIRST:
+            sheet.write_string(row, place, said(value), dated)
+        else:
+            sheet.write_number(row, place, (moment - _EXCEL_ZERO).total_seconds() / _DAY_SECONDS, dated)
+
+
+_WRITERS: Final[dict[ColumnKind, Any]] = {
+    "text": partial(_texts, indent=1),
+    "code": partial(_texts, indent=1, num_format="@"),
+    "count": partial(_numbers, num_format="#,##0"),
+    "difference": partial(_numbers, num_format="+#,##0;-#,##0;0"),
+    "decimal": partial(_numbers, num_format="#,##0.00"),
+    "percent": partial(_numbers, num_format='0.00" %"', absent=wording.NO_DATA),
+    "day": partial(_moments, shown="dd/mm/yyyy", said=wording.day),
+    "instant": partial(_moments, shown="hh:mm dd/mm/yyyy", said=lambda value: f"{value:%H:%M} {wording.day(value)}"),
+}
