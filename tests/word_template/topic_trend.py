@@ -22,6 +22,6 @@ def section(number: str) -> str:
     return (
         paragraph("Khoan", f"{number}. Xu hướng 12 tháng")
         + when("cau_xu_huong", paragraph("NoiDung", "{{ cau_xu_huong }}"))
-        + listing("xu_huong", "Kết quả từng tháng", _COLUMNS)
+        + when("xu_huong", listing("xu_huong", "Kết quả từng tháng", _COLUMNS))
         + each("dong", "ghi_chu_xu_huong", paragraph("NoiDung", "- {{ dong }}"))
     )
