@@ -58,7 +58,7 @@ sources:
         unit_code: don_vi
         received_at: {{column: nhan, format: "%d/%m/%Y"}}
         due_current: {{column: hen, format: "%d/%m/%Y"}}
-smtp: {{host: 127.0.0.1, port: {port}, security: none, sender: giamsat@mau.example.vn, timeout_seconds: 20}}
+smtp: {{host: 127.0.0.1, port: {port}, security: none, sender: giamsat@mau.example.vn, rate_per_minute: 100000, retry_seconds: 0.1}}
 report: {{formats: [xlsx]}}
 digest:
   transport: smtp
@@ -120,15 +120,14 @@ def settle(office: Office, post: Post, day: date) -> int:
     """What a person does about mails in doubt: looks into the server's log, and sends again what is not there."""
     in_doubt = query(
         office.engine,
-        "SELECT recipient, message_id FROM tthc.deliveries WHERE sent_at IS NULL AND error LIKE 'permanent: %nobody knows%' "
-        f"AND local_date = '{day}'",
+        f"SELECT recipient, message_id FROM tthc.deliveries WHERE outcome = 'in_doubt' AND local_date = '{day}'",
     )
     missing = [address for address, message_id in in_doubt if message_id not in post.taken]
     if missing:
         settings = load_settings(office.folder / "tthc-monitor.yaml")
         with open_installation(settings, now=read_clock(office.folder / "clock", timedelta(0))) as installation:
             for address in missing:
-                send_digests(installation, again=True)  # TODO resend
+                resend_digest(installation, address, lambda _to, _words: None)
     return len(in_doubt)
 
 
