@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from tthc_monitor import judging
-from tthc_monitor.domain.errors import ConfigError
+from tthc_monitor.domain.errors import BusyError, ConfigError
 from tthc_monitor.domain.periods import Period
 from tthc_monitor.installation import Installation
 from tthc_monitor.outbox_report import file_stem
@@ -20,6 +20,7 @@ from tthc_monitor.outputs.report import build_report
 from tthc_monitor.outputs.report_docx import shipped_template
 from tthc_monitor.outputs.report_files import Step, make_writer
 from tthc_monitor.outputs.report_units import read_scope
+from tthc_monitor.outputs.sealed import read_ledger_head
 from tthc_monitor.reissue import write_files
 from tthc_monitor.report_settings import ReportFormat, ReportSettings
 from tthc_monitor.store.database import transaction
@@ -43,7 +44,7 @@ def issue_report(
 ) -> tuple[Issue, list[Path]]:
     """Freeze the figures of a period unless they are, make the report, keep its files for good, and write them.
 
-    Figures, lists and files are of one moment: no evaluation goes on meanwhile. What fails leaves nothing behind; only the
+    Figures, lists and files are of one moment: no evaluation goes on meanwhile, and what comes in stops it. What fails leaves nothing behind; only the
     writing into ``folder`` comes last, when the report is issued already.
 
     Args:
@@ -52,6 +53,7 @@ def issue_report(
 
     Raises:
         ConfigError: the period has not ended, nobody is named, the report was issued before, or it cannot be made.
+        BusyError: records came in meanwhile; nothing was issued.
         DeliveryError: the folder cannot be written; get the files with ``tthc-monitor report monthly``.
     """
     settings, person = installation.settings, person.strip()
@@ -63,6 +65,7 @@ def issue_report(
         now = installation.now()
         with step(f"figures of {period.name}"):
             hold_evaluations(connection)
+            newest = read_ledger_head(connection, period.zone)
             if read_frozen(connection, period) is None:
                 freeze(connection, period, person, now)
             report = build_report(
@@ -76,6 +79,11 @@ def issue_report(
                 subtree=scope.subtree,
                 units_as=scope.units_as,
             )
+            if read_ledger_head(connection, period.zone) != newest:
+                # They would be in the lists, and not in the figures.
+                raise BusyError(
+                    f"records came in while the report of {period.name} was made, so nothing was issued; repeat it"
+                )
         stem = file_stem(period, scope.units, subtree=scope.subtree, units_as=scope.units_as)
         writer.write(report, Path(apart) / stem, step)
         files = _gathered(Path(apart))

@@ -24,7 +24,7 @@ from tthc_monitor.jobs import pull_source
 from tthc_monitor.judging import snapshot
 from tthc_monitor.outputs.audience import Audience
 from tthc_monitor.outputs.digest import build_digest
-from tthc_monitor.outputs.digest_facts import read_digest_facts
+from tthc_monitor.outputs.digest_facts import DigestFacts, read_digest_facts
 from tthc_monitor.outputs.metrics import UNKNOWN
 from tthc_monitor.outputs.report import build_report
 from tthc_monitor.rebuild import check
@@ -128,8 +128,7 @@ def from_report(installation: Installation, month: str) -> Told:
 
 def from_digest(installation: Installation, codes: set[str]) -> tuple[Counts, Counts, int, int]:
     """Overdue and open by unit, each from that unit's own digest; and of the digest for all."""
-    with transaction(installation.engine) as connection:
-        facts = read_digest_facts(connection, installation.now(), installation.calendars)
+    facts = digest_facts(installation)
     own = {code: build_digest(facts, Audience(frozenset({code}))).counts for code in codes}
     every = build_digest(facts).counts
     return (
@@ -138,6 +137,42 @@ def from_digest(installation: Installation, codes: set[str]) -> tuple[Counts, Co
         every["overdue"],
         every["open"],
     )
+
+
+def digest_facts(installation: Installation) -> DigestFacts:
+    with transaction(installation.engine) as connection:
+        return read_digest_facts(connection, installation.now(), installation.calendars)
+
+
+def assert_digests_tell_what_metrics_and_auditors_find(installation: Installation) -> None:
+    """Every figure that a unit's digest shares with the metrics or with a question of an auditor."""
+    facts, scraped = digest_facts(installation), snapshotted(installation.engine)
+    query = (
+        "SELECT coalesce(d.unit_code, ''), f.rule_code, count(*) FROM audit.flags_in_force f JOIN audit.dossiers d "
+        "USING (dossier_id) WHERE d.kind = 'dossier' AND f.starts_at <= :now AND f.ends_at > :now "
+        "AND (d.ended_at > :now) IS NOT FALSE GROUP BY 1, 2"
+    )
+    with installation.engine.connect() as connection:
+        found = {(unit, rule): n for unit, rule, n in connection.execute(text(query), {"now": installation.now()})}
+    for unit in {*facts.units["unit_code"], *facts.attention["unit_code"]}:
+        counts = Counter(build_digest(facts, Audience(frozenset({unit}))).counts)
+        shared = {
+            "tthc_dossiers_open": "open",
+            "tthc_dossiers_overdue": "overdue",
+            "tthc_dossiers_cannot_tell": "cannot_tell",
+            "tthc_dossiers_due_soon": "due_soon",
+            "tthc_dossiers_supplement_requested": "supplement_requested",
+            "tthc_petitions_overdue": "petitions_overdue",
+        }
+        assert {name: counts[key] for name, key in shared.items()} == {
+            name: scraped.get((name, unit), 0) for name in shared
+        }, unit
+        # Flagged for good; what somebody has done about since is counted apart.
+        told = {
+            rule: counts[rule] + counts[f"{rule}_before"]
+            for rule in ("due_today", "due_soon_24h", "waiting_long", "acknowledged_late", "apology_missing")
+        }
+        assert told == {rule: found.get((unit, rule), 0) for rule in told}, unit
 
 
 def assert_all_agree(installation: Installation, month: str, *, since_ever: bool) -> Told:
@@ -160,6 +195,7 @@ def assert_all_agree(installation: Installation, month: str, *, since_ever: bool
     assert +overdue == truth.overdue
     assert +opened == truth.open
     assert (all_overdue, all_open) == (truth.overdue.total(), truth.open.total())
+    assert_digests_tell_what_metrics_and_auditors_find(installation)
     return truth
 
 

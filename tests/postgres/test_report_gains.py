@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from rules.loader import load_packs
+from tests.postgres import delayed
 from tests.postgres.seed import CALENDAR as SEED_CALENDAR
 from tests.postgres.seed import NOW, WORLD, Dossier, at, seed
 from tests.postgres.test_evaluate import CALENDAR, judge
@@ -25,6 +26,7 @@ from tthc_monitor.domain.procedure_catalogue import SourcedLimit
 from tthc_monitor.domain.time_limits import TimeLimit
 from tthc_monitor.outputs import report_steps
 from tthc_monitor.outputs.report import MonthlyReport, build_report
+from tthc_monitor.outputs.report_causes import Causes
 from tthc_monitor.outputs.report_focus import NO_SECTOR
 from tthc_monitor.outputs.report_gains import Gains
 from tthc_monitor.report_settings import FocusSector, ReportSettings
@@ -331,10 +333,10 @@ def test_the_shipped_table_claims_no_legal_basis_for_its_targets(world: Engine) 
     }
     by_measure = {one.item.measure: one for one in indices.items}
     assert by_measure["online_percent"].value == "86,67\N{NO-BREAK SPACE}%"
-    # Rules of index 766 and of petitions were not applied in this world, and its source tells of no apologies.
+    # Rules of index 766 and of petitions were not applied in this world.
     assert by_measure["progress_766"].result.startswith("chưa tính")
     assert by_measure["petitions_on_time"].result.startswith("chưa tính")
-    assert by_measure["apology_share"].result == "không có dữ liệu"
+    assert by_measure["apology_share"].missing == "còn thiếu 5 văn bản xin lỗi"
 
 
 def test_measures_are_those_of_the_audit_functions(engine: Engine) -> None:
@@ -378,17 +380,13 @@ def test_a_wrong_table_of_indices_is_told_with_its_line(
 # -- proposals -------------------------------------------------------------------------------------------------------------
 
 
-def test_proposals_say_what_the_figures_say_and_the_worst_first(world: Engine) -> None:
-    with world.begin() as connection:
-        connection.execute(text("UPDATE tthc.sources SET provides = '{apology_at}'"))
-        connection.execute(
-            text("UPDATE tthc.dossiers SET apology_at = :at WHERE code = 'H99.02-260901-0001'"),
-            {"at": at("2026-09-20")},
-        )
-    proposals = october(world, explanation_threshold_percent=39).proposals
+def test_proposals_say_what_the_figures_say_and_the_worst_first(engine: Engine) -> None:
+    with engine.begin() as connection:
+        seed(connection)
+    proposals = october(engine, explanation_threshold_percent=39).proposals
     subjects = [one.subject for one in proposals.items]
     assert subjects == [
-        "Chưa có văn bản xin lỗi",
+        "Thiếu văn bản xin lỗi",
         "Hồ sơ đang giải quyết quá hạn",
         "Đơn vị có tỷ lệ quá hạn cao",
         "Lĩnh vực có tỷ lệ quá hạn cao",
@@ -396,7 +394,6 @@ def test_proposals_say_what_the_figures_say_and_the_worst_first(world: Engine) -
         "Chỉ tiêu chưa đạt",
     ]
     said = {one.subject: one.text for one in proposals.items}
-    assert "4/5 hồ sơ quá hạn" in said["Chưa có văn bản xin lỗi"]
     assert said["Hồ sơ đang giải quyết quá hạn"] == (
         "Đề nghị các cơ quan, đơn vị xử lý dứt điểm 3 hồ sơ đang giải quyết quá hạn (Chưa rõ đơn vị 1 hồ sơ; Sở Xây dựng 1 hồ "
         "sơ; Sở Y tế 1 hồ sơ) trước ngày ……………."
@@ -410,6 +407,23 @@ def test_proposals_say_what_the_figures_say_and_the_worst_first(world: Engine) -
         "50,00\N{NO-BREAK SPACE}%, chỉ tiêu 98,00\N{NO-BREAK SPACE}%, còn thiếu 2 hồ sơ đúng hạn"
         in said["Chỉ tiêu chưa đạt"]
     )
+
+
+def test_letters_and_bodies_consulted_are_those_of_the_section_about_causes(engine: Engine) -> None:
+    delayed.play(engine)
+    with engine.connect() as connection:
+        report = build_report(connection, OCTOBER, delayed.NOW, delayed.CALENDAR, settings=ReportSettings())
+    [causes] = [topic for topic in report.topics if isinstance(topic, Causes)]
+    total, found = causes.apologies.total, gains_of(report)
+    [share] = [one for one in found.indices.items if one.item.measure == "apology_share"]
+    assert (share.measured.good, share.measured.every) == (total["sent"], total["owed"])
+    said = {one.subject: one for one in found.proposals.items}
+    letters = said["Thiếu văn bản xin lỗi"]
+    assert letters.dossiers == total["missing"] > 0
+    assert f"{total['missing']}/{total['owed']} hồ sơ quá hạn phải xin lỗi" in letters.text
+    # Three stories in which another body answered after its deadline.
+    assert said["Trả lời ý kiến chậm"].dossiers == 3
+    assert "Phường Mẫu Một 2 hồ sơ; Thuế Mẫu 1 hồ sơ" in said["Trả lời ý kiến chậm"].text
 
 
 def test_where_all_is_well_nothing_is_proposed(engine: Engine, tmp_path: Path) -> None:

@@ -42,8 +42,11 @@ MAX_ROWS: Final = 20
 MAX_UNITS: Final = 12
 """How many of several units the table shows, the worst first; the attachment has all."""
 
-LARGEST: Final = 95_000
+LARGEST: Final = 97_000
 """Bytes of HTML and text together; programs cut off what is longer than 100 kB or so."""
+
+_FEW: Final = 5
+"""Rows of a less urgent list that stay while others can be cut."""
 
 _NO_WORK: Final = frozenset({"returned"})
 """Lists that tell of what is over."""
@@ -144,6 +147,7 @@ def build_digest(
     sections = sections_of(facts, cut, max_rows)
     warnings = warnings_of(facts, audience, cut)
     several = len(cut.units) > 1
+    empty = facts.rules.any and not warnings and all(one.key in _NO_WORK for one in sections)
     return Digest(
         heading=_heading(facts, audience, cut),
         now=facts.now,
@@ -158,12 +162,12 @@ def build_digest(
         units_left=_summed(cut.units[MAX_UNITS:]) if several else None,
         trend=_trend(facts, cut),
         warnings=warnings,
-        notes=notes_of(facts, audience, cut),
+        notes=notes_of(facts, audience, cut, shown=bool(sections) or not empty),
         links=links or Links(),
         attachments=workbook_of(facts, cut),
         ledger_head=facts.ledger_head,
         thread=_thread(audience),
-        empty=facts.rules.any and not warnings and all(one.key in _NO_WORK for one in sections),
+        empty=empty,
     )
 
 
@@ -182,16 +186,24 @@ def render_digest(digest: Digest) -> DigestMail:
 
 
 def _shorter(digest: Digest) -> Iterator[Digest]:
-    """The digest, and the same with ever fewer rows, down to none."""
+    """The digest, and the same with ever fewer rows, down to none: first of what is less urgent, the units last."""
     yield digest
-    rows = max((len(one.rows) for one in digest.sections), default=0)
+    longest = max((len(one.rows) for one in digest.sections), default=0)
+    urgent = other = longest
     units = len(digest.units)
-    while rows or units:
-        rows, units = rows * 2 // 3, units * 2 // 3
+    while urgent or units:
+        if other > _FEW:
+            other = other * 2 // 3
+        else:
+            urgent = urgent * 2 // 3
+            other = min(other, urgent)
+            units = units if urgent else units * 2 // 3
         left = [*digest.units[units:], *([digest.units_left] if digest.units_left else [])]
         yield replace(
             digest,
-            sections=tuple(replace(one, rows=one.rows[:rows]) for one in digest.sections),
+            sections=tuple(
+                replace(one, rows=one.rows[: urgent if one.tone == "red" else other]) for one in digest.sections
+            ),
             units=digest.units[:units],
             units_left=_summed(left, digest.units_left),
         )
@@ -202,6 +214,7 @@ def _bodies(digest: Digest, subject: str) -> tuple[str, str]:
     html = css_inline.inline(
         environment.get_template("digest.html").render(digest=digest, subject=subject),
         keep_at_rules=True,
+        minify_css=True,
         load_remote_stylesheets=False,
     )
     return html, environment.get_template("digest.txt").render(digest=digest)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.audience import Audience
 from tthc_monitor.outputs.digest_facts import DigestFacts
 from tthc_monitor.outputs.digest_rules import INTEGRITY, OVERDUE
-from tthc_monitor.outputs.digest_trend import MEASURES, Moments
+from tthc_monitor.outputs.digest_trend import MEASURES, Moments, summed
 
 LISTS: Final = (
     *(OVERDUE, "due_today", "due_soon", "due_soon_24h", "acknowledged_late", "waiting_long", "returned"),
@@ -83,10 +85,11 @@ def cut_to(facts: DigestFacts, audience: Audience) -> Cut:
 
 
 def _cut(facts: DigestFacts, audience: Audience, key: tuple[Any, ...]) -> Cut:
-    rows, open_dossiers = facts.attention, facts.units
+    rows, open_dossiers, moved = facts.attention, facts.units, facts.movement.counts
     if audience.units is not None:
-        rows = rows[rows["unit_code"].isin(audience.units)]
-        open_dossiers = open_dossiers[open_dossiers["unit_code"].isin(audience.units)]
+        rows = _of_units(facts, "attention", rows, audience.units)
+        open_dossiers = _of_units(facts, "units", open_dossiers, audience.units)
+        moved = _of_units(facts, "movement", moved, audience.units)
     if audience.sectors is not None:
         rows = rows[rows["sector_code"].isin(audience.sectors)]
         left_out = ~open_dossiers["sector_code"].isin(audience.sectors)
@@ -112,8 +115,18 @@ def _cut(facts: DigestFacts, audience: Audience, key: tuple[Any, ...]) -> Cut:
         counts,
         _units(facts, rows, open_dossiers),
         moments,
-        facts.movement.cut(audience.units, audience.sectors),
+        summed(moved, audience.sectors),
     )
+
+
+def _of_units(facts: DigestFacts, name: str, frame: pd.DataFrame, units: Collection[str]) -> pd.DataFrame:
+    """The rows of some units, in their order. Where those of each unit are is looked up once for all audiences."""
+    made = ("of units", name)
+    if made not in facts.made:
+        facts.made[made] = frame.groupby("unit_code").indices
+    places: Mapping[str, npt.NDArray[np.intp]] = facts.made[made]
+    found = [places[unit] for unit in units if unit in places]
+    return frame.take(np.sort(np.concatenate(found)) if found else [])
 
 
 def _without_repeats(lists: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -145,6 +146,11 @@ class DigestFacts:
     def zone(self) -> str:
         """IANA name of the zone of days and hours."""
         return self.calendars.zone
+
+    @cached_property
+    def told(self) -> frozenset[str]:
+        """Codes of the units of which some source tells."""
+        return frozenset(self.units["unit_code"])
 
     def moments_of(self, units: frozenset[str] | None) -> Moments:
         """What yesterday is for some units: by their calendar, or the office's where they have several."""

@@ -24,9 +24,13 @@ _TONES: Final = {
     "due_today": "amber",
     INTEGRITY: "amber",
 }
+_SHOWN: Final = [
+    *("rule_version_id", "unit_code", "unit_name", "code", "procedure", "place", "status", "days"),
+    *("since", "submitted_at", "requested_at", "due_at"),
+]
 _INSTANTS: Final = {
     "acknowledged_late": ("Nộp lúc", "submitted_at"),
-    "waiting_long": ("Yêu cầu lúc", "requested_at"),
+    "waiting_long": ("Yêu cầu", "requested_at"),
     "returned": ("Lúc", "since"),
     INTEGRITY: ("Từ", "since"),
 }
@@ -78,7 +82,9 @@ def sections_of(facts: DigestFacts, cut: Cut, max_rows: int) -> tuple[Section, .
     for key, rows in lists.items():
         if len(rows):
             title = _title(key, facts, cut, len(lists.get("apology_missing", ())) > 0)
-            shown = tuple(_row(facts, key, record, several) for record in rows.head(max_rows).to_dict("records"))
+            shown = tuple(
+                _row(facts, key, record, several) for record in rows[_SHOWN].head(max_rows).to_dict("records")
+            )
             found.append(Section(key, title, len(rows), shown, _TONES.get(key, "blue"), sheet_name(key, facts.rules)))
     return tuple(found)
 

@@ -115,15 +115,12 @@ class Movement:
     moments: Mapping[WorkCalendar, Moments]
     counts: pd.DataFrame
 
-    def cut(self, units: Collection[str] | None, sectors: Collection[str] | None) -> pd.DataFrame:
-        """Sums of some units and sectors (None: all): a row per measure, a column per instant."""
-        rows = self.counts
-        if units is not None:
-            rows = rows[rows["unit_code"].isin(units)]
-        if sectors is not None:
-            rows = rows[rows["sector_code"].isin(sectors)]
-        summed = rows.drop(columns=["unit_code", "sector_code"]).groupby("measure").sum()
-        return summed.reindex(list(MEASURES), fill_value=0)
+
+def summed(counts: pd.DataFrame, sectors: Collection[str] | None) -> pd.DataFrame:
+    """Sums of the sectors (None: all): a row per measure, a column per instant."""
+    rows = counts if sectors is None else counts[counts["sector_code"].isin(sectors)]
+    found = rows.drop(columns=["unit_code", "sector_code"]).groupby("measure").sum()
+    return found.reindex(list(MEASURES), fill_value=0)
 
 
 def read_movement(

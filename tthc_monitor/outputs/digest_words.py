@@ -172,11 +172,10 @@ def _wrong_units(facts: DigestFacts, audience: Audience) -> list[str]:
         return []
     if not audience.units:
         return ["Người nhận chưa được gán đơn vị nào nên bản tin không có số liệu; đề nghị kiểm tra cấu hình."]
-    told = set(facts.units["unit_code"])
-    unknown = sorted(audience.units - told - set(facts.described))
+    unknown = sorted(audience.units - facts.told - facts.described.keys())
     if unknown:
         return [f"Chưa có dữ liệu của đơn vị {_enumerated(unknown)}; đề nghị kiểm tra mã đơn vị."]
-    if not audience.units & told:
+    if not audience.units & facts.told:
         return [f"Chưa nguồn nào có dữ liệu của đơn vị {_enumerated(sorted(audience.units))}."]
     return []
 
@@ -197,15 +196,21 @@ def _without_unit(audience: Audience, cut: Cut) -> list[str]:
     ]
 
 
-def notes_of(facts: DigestFacts, audience: Audience, cut: Cut) -> tuple[str, ...]:
-    """How to read the figures, for the foot of the mail."""
+def notes_of(facts: DigestFacts, audience: Audience, cut: Cut, *, shown: bool) -> tuple[str, ...]:
+    """How to read the figures, for the foot of the mail.
+
+    Args:
+        shown: False: the mail has no figures that are compared with those of other days.
+    """
     rules, counts = facts.rules, cut.counts
     since = wording.day(cut.moments.since.date())
-    notes = [
-        f"“Hôm trước” là ngày làm việc liền trước ({wording.day(cut.moments.previous.date())}), “tuần trước” là 05 ngày làm "
-        f"việc trước ({wording.day(cut.moments.week.date())}), cùng giờ này; “mới phát sinh” tính từ ngày {since}. Số ngày "
-        "trễ là ngày làm việc theo lịch của đơn vị."
-    ]
+    notes = []
+    if shown:
+        notes.append(
+            f"“Hôm trước” là ngày làm việc liền trước ({wording.day(cut.moments.previous.date())}), “tuần trước” là 05 ngày làm "
+            f"việc trước ({wording.day(cut.moments.week.date())}), cùng giờ này; “mới phát sinh” tính từ ngày {since}. Số ngày "
+            "trễ là ngày làm việc theo lịch của đơn vị."
+        )
     other = []
     if counts.get("acknowledged_late_before"):
         other.append(f"{wording.number(counts['acknowledged_late_before'])} hồ sơ đã tiếp nhận nhưng chậm")

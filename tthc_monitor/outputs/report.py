@@ -22,7 +22,7 @@ from tthc_monitor.outputs.report_columns import COUNTS, Check, form_checks
 from tthc_monitor.outputs.report_lists import read_delayed, read_sent_back
 from tthc_monitor.outputs.report_ranking import named_first, rank_sectors, rank_units, with_shares
 from tthc_monitor.outputs.report_series import Series, read_series
-from tthc_monitor.outputs.report_topics import TOPICS, Reading, Topic
+from tthc_monitor.outputs.report_topics import Reading, Topic, read_topics
 from tthc_monitor.outputs.report_units import Scope, UnitsAs, known_units, read_scope, unclear_note, unit_names
 from tthc_monitor.outputs.sealed import LedgerHead, read_ledger_head
 from tthc_monitor.report_settings import ReportSettings
@@ -156,7 +156,7 @@ def build_report(
         read_ledger_head(connection, period.zone),
         series,
         _unit_notes(connection, scope, series),
-        tuple(topic.read(reading) for topic in TOPICS),
+        read_topics(reading),
     )
 
 

@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from tthc_monitor.outputs import wording
-from tthc_monitor.outputs.report_names import sector_names
+from tthc_monitor.outputs.frames import read_frame
 from tthc_monitor.outputs.report_percents import percents, sums_by
 from tthc_monitor.outputs.report_tables import Table, TableColumn, frame_of
 from tthc_monitor.outputs.word_fields import Field
 from tthc_monitor.report_settings import FocusSector
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from tthc_monitor.outputs.report_topics import Reading
 
+_SECTORS: Final = "SELECT sector_code, name FROM audit.sectors ORDER BY 1"
 NO_SECTOR: Final = "Không có lĩnh vực nào trong danh mục khớp với nhóm này."
 _UNKNOWN_SECTOR: Final = "Chưa rõ lĩnh vực"
 _ON_TIME: Final = ["finished_early", "finished_on_time"]
@@ -177,6 +180,14 @@ def read_focus(reading: Reading) -> Focus:
         Decimal(str(reading.settings.explanation_threshold_percent)),
         tuple(sorted({code for group in wanted for code in group.sectors} - names.keys())),
     )
+
+
+def sector_names(connection: Connection) -> dict[str, str | None]:
+    """All sectors that there are; None where no source tells a name."""
+    rows = read_frame(connection, _SECTORS, {})
+    return {
+        str(code): name if isinstance(name, str) else None for code, name in rows.itertuples(index=False, name=None)
+    }
 
 
 def _members(group: FocusSector, names: Mapping[str, str | None]) -> list[str]:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from tthc_monitor.outputs import wording
+from tthc_monitor.outputs.frames import read_frame
 from tthc_monitor.outputs.report_heads_file import read_heads
-from tthc_monitor.outputs.report_names import unit_names
 from tthc_monitor.outputs.report_percents import percents, sums_by
 from tthc_monitor.outputs.report_tables import Table, TableColumn, frame_of
+from tthc_monitor.outputs.report_units import unit_names
 from tthc_monitor.outputs.word_fields import Field
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 NOT_TOLD: Final = "chưa khai báo"
 _TOP: Final = 10
+_KNOWN: Final = """
+SELECT unit_code FROM audit.units WHERE unit_code = ANY(%(codes)s::text[])
+UNION SELECT unit_code FROM audit.unit_versions WHERE unit_code = ANY(%(codes)s::text[]) AND known_to IS NULL
+"""
 
 FIELDS_HEADS: Final = (
     Field("co_nguoi_dung_dau", "đúng khi đã khai báo người đứng đầu (report.heads_file), dùng trong {% if %}"),
@@ -109,11 +114,11 @@ def read_heads_topic(reading: Reading) -> Heads:
     """
     path = reading.settings.heads_file
     heads = () if path is None else read_heads(reading.base_dir / path)
-    names = unit_names(reading.connection)
     on_last_day = {head.unit_code: head for head in heads if head.on(reading.period.last_day)}
     sums = sums_by(reading.figures, "unit_code")
     sums["late"] = sums["finished_late"] + sums["pending_overdue"]
     sums["on_time"] = sums["finished_early"] + sums["finished_on_time"]
+    names = unit_names(reading.connection, reading.scope, [str(code) for code in sums.index])
     total = int(sums["late"].sum())
     sums = sums[sums["late"] > 0].rename_axis("unit_code").reset_index()
     sums = sums.sort_values(["late", "unit_code"], ascending=[False, True])
@@ -138,8 +143,13 @@ def read_heads_topic(reading: Reading) -> Heads:
                 *worst.get(code, (None, None, None)),
             )
         )
-    unknown = tuple(sorted({head.unit_code for head in heads} - names.keys()))
+    unknown = _unknown(reading, {head.unit_code for head in heads})
     return Heads(frame_of(_COLUMNS, rows), path is not None, unknown)
+
+
+def _unknown(reading: Reading, codes: set[str]) -> tuple[str, ...]:
+    known = read_frame(reading.connection, _KNOWN, {"codes": sorted(codes)})["unit_code"]
+    return tuple(sorted(codes - set(known)))
 
 
 def _worst_procedures(delayed: pd.DataFrame) -> dict[str, tuple[str | None, str, int]]:

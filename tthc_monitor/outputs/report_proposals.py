@@ -14,13 +14,15 @@ import pandas as pd
 
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.frames import read_frame
+from tthc_monitor.outputs.report_apologies import Apologies
 from tthc_monitor.outputs.report_focus import Focus
 from tthc_monitor.outputs.report_indices import Indices
-from tthc_monitor.outputs.report_names import unit_names
+from tthc_monitor.outputs.report_measures import apologies_of
 from tthc_monitor.outputs.report_percents import sums_by
 from tthc_monitor.outputs.report_shortenable import Shortenable
 from tthc_monitor.outputs.report_steps import Steps
 from tthc_monitor.outputs.report_tables import Table, TableColumn, frame_of
+from tthc_monitor.outputs.report_units import unit_names
 from tthc_monitor.outputs.word_fields import Field
 
 if TYPE_CHECKING:
@@ -32,10 +34,11 @@ _HEAVY_STEP_PERCENT: Final = 50
 _BLANK: Final = "trước ngày ……………"
 # Lateness that stands comes before targets, and both before what could be better.
 _LATENESS, _TARGETS, _IMPROVEMENTS = range(3)
-_DETAILS: Final = """
-SELECT d.unit_code, (d.apology_at < %(end)s) IS TRUE AS apologised, 'apology_at' = ANY (s.provides) AS apologies_told,
-       CASE WHEN d.consulted_due_at < coalesce(d.consulted_answered_at, %(end)s) THEN d.consulted_unit_code END AS consulted
-FROM audit.dossiers d JOIN audit.sources s ON s.source = d.source WHERE d.dossier_id = ANY(%(ids)s::bigint[])
+_CONSULTED: Final = """
+SELECT d.consulted_unit_code AS unit_code, count(*) AS number FROM audit.dossiers d
+WHERE d.dossier_id = ANY(%(ids)s::bigint[]) AND d.consulted_unit_code IS NOT NULL
+  AND d.consulted_due_at < coalesce(d.consulted_answered_at, %(end)s)
+GROUP BY 1
 """
 
 FIELDS_PROPOSALS: Final = (
@@ -81,16 +84,15 @@ class Proposals:
 
 def propose(reading: Reading, focus: Focus, shortenable: Shortenable, steps: Steps, indices: Indices) -> Proposals:
     """What follows from the figures of the period and the findings of the other topics."""
-    names = unit_names(reading.connection)
-    details = read_frame(
-        reading.connection, _DETAILS, {"ids": reading.delayed["dossier_id"].tolist(), "end": reading.end}
-    )
+    consulted = _late_answers(reading)
+    codes = {*reading.figures["unit_code"], *consulted.index}
+    names = unit_names(reading.connection, reading.scope, sorted(codes))
     found = [
         *_overdue(reading, names),
         *_units_to_explain(reading, names),
         *_sectors_to_explain(focus),
-        *_apologies(details, names),
-        *_consulted(details, names),
+        *_missing_letters(apologies_of(reading), names),
+        *_consulted(consulted, names),
         *_no_due_date(reading),
         *_targets(indices),
         *_shorter(shortenable),
@@ -100,7 +102,7 @@ def propose(reading: Reading, focus: Focus, shortenable: Shortenable, steps: Ste
     return Proposals(tuple(found[:MOST]))
 
 
-def _overdue(reading: Reading, names: Mapping[str, str | None]) -> Iterator[Proposal]:
+def _overdue(reading: Reading, names: Mapping[str, str]) -> Iterator[Proposal]:
     by_unit = sums_by(reading.figures, "unit_code")["pending_overdue"]
     total = int(by_unit.sum())
     if total:
@@ -113,7 +115,7 @@ def _overdue(reading: Reading, names: Mapping[str, str | None]) -> Iterator[Prop
         )
 
 
-def _units_to_explain(reading: Reading, names: Mapping[str, str | None]) -> Iterator[Proposal]:
+def _units_to_explain(reading: Reading, names: Mapping[str, str]) -> Iterator[Proposal]:
     sums = sums_by(reading.figures, "unit_code")
     late = sums["finished_late"] + sums["pending_overdue"]
     known = late + sums["finished_early"] + sums["finished_on_time"] + sums["pending_in_time"]
@@ -145,22 +147,27 @@ def _sectors_to_explain(focus: Focus) -> Iterator[Proposal]:
         )
 
 
-def _apologies(details: pd.DataFrame, names: Mapping[str, str | None]) -> Iterator[Proposal]:
-    told = details[details["apologies_told"].astype(bool)]
-    missing = told[~told["apologised"].astype(bool)]
-    if len(missing):
-        by_unit = missing["unit_code"].fillna("").value_counts()
+def _missing_letters(apologies: Apologies | None, names: Mapping[str, str]) -> Iterator[Proposal]:
+    missing = 0 if apologies is None else apologies.total.get("missing", 0)
+    if apologies is not None and missing:
+        by_unit = apologies.units.set_index("unit_code")["missing"]
         yield Proposal(
             _LATENESS,
-            "Chưa có văn bản xin lỗi",
-            len(missing),
-            f"Đề nghị gửi văn bản xin lỗi tổ chức, cá nhân đối với {wording.number(len(missing))}/"
-            f"{wording.number(len(told))} hồ sơ quá hạn chưa ghi nhận văn bản xin lỗi ({_most(by_unit, names)}) {_BLANK}.",
+            "Thiếu văn bản xin lỗi",
+            missing,
+            f"Đề nghị gửi văn bản xin lỗi tổ chức, cá nhân đối với {wording.number(missing)}/"
+            f"{wording.number(apologies.total['owed'])} hồ sơ quá hạn phải xin lỗi mà còn thiếu văn bản ({_most(by_unit, names)}) "
+            f"{_BLANK}.",
         )
 
 
-def _consulted(details: pd.DataFrame, names: Mapping[str, str | None]) -> Iterator[Proposal]:
-    by_unit = details["consulted"].dropna().value_counts()
+def _late_answers(reading: Reading) -> pd.Series:
+    """Of how many delayed dossiers a body answered late, or has not, when it was consulted."""
+    values = {"ids": reading.delayed["dossier_id"].tolist(), "end": reading.end}
+    return read_frame(reading.connection, _CONSULTED, values).set_index("unit_code")["number"]
+
+
+def _consulted(by_unit: pd.Series, names: Mapping[str, str]) -> Iterator[Proposal]:
     if len(by_unit):
         total = int(by_unit.sum())
         yield Proposal(
@@ -230,7 +237,7 @@ def _heavy_steps(steps: Steps) -> Iterator[Proposal]:
         )
 
 
-def _most(counts: pd.Series, names: Mapping[str, str | None]) -> str:
+def _most(counts: pd.Series, names: Mapping[str, str]) -> str:
     """The units with the most: ``nhiều nhất: Sở A 12 hồ sơ; Sở B 3 hồ sơ``."""
     ranked = sorted(
         ((code, int(count)) for code, count in counts.items() if count), key=lambda pair: (-pair[1], pair[0])

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from tthc_monitor.outputs.report_topics import Reading
 
 YEAR: Final = pd.DateOffset(years=1)
-_ENOUGH: Final = 3
-_THINNEST: Final = 4
-"""Of a procedure looked at over a year, so many times the least number of dossiers say enough: chosen by a hash of their id."""
+_ENOUGH: Final = 2
+"""Of a procedure looked at over a year so many times the least number say enough: dossiers chosen by a hash of their id."""
+_THINNEST: Final = 6
+"""But of so many at least one."""
 _COUNTS: Final = """
 SELECT d.procedure_code, count(*) AS yearly,
        count(*) FILTER (WHERE coalesce(d.finished_at, d.delivered_at) >= %(start)s) AS ended

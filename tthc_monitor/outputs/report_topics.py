@@ -7,7 +7,7 @@ it adds. What stands in :data:`TOPICS` is in every report, in that order.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -48,6 +48,7 @@ class Reading:
         settings, base_dir: the report's part of the configuration, and the folder that its relative paths start at.
         scope: the units by the names under which figures are shown; differs from ``units`` when they are meant as now.
         series: figures of the periods that stand beside each other.
+        found: what the topics before this one found, in the order of :data:`TOPICS`.
     """
 
     connection: Connection
@@ -62,6 +63,7 @@ class Reading:
     base_dir: Path
     scope: Scope
     series: Series
+    found: tuple[Topic, ...] = ()
 
     @property
     def values(self) -> dict[str, Any]:
@@ -112,6 +114,14 @@ class TopicSource:
     read: Callable[[Reading], Topic]
     fields: tuple[Field, ...]
     delayed: tuple[DelayedColumn, ...] = ()
+
+
+def read_topics(reading: Reading) -> tuple[Topic, ...]:
+    """What every topic found; each knows what those before it did, so that no figure is counted twice in two ways."""
+    found: tuple[Topic, ...] = ()
+    for source in TOPICS:
+        found = (*found, source.read(replace(reading, found=found)))
+    return found
 
 
 TOPICS: Final[tuple[TopicSource, ...]] = (

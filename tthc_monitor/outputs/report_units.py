@@ -189,7 +189,9 @@ def known_units(connection: Connection, scope: Scope) -> list[str]:
 def unit_names(connection: Connection, scope: Scope, codes: Sequence[str]) -> dict[str, str]:
     """What units are called on the day on which they are meant; those without a name are left out."""
     rows = read_frame(connection, _NAMES, {"units": list(codes), "day": scope.day})
-    return {code: name for code, name in zip(rows["unit_code"], rows["unit_name"], strict=True) if name}
+    return {
+        code: name for code, name in zip(rows["unit_code"], rows["unit_name"], strict=True) if isinstance(name, str)
+    }
 
 
 def unclear_note(connection: Connection, scope: Scope, dossiers: dict[str, int]) -> str | None:

@@ -1,0 +1,91 @@
+"""A report is issued whole and of one moment, or not at all; with the rights of the service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from rules.loader import load_packs
+from tests.postgres.seed import at
+from tests.postgres.test_frozen import FROZEN_AT, MARCH, MARCH_ROWS, OPEN
+from tests.postgres.test_ledger import query, take
+from tthc_monitor import issuing
+from tthc_monitor.domain.errors import BusyError, DeliveryError
+from tthc_monitor.installation import Installation
+from tthc_monitor.outbox_report import monthly_report
+from tthc_monitor.settings import load_settings
+from tthc_monitor.store.database import transaction
+from tthc_monitor.store.issued import IssueScope, issues_that_changed, read_issues
+
+ALL = IssueScope()
+
+
+@pytest.fixture
+def installation(service_engine: Engine, tmp_path: Path) -> Installation:
+    file = tmp_path / "tthc-monitor.yaml"
+    file.write_text("sources: []\n", encoding="utf-8")
+    take(service_engine, *MARCH_ROWS, at=at("2026-03-30"))
+    return Installation(
+        load_settings(file), service_engine, load_packs(("core",), tmp_path), lambda: FROZEN_AT, tmp_path
+    )
+
+
+def issue(installation: Installation, folder: Path, scope: IssueScope = ALL) -> list[Path]:
+    return issuing.issue_report(installation, MARCH, folder, scope, ("xlsx",), person="Trần Thị B")[1]
+
+
+def test_what_comes_in_while_a_report_is_made_stops_it(
+    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = issuing.build_report
+
+    def interrupted(*given: Any, **named: Any) -> Any:
+        report = build(*given, **named)
+        take(installation.engine, *MARCH_ROWS[1:], OPEN | {"status": 9}, at=at("2026-04-02"))
+        return report
+
+    with monkeypatch.context() as fault:
+        fault.setattr(issuing, "build_report", interrupted)
+        with pytest.raises(BusyError, match="records came in while the report of 2026-03 was made"):
+            issue(installation, tmp_path / "ra")
+    assert not (tmp_path / "ra").exists()
+    assert query(installation.engine, "SELECT count(*) FROM audit.frozen_periods") == [0]
+    assert issue(installation, tmp_path / "ra")[0].is_file()
+
+
+def test_a_folder_that_cannot_be_written_loses_nothing(installation: Installation, tmp_path: Path) -> None:
+    blocked = tmp_path / "ra"
+    blocked.write_text("a file where the folder should be", encoding="utf-8")
+    with pytest.raises(DeliveryError, match="cannot be written"):
+        issue(installation, blocked)
+    (path,) = monthly_report(installation, MARCH, tmp_path / "lai", formats=("xlsx",))
+    with transaction(installation.engine) as connection:
+        ((told,),) = [one.files for one in read_issues(connection)]
+    assert (path.name, path.stat().st_size) == (told.name, told.size)
+
+
+def test_what_a_report_was_made_from_is_kept_and_issues_are_a_chain(installation: Installation, tmp_path: Path) -> None:
+    issue(installation, tmp_path)
+    issue(installation, tmp_path, IssueScope(("H99.01",)))
+    with transaction(installation.engine) as connection:
+        first, second = read_issues(connection)
+        assert list(issues_that_changed(connection)) == []
+    assert second.previous_digest == first.digest and first.previous_digest == "0" * 64
+    made = first.made_from
+    assert (made.ledger_link, made.calendar_version_id) == (1, 1)
+    assert all(
+        len(value) == 64 for value in (made.ledger_head or "", made.units_hash, made.template_hash, made.settings_hash)
+    )
+    assert (
+        query(installation.engine, "SELECT what, change FROM audit.changes_by_people WHERE what = 'issued_report'")
+        == [("issued_report", "2026-03")] * 2
+    )
+    with transaction(installation.engine) as connection:
+        with pytest.raises(DBAPIError, match="kept whole"), connection.begin_nested():
+            connection.execute(text("INSERT INTO tthc.issued_files VALUES (1, 'x', 'xlsx', 1, 'x', 'x')"))
+        with pytest.raises(DBAPIError, match="permission denied"), connection.begin_nested():
+            connection.execute(text("UPDATE tthc.issued_files SET size = 1"))
