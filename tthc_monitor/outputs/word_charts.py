@@ -23,7 +23,7 @@ from tthc_monitor.outputs.report_tables import Shape, Table
 from tthc_monitor.outputs.word_template import clean
 
 _EMU_PER_MILLIMETRE: Final = 36_000
-_WIDTH, _ROW_HEIGHT, _FRAME_HEIGHT, _HIGH = 160, 6.5, 22, 65
+_WIDTH, _ROW_HEIGHT, _FRAME_HEIGHT, _HIGH = 160, 5.5, 22, 56
 _SHEET: Final = "So lieu"
 _OFFICE: Final = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE: Final = "http://schemas.openxmlformats.org/package/2006"
