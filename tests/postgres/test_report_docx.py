@@ -396,6 +396,13 @@ def test_libreoffice_makes_a_pdf_with_the_pages_numbered_as_the_decree_wants(con
     assert all(tops[place] == "2" for place in range(annexes[0] + 1, annexes[1])), "numbered anew"
 
 
+def test_the_same_document_gives_the_same_pdf(converted: Path, world: Engine) -> None:
+    again = write_pdf(converted.parent / "ra" / "bao-cao.docx", converted.with_name("lai.pdf"), report_of(world).as_of)
+    assert again.read_bytes() == converted.read_bytes()
+    said = subprocess.run(["pdfinfo", "-isodates", again], check=True, capture_output=True, text=True).stdout
+    assert re.search(r"CreationDate:\s+2026-10-31T17:00:00Z", said), said
+
+
 def test_a_converter_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "bin").mkdir()
     fake = tmp_path / "bin" / "soffice"
