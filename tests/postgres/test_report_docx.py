@@ -347,6 +347,7 @@ def test_the_trend_is_a_native_line_chart_of_twelve_months(world: Engine, tmp_pa
     trend = tables_of(report)["trend"]
     assert trend.chart is not None and len(trend.rows) == 12
     labels = re.findall(r"<c:cat>.*?</c:cat>", chart)
+    assert '<c:smooth val="0"/>' in chart and '<c:dispBlanksAs val="gap"/>' in chart, "no month is drawn as 0"
     assert "<c:lineChart>" in chart and len(labels) == len(trend.chart.values)
     assert re.findall(r"<c:v>([^<]+)</c:v>", labels[0]) == list(trend.rows["month"])
 
