@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
 import httpx
 import pytest
@@ -18,7 +21,7 @@ from sqlalchemy import Engine, text
 from rules.loader import load_packs
 from tests.postgres.audited import audited, snapshotted
 from tests.shared_data import shared
-from tthc_monitor.domain.periods import calendar_month
+from tthc_monitor.domain.periods import Reckoning, calendar_month, report_period
 from tthc_monitor.installation import Installation
 from tthc_monitor.jobs import pull_source
 from tthc_monitor.judging import snapshot
@@ -26,7 +29,8 @@ from tthc_monitor.outputs.audience import Audience
 from tthc_monitor.outputs.digest import build_digest
 from tthc_monitor.outputs.digest_facts import DigestFacts, read_digest_facts
 from tthc_monitor.outputs.metrics import UNKNOWN
-from tthc_monitor.outputs.report import build_report
+from tthc_monitor.outputs.report import MonthlyReport, build_report
+from tthc_monitor.outputs.report_columns import form_columns
 from tthc_monitor.rebuild import check
 from tthc_monitor.report_settings import ReportSettings
 from tthc_monitor.serving import WebServer
@@ -117,6 +121,7 @@ def from_report(installation: Installation, month: str) -> Told:
     assert failing == []
     units = report.units.set_index("unit_code")
     pending = units["pending_in_time"] + units["pending_overdue"] + units["pending_unknown"]
+    assert_topics_agree(installation, report)
     listed = report.delayed[report.delayed["verdict"] == "open_overdue"]["unit_code"]
     assert +Counter(listed) == +Counter(units["pending_overdue"].to_dict()), "the list behind the figure"
     return told(
@@ -124,6 +129,40 @@ def from_report(installation: Installation, month: str) -> Told:
         Counter(pending.to_dict()),
         Counter(units["finished_late"].to_dict()),
     )
+
+
+def assert_topics_agree(installation: Installation, report: MonthlyReport) -> None:
+    """Comparison, trend and score tell what auditors are told when they ask for the same."""
+    comparison, trend, progress, petitions = report.topics[:4]
+    span = {"start": report.period.start, "end": report.as_of, "zone": report.period.zone}
+    with installation.engine.connect() as connection:
+        received, finished, late = connection.execute(
+            text(
+                "SELECT sum(received_online + received_direct), sum(finished_early + finished_on_time + finished_late + "
+                "finished_unknown), sum(finished_late) FROM audit.reported_figures(:start, :end, :zone) WHERE kind = 'dossier'"
+            ),
+            span,
+        ).one()
+        scores = {
+            row.unit_code or "": (row.total_received, row.total_on_time, float(row.score))
+            for row in connection.execute(text("SELECT * FROM audit.progress_766(:start, :end)"), span)
+        }
+        shares = {
+            row.unit_code or "": (row.handled_on_time, row.handled_late + row.open_late, row.on_time_percent)
+            for row in connection.execute(text("SELECT * FROM audit.petition_shares(:start, :end)"), span)
+        }
+    told_now = {row["chi_tieu"]: row["ky_nay"] for row in comparison.words()["so_sanh"]}
+    assert told_now["Tiếp nhận mới trong kỳ"] == received
+    assert (told_now["Đã giải quyết"], told_now["Đã giải quyết quá hạn"]) == (finished, late)
+    assert told_now["Tỷ lệ giải quyết đúng hạn"] == Decimal(str(report.total["on_time_percent"]))
+    newest = trend.words()["xu_huong"][-1]
+    assert (newest["moi"], newest["da_giai_quyet"], newest["da_qua_han"]) == (received, finished, late)
+    scored = progress.tables()[0].rows.set_index("unit_code")
+    assert {code: tuple(row) for code, row in scored.iloc[:-1][["received", "on_time", "score"]].iterrows()} == scores
+    assert scored.iloc[-1]["received"] == sum(received for received, _, _ in scores.values())
+    handled = petitions.tables()[0].rows
+    assert set(handled["unit_code"]) - {""} == set(shares) - {""}
+    assert handled["handled_on_time"].iloc[:-1].sum() == sum(on_time for on_time, _, _ in shares.values())
 
 
 def from_digest(installation: Installation, codes: set[str]) -> tuple[Counts, Counts, int, int]:
@@ -281,3 +320,33 @@ def test_in_boston_every_place_tells_the_same(
     assert truth.overdue.total() > 100 and truth.finished_late.total() > 100
     if month == "2016-01":
         assert_the_ledger_tells_the_same(installation)
+        assert_the_form_holds_month_by_month(installation)
+
+
+def assert_the_form_holds_month_by_month(installation: Installation) -> None:
+    """The equations, what goes over from month to month, and the quarter as the sum of its months; by both reckonings."""
+    zone, calendar = installation.settings.zone, installation.settings.calendar.compile()
+    for reckoning in get_args(Reckoning):
+        names = ("2015-01", "2015-02", "2015-03", "2015-04", "2015-Q1")
+        with transaction(installation.engine) as connection:
+            reports = {
+                name: build_report(
+                    connection,
+                    report_period(name, reckoning, zone),
+                    installation.now(),
+                    calendar,
+                    settings=ReportSettings(office="x"),
+                )
+                for name in names
+            }
+        for report in reports.values():
+            assert [check.name for check in report.checks if not check.passed] == []
+        for before, after in pairwise(names[:4]):
+            pending = form_columns(reports[before].figures)[11].sum()
+            assert pending == form_columns(reports[after].figures)[6].sum() and (pending > 1000 or before == "2015-01")
+        months = [form_columns(reports[name].figures).sum() for name in names[:3]]
+        quarter = form_columns(reports["2015-Q1"].figures).sum()
+        for column in (4, 5, 8, 9, 10, 14):
+            assert sum(month[column] for month in months) == quarter[column]
+        assert [months[-1][column] for column in (11, 12, 13, 15)] == [quarter[column] for column in (11, 12, 13, 15)]
+        assert reports["2015-Q1"].series.months[-1].counts == reports["2015-03"].series.this.counts

@@ -95,6 +95,29 @@ def test_the_report_is_written_in_the_formats_that_are_asked_for(office: Path) -
     assert_one_message(without, 2, "there is no soffice on the PATH; install it .*libreoffice-writer")
 
 
+def test_a_report_is_of_any_period_and_of_units_as_they_were_or_are(office: Path) -> None:
+    asked = ("report", "monthly", "--out", "ra", "--unit", "H99.01", "--period")
+    written = [
+        run(*asked, *more, cwd=office).good().out.strip()
+        for more in (("2026-Q1",), ("2026-H1", "--kind", "nd09"), ("2026", "--no-subtree", "--units-as", "now"))
+    ]
+    assert written == [
+        "ra/bao-cao-tthc-2026-Q1-H99.01.xlsx",
+        "ra/bao-cao-tthc-nd09-2026-H1-H99.01.xlsx",
+        "ra/bao-cao-tthc-don-vi-hien-nay-rieng-2026-H99.01.xlsx",
+    ]
+    form = openpyxl.load_workbook(office / written[1])["II.06a"]
+    assert form["A3"].value == "Kỳ báo cáo: 06 tháng đầu năm 2026 (Từ ngày 15/12/2025 đến ngày 14/06/2026)"
+    assert_one_message(
+        run(*asked, "2026-Q5", cwd=office), 2, "'2026-Q5' is not a report period; .* a quarter as 2026-Q4"
+    )
+    assert_one_message(run(*asked, "2026-01", "--unit", "H98", cwd=office), 2, "no source has named a unit 'H98'")
+    frozen = run("report", "freeze", "--period", "2026-Q1", "--by", "Trần Thị B", cwd=office).good().out
+    assert frozen == "2026-Q1 (01/01/2026 – 31/03/2026): 2 rows frozen\n"
+    told = run("report", "errata", "--period", "2026-Q1", cwd=office).good().out
+    assert told.startswith("Kỳ báo cáo quý I năm 2026 (từ ngày 01/01/2026 đến ngày 31/03/2026), số liệu đã chốt")
+
+
 def test_an_office_makes_a_template_of_its_own(office: Path) -> None:
     configuration = (office / "tthc-monitor.yaml").read_text(encoding="utf-8")
     run("report", "template", "--out", "mau.docx", cwd=office).good()

@@ -310,7 +310,10 @@ def test_a_period_that_the_store_holds_nothing_of_is_not_nought(merged: Engine) 
         "cung_ky": "không có dữ liệu",
         "tang_giam_cung_ky": "không có dữ liệu",
     }
-    assert [row["moi"] for row in trend.words()["xu_huong"]][-4:] == [3, "không có dữ liệu", "không có dữ liệu", 3]
-    assert len(trend.words()["xu_huong"]) == 12
+    assert [(row["thang"], row["moi"]) for row in trend.words()["xu_huong"]] == [("05/2026", 3), ("08/2026", 3)]
+    assert trend.words()["ghi_chu_xu_huong"][0].endswith("04/2026, 06/2026, 07/2026: không có dữ liệu.")
+    months = trend.tables()[0].rows.set_index("month")
+    assert len(months) == 12 and months.loc["07/2026", "received"] is None
+    assert months.loc["07/2026", "remark"] == "không có dữ liệu"
     table = comparison.tables()[0].rows.set_index("indicator")
     assert table.loc["Tiếp nhận mới trong kỳ", "previous_period"] is None

@@ -58,6 +58,7 @@ _SHARED: Final = {
     "Tỷ lệ tiếp nhận trực tuyến": "ty_le_truc_tuyen",
 }
 _PERIODS: Final = ("Kỳ này", "Kỳ trước", "Cùng kỳ năm trước")
+_POINTS: Final = "Chênh lệch của tỷ lệ tính bằng điểm phần trăm."
 _FIRST_SEEN: Final = "SELECT min(seen_at) AS seen_at FROM audit.ledger WHERE kind = 'observations'"
 
 
@@ -93,7 +94,7 @@ class Comparison:
                 "TỶ LỆ SO VỚI KỲ TRƯỚC VÀ CÙNG KỲ NĂM TRƯỚC",
                 self._columns("percent", "decimal", labels),
                 self._frame(_SHARED),
-                ("Chênh lệch tính bằng điểm phần trăm.", *self.notes),
+                (_POINTS, *self.notes),
             ),
         )
 
@@ -116,7 +117,7 @@ class Comparison:
                 }
                 for title, name in {**_COUNTED, **_SHARED}.items()
             ],
-            "ghi_chu_so_sanh": list(self.notes),
+            "ghi_chu_so_sanh": [*([_POINTS] if before or year_ago else []), *self.notes],
         }
 
     @staticmethod
@@ -206,5 +207,5 @@ def _change(this: Mapping[str, Any] | None, other: Mapping[str, Any] | None, nam
         return wording.NO_DATA
     sign = "+" if change > 0 else "-" if change < 0 else ""
     if isinstance(change, Decimal):
-        return f"{sign}{wording.fixed(abs(change))} điểm %"
+        return f"{sign}{wording.fixed(abs(change))}"
     return f"{sign}{wording.number(abs(change))}"

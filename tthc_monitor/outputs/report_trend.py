@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FIELDS_TREND: Final = (
     Field(
         "xu_huong",
-        "từng tháng của 12 tháng đến hết kỳ báo cáo; tháng không có số liệu ghi “không có dữ liệu”",
+        "từng tháng có số liệu trong 12 tháng đến hết kỳ báo cáo",
         (
             Field("thang", "tháng, ví dụ “10/2026”"),
             Field("moi", "tiếp nhận mới"),
@@ -99,8 +99,9 @@ class Trend:
         """Values of :data:`FIELDS_TREND`."""
         return {
             "xu_huong": [
-                {"thang": _month(month)} | {name: wording.NO_DATA if row is None else row[name] for name in _WORDS}
+                {"thang": _month(month)} | {name: row[name] for name in _WORDS}
                 for month, row in zip(self.months, self.rows, strict=True)
+                if row is not None
             ],
             "cau_xu_huong": self._sentence(),
             "ghi_chu_xu_huong": list(self.notes),
@@ -129,8 +130,8 @@ def read_trend(reading: Reading) -> Trend:
     rows = count_shares(reading, months)
     known = [month for month in months if month.known]
     notes = []
-    if missing := len(months) - len(known):
-        notes.append(f"Có {missing:02d} tháng {wording.NO_DATA}.")
+    if missing := [_month(month) for month in months if not month.known]:
+        notes.append(f"Tháng {', '.join(missing)}: {wording.NO_DATA}.")
     if frozen := [_month(month) for month in months if month.frozen]:
         notes.append(f"Số đã chốt: tháng {', '.join(frozen)}.")
     if months[-1].end < months[-1].period.end:
