@@ -37,12 +37,11 @@ COMMENT ON COLUMN audit.frozen_periods.month IS
     'Kỳ báo cáo: YYYY-MM, YYYY-Q1..4, YYYY-H1..2 hoặc YYYY | Reporting period: month, quarter, half year or year';
 """
 
-# The verdict and the counting are those of audit.verdicts_as_of and audit.figures, for each period's last instant. A dossier
-# without a flag that gives a verdict is on time or in time whatever the period: such dossiers are counted once by the bounds
-# between which they came and ended, and those few counts are told to the periods. The others are told to each one by one.
+# The verdict and the counting are those of audit.verdicts_as_of and audit.figures, for each period's last instant. OFFSET 0 keeps
+# what is worked out of a dossier, and of a dossier in a period, from being worked out again for each count.
 FIGURES_OF = f"""
 CREATE FUNCTION audit.figures_of(
-    periods tstzrange[], zone text DEFAULT 'Asia/Ho_Chi_Minh', grain text DEFAULT 'procedure'
+    periods tstzrange[], zone text DEFAULT 'Asia/Ho_Chi_Minh', by_procedure boolean DEFAULT true
 )
 RETURNS TABLE (period int, unit_code text, procedure_code text, sector_code text, kind text, {_COUNTED})
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
@@ -50,9 +49,6 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         SELECT p.number::int AS number, lower(p.span) AS from_at, upper(p.span) AS to_at,
                upper(p.span) - interval '1 microsecond' AS as_of
         FROM unnest(periods) WITH ORDINALITY p (span, number) WHERE NOT isempty(p.span)
-    ), bounds AS MATERIALIZED (
-        SELECT array_agg(b.at ORDER BY b.at) AS bounds
-        FROM (SELECT a.from_at FROM asked a UNION SELECT a.to_at FROM asked a) b (at)
     ), finding AS (
         -- Lateness proved beats a doubt: of those that hold at an instant, the first.
         SELECT f.dossier_id, array_agg(f.starts_at ORDER BY f.verdict = 'cannot_tell', f.flag_id) AS starts,
@@ -60,14 +56,11 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
                array_agg(f.verdict ORDER BY f.verdict = 'cannot_tell', f.flag_id) AS verdicts
         FROM audit.flags_in_force f WHERE f.verdict IS NOT NULL
         GROUP BY f.dossier_id
-    ), told AS (
-        SELECT d.unit_code, CASE WHEN grain = 'procedure' THEN d.procedure_code END AS procedure_code,
-               CASE WHEN grain <> 'unit' THEN d.sector_code END AS sector_code, d.kind,
-               coalesce(d.channel = 'online', false) AS online,
-               -- Behind how many bounds it came, and ended; greatest() passes over nulls.
-               width_bucket(d.received_at, (SELECT b.bounds FROM bounds b)) AS came,
-               CASE WHEN d.ended_at IS NOT NULL
-                    THEN width_bucket(greatest(d.ended_at, d.received_at), (SELECT b.bounds FROM bounds b)) END AS went,
+    ), dossier AS (
+        SELECT d.unit_code, CASE WHEN by_procedure THEN d.procedure_code END AS procedure_code, d.sector_code, d.kind,
+               d.channel, d.received_at, d.ended_at,
+               -- greatest() passes over nulls: an open dossier has no end, not the end that is its reception.
+               CASE WHEN d.ended_at IS NOT NULL THEN greatest(d.ended_at, d.received_at) END AS end_at,
                (d.ended_at AT TIME ZONE zone)::date < (d.due_current AT TIME ZONE zone)::date AS before_due_day,
                f.starts, f.ends, f.verdicts,
                d.observation_id >= (SELECT coalesce(min(u.first_observation_id), 9223372036854775807)
@@ -78,43 +71,36 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
         WHERE d.received_at < (SELECT max(a.to_at) FROM asked a)
           AND (d.ended_at IS NULL OR greatest(d.ended_at, d.received_at) >= (SELECT min(a.from_at) FROM asked a))
         OFFSET 0
-    ), grouped AS (
-        SELECT t.unit_code, t.procedure_code, t.sector_code, t.kind, t.online, t.came, t.went, t.before_due_day, t.starts, t.ends,
-               t.verdicts, t.waits, count(*) AS dossiers
-        FROM told t
-        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
     ), counted AS (
-        SELECT g.*, a.number, g.came < a.first AS carried, g.went < a.after AS finished,
-               CASE WHEN g.waits THEN 'cannot_tell'
+        SELECT d.unit_code, d.procedure_code, d.sector_code, d.kind, d.channel, d.before_due_day, a.number,
+               d.received_at < a.from_at AS carried, d.end_at < a.to_at AS finished,
+               CASE WHEN d.waits THEN 'cannot_tell'
                     ELSE coalesce(
-                        CASE WHEN g.verdicts IS NOT NULL THEN (
-                            SELECT h.verdict FROM unnest(g.starts, g.ends, g.verdicts) WITH ORDINALITY h (starts, ends, verdict, n)
+                        CASE WHEN d.verdicts IS NOT NULL THEN (
+                            SELECT h.verdict FROM unnest(d.starts, d.ends, d.verdicts) WITH ORDINALITY h (starts, ends, verdict, n)
                             WHERE h.starts <= a.as_of AND h.ends > a.as_of ORDER BY h.n LIMIT 1) END,
-                        CASE WHEN g.went < a.after THEN 'on_time' ELSE 'open_in_time' END) END AS verdict
-        FROM grouped g
-        JOIN (
-            SELECT a.*, array_position(b.bounds, a.from_at) AS first, array_position(b.bounds, a.to_at) AS after
-            FROM asked a CROSS JOIN bounds b
-        ) a ON g.came < a.after AND (g.went IS NULL OR g.went >= a.first)
+                        CASE WHEN d.ended_at <= a.as_of THEN 'on_time' ELSE 'open_in_time' END) END AS verdict
+        FROM dossier d
+        JOIN asked a ON d.received_at < a.to_at AND (d.end_at IS NULL OR d.end_at >= a.from_at)
         OFFSET 0
     )
     SELECT c.number, c.unit_code, c.procedure_code, c.sector_code, c.kind,
-           coalesce(sum(dossiers) FILTER (WHERE NOT carried AND online), 0)::bigint,
-           coalesce(sum(dossiers) FILTER (WHERE NOT carried AND NOT online), 0)::bigint,
-           coalesce(sum(dossiers) FILTER (WHERE carried), 0)::bigint,
-           coalesce(sum(dossiers) FILTER (WHERE finished AND verdict = 'on_time' AND before_due_day), 0)::bigint,
-           coalesce(sum(dossiers) FILTER (WHERE finished AND verdict = 'on_time' AND NOT before_due_day), 0)::bigint,
-           coalesce(sum(dossiers) FILTER (WHERE finished AND verdict = 'late'), 0)::bigint,
-           coalesce(sum(dossiers) FILTER (WHERE finished AND verdict = 'cannot_tell'), 0)::bigint,
-           coalesce(sum(dossiers) FILTER (WHERE finished IS NOT TRUE AND verdict = 'open_in_time'), 0)::bigint,
-           coalesce(sum(dossiers) FILTER (WHERE finished IS NOT TRUE AND verdict = 'open_overdue'), 0)::bigint,
-           coalesce(sum(dossiers) FILTER (WHERE finished IS NOT TRUE AND verdict = 'cannot_tell'), 0)::bigint
+           count(*) FILTER (WHERE NOT carried AND channel = 'online'),
+           count(*) FILTER (WHERE NOT carried AND channel IS DISTINCT FROM 'online'),
+           count(*) FILTER (WHERE carried),
+           count(*) FILTER (WHERE finished AND verdict = 'on_time' AND before_due_day),
+           count(*) FILTER (WHERE finished AND verdict = 'on_time' AND NOT before_due_day),
+           count(*) FILTER (WHERE finished AND verdict = 'late'),
+           count(*) FILTER (WHERE finished AND verdict = 'cannot_tell'),
+           count(*) FILTER (WHERE finished IS NOT TRUE AND verdict = 'open_in_time'),
+           count(*) FILTER (WHERE finished IS NOT TRUE AND verdict = 'open_overdue'),
+           count(*) FILTER (WHERE finished IS NOT TRUE AND verdict = 'cannot_tell')
     FROM counted c WHERE {_OWN} GROUP BY 1, 2, 3, 4, 5
 $$;
 COMMENT ON FUNCTION audit.figures_of IS
     'Số liệu của audit.figures cho nhiều kỳ, đọc hồ sơ một lần; period là thứ tự của kỳ trong periods; '
-    'grain: procedure (thủ tục), sector (lĩnh vực) hoặc unit (đơn vị), cột không dùng để trống | Figures of audit.figures for several '
-    'periods, all dossiers read once; period is the place in periods; grain: procedure, sector or unit';
+    'không theo thủ tục (procedure_code trống) khi by_procedure sai | Figures of audit.figures for several '
+    'periods, all dossiers read once; period is the place in periods; procedure_code is null unless by_procedure';
 """
 
 # Successors are joined as in audit.figures_by_unit: by unit, sector and procedure, the narrowest first.
@@ -171,13 +157,12 @@ DECLARE
         SELECT CASE WHEN kept[p.number] IS NULL THEN p.span END
         FROM unnest(periods) WITH ORDINALITY p (span, number) ORDER BY p.number
     );
-    -- As fine as a successor depends on.
-    grain text := CASE WHEN roll_up = 'now' AND EXISTS (
-        SELECT FROM audit.unit_successions_now n WHERE n.procedure_code <> '') THEN 'procedure' ELSE 'sector' END;
+    procedures_matter boolean := roll_up = 'now' AND EXISTS (
+        SELECT FROM audit.unit_successions_now n WHERE n.procedure_code <> '');
 BEGIN{ROLLED_UP}
     RETURN QUERY
     WITH reported AS (
-        SELECT f.*, false AS kept FROM audit.figures_of(live, zone, grain) f
+        SELECT f.*, false AS kept FROM audit.figures_of(live, zone, procedures_matter) f
         UNION ALL
         SELECT k.number::int, {", ".join(f"f.{name}" for name in (*KEYS, *COUNTS))}, true
         FROM unnest(kept) WITH ORDINALITY k (id, number) JOIN audit.frozen_figures f ON f.frozen_period_id = k.id
@@ -264,7 +249,7 @@ COMMENT ON FUNCTION audit.system_applied IS
 """
 
 FUNCTIONS = (
-    "audit.figures_of(tstzrange[], text, text)",
+    "audit.figures_of(tstzrange[], text, boolean)",
     "audit.reported_figures_of(tstzrange[], text, text, date)",
     "audit.progress_766_by_unit(timestamptz, timestamptz, text, text, date)",
     "audit.system_applied(text)",

@@ -18,7 +18,7 @@ import pandas as pd
 import xlsxwriter
 
 from tests.benchmarks.harness import Measurement, Run, at_most, at_most_times, benchmark
-from tests.unit.made_report import UNITS, ZONE, made_report
+from tests.unit.made_report import UNITS, ZONE, made_report, stand_ins
 from tthc_monitor.outputs.report import MonthlyReport
 from tthc_monitor.outputs.report_csv import write_tables
 from tthc_monitor.outputs.report_docx import load_template, write_document
@@ -30,6 +30,11 @@ from tthc_monitor.report_settings import ReportSettings
 
 DELAYED = 20_000
 OFFICE = ReportSettings(office="Trung tâm Phục vụ hành chính công Tỉnh Mẫu")
+
+
+def large(rows: int) -> MonthlyReport:
+    """A report with so many delayed dossiers, each with what topics say of it."""
+    return made_report(rows, UNITS, stand_ins(rows))
 
 
 def write_all(report: MonthlyReport, folder: Path) -> None:
@@ -72,7 +77,7 @@ def bare_json(tables: Sequence[Table], path: Path) -> None:
 
 @benchmark("report.files", what="docx, xlsx, csv and json of a month", budget=at_most(10))
 def files(run: Run) -> list[Measurement]:
-    report = made_report(run.rows(DELAYED), UNITS)
+    report = large(run.rows(DELAYED))
     tables = report_tables(report)
     with tempfile.TemporaryDirectory(prefix="tthc-bench-") as name:
         folder = Path(name)
@@ -91,7 +96,7 @@ def files(run: Run) -> list[Measurement]:
 
 @benchmark("report.xlsx", what="the workbook, beside its bare cells", budget=at_most_times(2))
 def workbook(run: Run) -> list[Measurement]:
-    report = made_report(run.rows(DELAYED), UNITS)
+    report = large(run.rows(DELAYED))
     tables = report_tables(report)
     with tempfile.TemporaryDirectory(prefix="tthc-bench-") as name:
         folder, rows = Path(name), len(report.delayed)
@@ -103,7 +108,7 @@ def workbook(run: Run) -> list[Measurement]:
 
 @benchmark("report.csv", what="the CSV files and the JSON, beside their bare values", budget=at_most_times(3))
 def plain(run: Run) -> list[Measurement]:
-    report = made_report(run.rows(DELAYED), UNITS)
+    report = large(run.rows(DELAYED))
     tables = report_tables(report)
     with tempfile.TemporaryDirectory(prefix="tthc-bench-") as name:
         folder, rows = Path(name), len(report.delayed)
@@ -127,7 +132,7 @@ def memory(run: Run) -> list[Measurement]:
     rows = run.rows(DELAYED)
     program = (
         "import resource, tempfile; from pathlib import Path; from tests.benchmarks.bench_report_files import *\n"
-        f"with tempfile.TemporaryDirectory() as name: write_all(made_report({rows}, UNITS), Path(name))\n"
+        f"with tempfile.TemporaryDirectory() as name: write_all(large({rows}), Path(name))\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
     )
     told = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)

@@ -430,7 +430,7 @@ def test_an_output_that_cannot_be_written_is_said(
 
 def test_a_digest_is_rendered_even_when_nobody_is_to_get_it(folder: Path, database_address: str) -> None:
     configure(folder, f"database: {{url: '{database_address}'}}")
-    written = run("digest", "render", "--out", folder / "ra", cwd=folder).good().out.split()
+    written = run("digest", "preview", "--out", folder / "ra", cwd=folder).good().out.split()
     assert [Path(path).suffix for path in written] == [".html"]
     assert "Toàn bộ đơn vị" in Path(written[0]).read_text("utf-8")
 

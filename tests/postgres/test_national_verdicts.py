@@ -347,6 +347,7 @@ def test_without_its_rules_a_verdict_is_refused_and_not_all_on_time(engine: Engi
     ):
         with pytest.raises(DBAPIError, match=r"no rule of kind .* add the pack 'national' to rules\.packs"):
             rows(engine, statement, at=END)
+    assert rows(engine, "SELECT audit.system_applied('national_766')") == [(False,)]
 
 
 def test_rules_of_an_earlier_evaluation_do_not_count(world: Engine) -> None:
@@ -410,6 +411,12 @@ def test_progress_counts_what_was_received_or_handled_in_the_period(engine: Engi
     ]
     for _, received, on_time, overdue, unknown, *_ in found:
         assert received == on_time + overdue + unknown
+    assert rows(engine, "SELECT audit.system_applied('national_766'), audit.system_applied('mine')") == [(True, False)]
+    for roll_up in ("then", "now"):  # without successors the same; counted by another query
+        rolled = rows(
+            engine, f"SELECT * FROM audit.progress_766_by_unit(:a, :b, '{roll_up}') ORDER BY 1", a=MARCH, b=APRIL
+        )
+        assert [(row[0], *row[2:]) for row in rolled] == found and not any(row[1] for row in rolled)
     assert rows(engine, "SELECT * FROM audit.progress_766(:a, :b)", a=MARCH - 99 * DAY, b=MARCH - 90 * DAY) == []
 
 

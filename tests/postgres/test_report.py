@@ -285,7 +285,7 @@ def test_sheets_are_set_up_for_reading_and_for_paper(workbook: openpyxl.Workbook
         fonts = {cell.font.name for row in sheet.iter_rows() for cell in row if cell.value is not None}
         assert fonts == {"Times New Roman"}
         assert sheet.print_title_rows
-    assert workbook["Hồ sơ quá hạn"].auto_filter.ref == "A4:L9"
+    assert workbook["Hồ sơ quá hạn"].auto_filter.ref == "A4:P9"
 
 
 def test_an_empty_store_gives_a_report_that_says_there_is_nothing(engine: Engine, tmp_path: Path) -> None:

@@ -160,7 +160,16 @@ def test_every_count_of_the_report_stands_in_its_tables(world: Engine, tmp_path:
         ("1.000003", ["2", "1", "1"]), ("", ["1", "0", "1"]), ("1.000001", ["1", "0", "1"]), ("1.000002", ["1", "1", "0"]),
     ]  # fmt: skip
     compared = rows_of(table_with(document, "Kỳ trước"))
-    assert compared[0] == ["Tiếp nhận mới trong kỳ", "15", "2", "+13"]
+    none = "không có dữ liệu"
+    assert compared[0] == ["Tiếp nhận mới trong kỳ", "15", "2", "+13", none, none]
+    assert compared[6] == [
+        "Tỷ lệ giải quyết đúng hạn",
+        "50,00\N{NO-BREAK SPACE}%",
+        "0,00\N{NO-BREAK SPACE}%",
+        "+50,00",
+        none,
+        none,
+    ]
 
 
 def test_the_sentences_hold_every_number_and_nothing_else(world: Engine, tmp_path: Path) -> None:
@@ -338,6 +347,7 @@ def test_the_trend_is_a_native_line_chart_of_twelve_months(world: Engine, tmp_pa
     trend = tables_of(report)["trend"]
     assert trend.chart is not None and len(trend.rows) == 12
     labels = re.findall(r"<c:cat>.*?</c:cat>", chart)
+    assert '<c:smooth val="0"/>' in chart and '<c:dispBlanksAs val="gap"/>' in chart, "no month is drawn as 0"
     assert "<c:lineChart>" in chart and len(labels) == len(trend.chart.values)
     assert re.findall(r"<c:v>([^<]+)</c:v>", labels[0]) == list(trend.rows["month"])
 
@@ -393,6 +403,13 @@ def test_libreoffice_makes_a_pdf_with_the_pages_numbered_as_the_decree_wants(con
     annexes = [place for place, top in enumerate(tops) if top.startswith("Phụ lục")]
     assert [tops[place] for place in annexes] == [f"Phụ lục {roman(number)}" for number in range(1, len(ANNEXES))]
     assert all(tops[place] == "2" for place in range(annexes[0] + 1, annexes[1])), "numbered anew"
+
+
+def test_the_same_document_gives_the_same_pdf(converted: Path, world: Engine) -> None:
+    again = write_pdf(converted.parent / "ra" / "bao-cao.docx", converted.with_name("lai.pdf"), report_of(world).as_of)
+    assert again.read_bytes() == converted.read_bytes()
+    said = subprocess.run(["pdfinfo", "-isodates", again], check=True, capture_output=True, text=True).stdout
+    assert re.search(r"CreationDate:\s+2026-10-31T17:00:00Z", said), said
 
 
 def test_a_converter_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -12,8 +14,10 @@ from tthc_monitor.domain.periods import calendar_month
 from tthc_monitor.outputs.report import MonthlyReport
 from tthc_monitor.outputs.report_columns import COUNTS, form_checks
 from tthc_monitor.outputs.report_series import PeriodCounts, Series
-from tthc_monitor.outputs.report_topics import Topic
+from tthc_monitor.outputs.report_tables import Table
+from tthc_monitor.outputs.report_topics import TOPICS, Topic, TopicSource
 from tthc_monitor.outputs.sealed import LedgerHead
+from tthc_monitor.outputs.word_fields import Field
 
 ZONE = "Asia/Ho_Chi_Minh"
 PERIOD = calendar_month("2026-10", ZONE)
@@ -103,3 +107,33 @@ def made_report(rows: int = 5, units: int = 5, topics: tuple[Topic, ...] = ()) -
         (),
         topics,
     )
+
+
+def stand_ins(rows: int) -> tuple[Topic, ...]:
+    """A topic for each that reports have: counts of nothing, and something to say of each of so many delayed dossiers."""
+    return tuple(_StandIn(source, rows) for source in TOPICS)
+
+
+@dataclass(frozen=True)
+class _StandIn:
+    source: TopicSource
+    rows: int
+
+    def tables(self) -> Sequence[Table]:
+        return ()
+
+    def words(self) -> Mapping[str, Any]:
+        return {field.name: _nothing(field) for field in self.source.fields}
+
+    def delayed(self) -> pd.DataFrame:
+        ids = pd.RangeIndex(1, self.rows + 1, name="dossier_id")
+        names = [one.column.name for one in self.source.delayed]
+        return pd.DataFrame(
+            {name: [f"Chờ đơn vị phối hợp {number % 30}" for number in ids] for name in names}, index=ids
+        )
+
+
+def _nothing(field: Field) -> Any:
+    if field.many:
+        return []
+    return {one.name: _nothing(one) for one in field.fields} if field.fields else 0

@@ -87,7 +87,7 @@ def test_cells_are_typed_by_their_columns(tmp_path: Path) -> None:
     assert [cell.data_type for cell in sheet[6]][:3] == ["n", "s", "s"]
     assert [bool(cell.quotePrefix) for cell in sheet["B"][4:6]] == [False, True]
     formats = {cell.number_format for cell in sheet[5]}
-    assert {"@", "#,##0", "+#,##0;-#,##0;0", '0.00" %"', "dd/mm/yyyy", "hh:mm dd/mm/yyyy"} <= formats
+    assert {"@", "#,##0_)", "+#,##0_);-#,##0_);0_)", '0.00" %"_)', "dd/mm/yyyy", "hh:mm dd/mm/yyyy"} <= formats
 
 
 def test_a_sheet_is_set_up_for_reading_and_for_paper(tmp_path: Path) -> None:

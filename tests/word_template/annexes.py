@@ -5,21 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from tests.word_template import (
-    topic_apologies,
-    topic_causes,
-    topic_focus,
-    topic_integrity,
-    topic_petitions,
-    topic_progress,
-    topic_reconciliation,
-    topic_returns,
-    topic_shortenable,
-    topic_trend,
-)
+from tests.word_template import details, topic_reconciliation
 from tests.word_template.markup import Column, cell, end_of_section, mm, paragraph, row, section, table, tag_row
 from tests.word_template.order import ANNEXES, annex_number
-from tests.word_template.own_sections import procedures
 from tthc_monitor.outputs.report_topics import TOPICS
 
 _WITH = "(Kèm theo Báo cáo số      /BC-{{ viet_tat }} ngày      {{ thang_nam_lap }} của {{ ten_co_quan }})"
@@ -36,22 +24,6 @@ _COUNT_TITLES = (
     *("Đã giải quyết", "Đang giải quyết"),
 )
 _GROUPS = (("Nhận giải quyết", 4), ("Đã giải quyết", 4), ("Đang giải quyết", 3), ("Chưa xác định hạn", 2))
-
-
-DETAILS: tuple[Callable[[], str], ...] = (
-    topic_trend.details,
-    topic_progress.details,
-    procedures,
-    topic_focus.details,
-    topic_returns.details,
-    topic_causes.details,
-    topic_apologies.details,
-    topic_integrity.details,
-    topic_reconciliation.details,
-    topic_petitions.details,
-    topic_shortenable.details,
-)
-"""Tables that stand in an annex so that the letter stays short, in the order of its sections."""
 
 
 def annexes() -> str:
@@ -270,7 +242,7 @@ def _reconciliation(number: str) -> str:
 
 def _details(number: str) -> str:
     """What the sections of topics have no room for."""
-    return _heading(number, "SỐ LIỆU CHI TIẾT THEO CHUYÊN ĐỀ") + "".join(part() for part in DETAILS)
+    return _heading(number, "SỐ LIỆU CHI TIẾT THEO CHUYÊN ĐỀ") + "".join(part() for part in details.DETAILS)
 
 
 def _errata(number: str) -> str:

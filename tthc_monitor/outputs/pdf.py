@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
 import tempfile
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +19,8 @@ from tthc_monitor.outputs.whole_file import write_whole
 LONGEST: Final = 1800.0
 """Seconds after which LibreOffice is taken to hang; twenty thousand rows take it some minutes."""
 
+_CREATED: Final = re.compile(rb"/CreationDate\(D:\d{14}")
+_NAME: Final = re.compile(rb"\b[0-9A-F]{32}\b")
 _PROGRAMS: Final = ("soffice", "libreoffice")
 
 
@@ -53,17 +57,30 @@ def write_pdf(document: Path, path: Path, made_at: datetime, *, longest: float =
     program = find_converter()
     with tempfile.TemporaryDirectory(prefix="tthc-pdf-") as name:
         folder = Path(name)
-        said = _convert(program, document, folder, made_at, longest)
+        said = _convert(program, document, folder, longest)
         made = folder / f"{document.stem}.pdf"
         if not made.is_file():
             raise ConfigError(
                 f"LibreOffice made no PDF of {document.name} ({said or 'it gave no reason'}); install its Writer (Debian, "
                 "Ubuntu: apt-get install libreoffice-writer), or choose the formats docx and xlsx only"
             )
-        return write_whole(path, lambda temporary: shutil.copyfile(made, temporary))
+        content = _settled(made.read_bytes(), made_at)
+        return write_whole(path, lambda temporary: temporary.write_bytes(content))
 
 
-def _convert(program: str, document: Path, folder: Path, made_at: datetime, longest: float) -> str:
+def _settled(content: bytes, made_at: datetime) -> bytes:
+    """The file with the given date, and named by its content: LibreOffice dates and names each run anew.
+
+    What is replaced keeps its length, for places in a PDF are counted in bytes.
+    """
+    dated = _CREATED.sub(f"/CreationDate(D:{made_at.astimezone(UTC):%Y%m%d%H%M%S}".encode(), content)
+    start = dated.rfind(b"trailer")
+    body, trailer = dated[:start], dated[start:]
+    name = hashlib.sha256(body + _NAME.sub(b"", trailer)).hexdigest()[:32].upper().encode()
+    return body + _NAME.sub(name, trailer)
+
+
+def _convert(program: str, document: Path, folder: Path, longest: float) -> str:
     """Run LibreOffice to its end; gives the last line that it said."""
     command = [
         *(
@@ -75,14 +92,12 @@ def _convert(program: str, document: Path, folder: Path, made_at: datetime, long
         ),
         *("--convert-to", "pdf:writer_pdf_Export", "--outdir", str(folder), str(document)),
     ]
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(int(made_at.timestamp()))}
     # A session of its own: soffice starts others, and all of them must end when the time is over.
     running = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=environment,
         start_new_session=True,
     )
     try:

@@ -151,7 +151,7 @@ def _line(sheet: Worksheet, styles: Styles, row: int, place: str, label: str, co
     sheet.set_row(row, row_height([(label, _NAME_WIDTH / 1.06 if look.get("bold") else _NAME_WIDTH)]))
     for column in range(2, _LAST + 1):
         sheet.write_number(
-            row, column, int(counts[column + 1]), styles.cell(num_format="#,##0", align="right", indent=1, **look)
+            row, column, int(counts[column + 1]), styles.cell(num_format="#,##0_)", align="right", **look)
         )
     return row + 1
 

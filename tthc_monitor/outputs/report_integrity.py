@@ -92,7 +92,7 @@ class Integrity:
         unchecked = "" if len(self.rules) else "Chưa áp dụng quy tắc nào về dấu hiệu cần kiểm tra."
         notes = (
             _CAUTION,
-            "Hồ sơ có nhiều dấu hiệu được tính ở từng dấu hiệu. Dấu hiệu phát sinh trong kỳ, theo dữ liệu hiện có.",
+            "Hồ sơ có nhiều dấu hiệu được tính ở từng dấu hiệu. Dấu hiệu phát sinh trong kỳ, theo dữ liệu tại thời điểm lập báo cáo.",
             _BEHIND,
         )
         chart = TableChart("bar", "Dấu hiệu cần kiểm tra theo đơn vị", "unit_name", ("dossiers",), _TOP)

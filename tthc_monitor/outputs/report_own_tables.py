@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, cast
 
 import pandas as pd
@@ -45,6 +46,13 @@ _SHARES_NOTE: Final = (
     "đang giải quyết có hạn. Tỷ trọng = quá hạn / tổng số hồ sơ quá hạn. Hồ sơ chưa xác định hạn không nằm trong tử số, "
     "mẫu số."
 )
+_OF_FIGURES: Final = frozenset(
+    (
+        *("comparison", "comparison-shares", "trend", "progress-766", "focus-sectors", "sectors-to-explain", "heads"),
+        *("indices", "proposals"),
+    )
+)
+"""Tables of topics that rest on the figures of the form, or say themselves what they rest on."""
 _AS_KNOWN_NOW: Final = "Danh sách theo dữ liệu hiện có, có thể không khớp số liệu đã chốt trên Biểu II.06a"
 
 
@@ -60,9 +68,16 @@ def report_tables(report: MonthlyReport) -> tuple[Table, ...]:
         _procedures(report),
         delayed_table(report),
         _sent_back(report),
-        *(table for topic in report.topics for table in topic.tables()),
+        *(_standing(report, table) for topic in report.topics for table in topic.tables()),
         _errata(report),
     )
+
+
+def _standing(report: MonthlyReport, table: Table) -> Table:
+    """A table of a topic; what was counted anew for a period that is frozen says so."""
+    if table.standing or table.key in _OF_FIGURES:
+        return table
+    return replace(table, standing=_as_known_now(report))
 
 
 def _form(report: MonthlyReport) -> Table:

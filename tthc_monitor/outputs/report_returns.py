@@ -115,7 +115,6 @@ class Returns:
             "Số liệu là số hồ sơ, không phải số lần. Tỷ lệ = số hồ sơ / hồ sơ tiếp nhận mới trong kỳ "
             f"(cột thứ ba, tổng số {wording.number(self.total['received'])} hồ sơ); hồ sơ trả lại trong kỳ có thể tiếp nhận từ kỳ trước.",
             "Trả lại = từ chối + dừng giải quyết. Số lần yêu cầu bổ sung tính đến nay. Còn chờ bổ sung gồm cả yêu cầu từ kỳ trước.",
-            "Danh sách theo dữ liệu hiện có, có thể không khớp số liệu đã chốt.",
         ]
         if self.not_applied:
             notes.append(

@@ -181,7 +181,7 @@ def _texts(sheet: Worksheet, styles: Styles, place: int, values: Sequence[Any], 
 def _numbers(
     sheet: Worksheet, styles: Styles, place: int, values: Sequence[Any], *, absent: str = "", **look: Any
 ) -> None:
-    number = styles.cell(align="right", indent=1, **look)
+    number = styles.cell(align="right", **look)
     none = styles.cell(italic=True, align="center")
     for row, value in enumerate(values, start=FIRST_ROW):
         if value is not None:
@@ -214,13 +214,14 @@ def _moments(
             sheet.write_number(row, place, (moment - _EXCEL_ZERO).total_seconds() / _DAY_SECONDS, dated)
 
 
+# "_)" keeps numbers from the edge of their cell; an indent on the right is not drawn alike everywhere.
 _WRITERS: Final[dict[ColumnKind, Any]] = {
     "text": partial(_texts, indent=1),
     "code": partial(_texts, indent=1, num_format="@"),
-    "count": partial(_numbers, num_format="#,##0"),
-    "difference": partial(_numbers, num_format="+#,##0;-#,##0;0"),
-    "decimal": partial(_numbers, num_format="#,##0.00"),
-    "percent": partial(_numbers, num_format='0.00" %"', absent=wording.NO_DATA),
+    "count": partial(_numbers, num_format="#,##0_)"),
+    "difference": partial(_numbers, num_format="+#,##0_);-#,##0_);0_)"),
+    "decimal": partial(_numbers, num_format="#,##0.00_)"),
+    "percent": partial(_numbers, num_format='0.00" %"_)', absent=wording.NO_DATA),
     "day": partial(_moments, shown="dd/mm/yyyy", said=wording.day),
     "instant": partial(_moments, shown="hh:mm dd/mm/yyyy", said=lambda value: f"{value:%H:%M} {wording.day(value)}"),
 }

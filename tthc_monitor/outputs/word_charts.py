@@ -117,6 +117,10 @@ def _markup(chart: WordChart) -> bytes:
     with zipfile.ZipFile(BytesIO(_workbook(chart, drawn=True))) as archive:
         drawn = archive.read("xl/charts/chart1.xml").decode()
     drawn = re.sub(r"<c:printSettings>.*</c:printSettings>", "", drawn, flags=re.DOTALL)
+    # What a workbook leaves out as usual, a document takes for the opposite: smooth lines, and nothing drawn as 0.
+    drawn = drawn.replace('<c:plotVisOnly val="1"/>', '<c:plotVisOnly val="1"/><c:dispBlanksAs val="gap"/>')
+    if chart.shape == "line":
+        drawn = drawn.replace("</c:val></c:ser>", '</c:val><c:smooth val="0"/></c:ser>')
     linked = '<c:externalData r:id="rId1"><c:autoUpdate val="0"/></c:externalData></c:chartSpace>'
     return drawn.replace("</c:chartSpace>", linked).encode()
 
