@@ -37,6 +37,7 @@ class Post:
     Attributes:
         taken: by Message-ID; ``mails``: by address and the day of the Date header in Hà Nội.
         away: it takes nothing; ``turned_away`` counts whom it told so.
+        losing: called with a text in hand that is not kept.
     """
 
     def __init__(self) -> None:
@@ -46,6 +47,7 @@ class Post:
         self.turned_away = 0
         self.at_recipient: list[Callable[[], None]] = []
         self.when_taken: list[Callable[[], None]] = []
+        self.losing: list[Callable[[], None]] = []
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -60,6 +62,9 @@ class Post:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         assert isinstance(envelope.content, bytes)
+        if self.losing:
+            self.losing.pop()()
+            return "451 4.3.0 The text is lost"
         message = message_from_bytes(envelope.content)
         self.taken[str(message["Message-ID"])] += 1
         self.mails[envelope.rcpt_tos[0], parsedate_to_datetime(str(message["Date"])).astimezone(HANOI).date()] += 1
