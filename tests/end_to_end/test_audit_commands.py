@@ -35,7 +35,7 @@ def forge(address: str) -> None:
 
 
 def test_the_head_of_a_mail_proves_the_ledger_until_it_is_changed(office: Path, database_address: str) -> None:
-    run("digest", "render", "--out", office / "thu", "--unit", "H99.01", cwd=office)
+    run("digest", "preview", "--out", office / "thu", "--unit", "H99.01", cwd=office).good()
     mails = list((office / "thu").glob("*.html"))
     head = re.search(
         r"mắt xích số 1, ngày [0-9/]+\):.*?>((?:[0-9a-f]{8} ?){8})<", mails[0].read_text("utf-8"), re.DOTALL

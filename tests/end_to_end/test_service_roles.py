@@ -110,7 +110,7 @@ def test_web_shows_and_worker_works(services: tuple[Service, Service], engine: E
     [checked] = worker.told(event="ledger_intact")
     # At its first start the service checks while it pulls.
     assert checked["observations"] in (0, 10) and checked["seconds"] >= 0
-    assert worker.told(event="digest", recipient=1, outcome="sent")
+    assert worker.told(event="mail", kind="digest", recipient=1, outcome="sent")
     assert worker.told(event="report_written")
     runs: dict[str, set[str]] = {}
     for line in worker.told():

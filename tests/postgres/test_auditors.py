@@ -106,6 +106,8 @@ def test_every_function_can_be_called(owner: Engine, auditor: Session) -> None:
         "integer": str(version),
         "boolean": "true",
         "tstzmultirange": "'{}'",
+        "tstzrange[]": "ARRAY[tstzrange(now() - interval '1 day', now())]",
+        "text[]": "ARRAY['H99.01']",
     }
     values["date"] = "current_date"
     assert len(functions) >= 3
@@ -114,6 +116,8 @@ def test_every_function_can_be_called(owner: Engine, auditor: Session) -> None:
         arguments = ", ".join(values[one] for one in types.split(",") if one)
         if called == "figures_by_unit":
             arguments = "now(), now(), 'now', 'UTC', current_date"
+        elif called in ("reported_figures_of", "progress_766_by_unit"):
+            arguments = arguments.replace("'UTC'", "'now'", 1)
         elif called in ("verdict_kinds", "known_system", "verdicts_by"):
             arguments = arguments.replace("'UTC'", "'official'")
         ask(auditor, f"SELECT * FROM audit.{called}({arguments})")
