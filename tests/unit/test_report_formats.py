@@ -27,6 +27,7 @@ from tthc_monitor.outputs.report_styles import Styles
 from tthc_monitor.outputs.report_tables import Table, TableChart, TableColumn
 from tthc_monitor.outputs.report_topics import DelayedColumn, TopicSource
 from tthc_monitor.outputs.report_xlsx import write_report
+from tthc_monitor.outputs.sheet_rows import LongSheet
 from tthc_monitor.outputs.spreadsheet_cells import restored
 from tthc_monitor.outputs.word_fields import Field
 
@@ -63,7 +64,9 @@ def drawn(folder: Path, *tables: Table) -> openpyxl.Workbook:
     with xlsxwriter.Workbook(path) as workbook:
         styles = Styles(workbook)
         for table in tables:
-            draw_table(workbook.add_worksheet(table.sheet), styles, table, "Kỳ báo cáo: tháng 10 năm 2026", ZONE)
+            draw_table(
+                workbook.add_worksheet(table.sheet, LongSheet), styles, table, "Kỳ báo cáo: tháng 10 năm 2026", ZONE
+            )
         draw_charts(workbook, workbook.add_worksheet("Biểu đồ"), styles, tables, "Kỳ báo cáo: tháng 10 năm 2026")
     return openpyxl.load_workbook(path)
 

@@ -15,6 +15,7 @@ from tthc_monitor.outputs.report_csv import write_tables
 from tthc_monitor.outputs.report_sheets import draw_table
 from tthc_monitor.outputs.report_styles import Styles
 from tthc_monitor.outputs.report_tables import Table
+from tthc_monitor.outputs.sheet_rows import LongSheet
 from tthc_monitor.outputs.whole_file import write_whole
 
 TITLE: Final = "Đính chính số liệu kết quả giải quyết TTHC"
@@ -39,7 +40,9 @@ def write_erratum(tables: Sequence[Table], period: Period, path: Path, made_at: 
             workbook.formats[0].set_font_name("Times New Roman")
             styles = Styles(workbook)
             for table in tables:
-                draw_table(workbook.add_worksheet(table.sheet), styles, table, period_words(period), period.zone)
+                draw_table(
+                    workbook.add_worksheet(table.sheet, LongSheet), styles, table, period_words(period), period.zone
+                )
 
     return write_whole(path, write)
 

@@ -6,7 +6,7 @@ begins with 0 keeps it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from functools import partial
@@ -19,6 +19,7 @@ from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.report_cells import column_values
 from tthc_monitor.outputs.report_styles import LINE_HEIGHT, Styles, lines_of, print_setup, row_height
 from tthc_monitor.outputs.report_tables import ColumnKind, Table, TableColumn
+from tthc_monitor.outputs.sheet_rows import ORDINARY, Cells, LongRows, LongSheet
 from tthc_monitor.outputs.spreadsheet_cells import is_dangerous
 
 MAX_SHEET_ROWS: Final = 200_000
@@ -61,7 +62,7 @@ def column_place(table: Table, name: str) -> int:
     return 1 + [column.name for column in table.columns].index(name)
 
 
-def draw_table(sheet: Worksheet, styles: Styles, table: Table, period_line: str, zone: str) -> None:
+def draw_table(sheet: LongSheet, styles: Styles, table: Table, period_line: str, zone: str) -> None:
     """Draw a table on an empty sheet.
 
     Args:
@@ -73,16 +74,22 @@ def draw_table(sheet: Worksheet, styles: Styles, table: Table, period_line: str,
     rows, last = len(shown.rows), len(columns)
     _heading(sheet, styles, table, period_line, last)
     _titles(sheet, styles, columns)
-    sheet.set_column(0, 0, _NUMBER_WIDTH)
     number = styles.cell(num_format="0", align="center")
-    for row in range(rows):
-        sheet.write_number(FIRST_ROW + row, 0, row + 1, number)
-    for place, column in enumerate(columns, start=1):
-        sheet.set_column(place, place, column.width)
-        _WRITERS[column.kind](sheet, styles, place, column.values)
-    for row, lines in enumerate(_lines(columns, rows), start=FIRST_ROW):
-        if lines > 1:
-            sheet.set_row(row, LINE_HEIGHT * lines + 1)
+    cells = [Cells(range(1, rows + 1), lambda _: number)]
+    cells += [_CELLS[column.kind](styles, column.values) for column in columns]
+    heights = [LINE_HEIGHT * lines + 1 if lines > 1 else None for lines in _lines(columns, rows)]
+    long = range(ORDINARY, max(rows - 1, ORDINARY))
+    ordinary = [*range(min(rows, ORDINARY)), *range(max(long.stop, ORDINARY), rows)]
+    for place, (width, column) in enumerate(zip([_NUMBER_WIDTH, *(one.width for one in columns)], cells, strict=True)):
+        sheet.set_column(place, place, width)
+        _write(sheet, place, column, ordinary)
+    for row in ordinary:
+        if heights[row] is not None:
+            sheet.set_row(FIRST_ROW + row, heights[row])
+    if long:
+        within = slice(long.start, long.stop)
+        midst = [Cells(column.values[within], column.format_of) for column in cells]
+        sheet.long_rows = LongRows(FIRST_ROW + long.start, midst, heights[within])
     _below(sheet, styles, table, columns, rows)
     sheet.autofilter(_HEAD, 0, _HEAD + max(rows, 1), last)
     sheet.freeze_panes(FIRST_ROW, 2)
@@ -167,55 +174,48 @@ def _below(sheet: Worksheet, styles: Styles, table: Table, columns: Sequence[_Co
         sheet.set_row(place, LINE_HEIGHT * ceil(len(note) / (room * 0.95)) + 1)
 
 
-def _texts(sheet: Worksheet, styles: Styles, place: int, values: Sequence[Any], **look: Any) -> None:
+def _texts(styles: Styles, values: Sequence[Any], **look: Any) -> Cells:
     plain = styles.cell(**look)
     # Else a text like a formula becomes one as soon as somebody edits its cell.
     quoted = styles.cell(quote_prefix=True, **look)
-    for row, value in enumerate(values, start=FIRST_ROW):
-        if value:
-            sheet.write_string(row, place, value, quoted if is_dangerous(value) else plain)
-        else:
-            sheet.write_blank(row, place, None, plain)
+    return Cells([value or None for value in values], lambda value: quoted if value and is_dangerous(value) else plain)
 
 
-def _numbers(
-    sheet: Worksheet, styles: Styles, place: int, values: Sequence[Any], *, absent: str = "", **look: Any
-) -> None:
+def _numbers(styles: Styles, values: Sequence[Any], *, absent: str = "", **look: Any) -> Cells:
     number = styles.cell(align="right", **look)
     none = styles.cell(italic=True, align="center")
-    for row, value in enumerate(values, start=FIRST_ROW):
-        if value is not None:
-            sheet.write_number(row, place, value, number)
-        elif absent:
-            sheet.write_string(row, place, absent, none)
-        else:
-            sheet.write_blank(row, place, None, number)
+    shown = [absent or None if value is None else value for value in values]
+    return Cells(shown, lambda value: none if isinstance(value, str) else number)
 
 
-def _moments(
-    sheet: Worksheet,
-    styles: Styles,
-    place: int,
-    values: Sequence[Any],
-    *,
-    shown: str,
-    said: Callable[[Any], str],
-) -> None:
+def _moments(styles: Styles, values: Sequence[Any], *, shown: str, said: Callable[[Any], str]) -> Cells:
     dated = styles.cell(num_format=shown, align="center")
-    for row, value in enumerate(values, start=FIRST_ROW):
+    return Cells([_excel_day(value, said) for value in values], lambda _: dated)
+
+
+def _excel_day(value: Any, said: Callable[[Any], str]) -> str | float | None:
+    if value is None:
+        return None
+    clock = value.time() if isinstance(value, datetime) else time()
+    moment = datetime.combine(value, clock, UTC)
+    return said(value) if moment < _EXCEL_FIRST else (moment - _EXCEL_ZERO).total_seconds() / _DAY_SECONDS
+
+
+def _write(sheet: Worksheet, place: int, cells: Cells, rows: Iterable[int]) -> None:
+    """Write cells of a column one by one."""
+    for row in rows:
+        value = cells.values[row]
+        look = cells.format_of(value)
         if value is None:
-            sheet.write_blank(row, place, None, dated)
-            continue
-        clock = value.time() if isinstance(value, datetime) else time()
-        moment = datetime.combine(value, clock, UTC)
-        if moment < _EXCEL_FIRST:
-            sheet.write_string(row, place, said(value), dated)
+            sheet.write_blank(FIRST_ROW + row, place, None, look)
+        elif isinstance(value, str):
+            sheet.write_string(FIRST_ROW + row, place, value, look)
         else:
-            sheet.write_number(row, place, (moment - _EXCEL_ZERO).total_seconds() / _DAY_SECONDS, dated)
+            sheet.write_number(FIRST_ROW + row, place, value, look)
 
 
 # "_)" keeps numbers from the edge of their cell; an indent on the right is not drawn alike everywhere.
-_WRITERS: Final[dict[ColumnKind, Any]] = {
+_CELLS: Final[dict[ColumnKind, Any]] = {
     "text": partial(_texts, indent=1),
     "code": partial(_texts, indent=1, num_format="@"),
     "count": partial(_numbers, num_format="#,##0_)"),

@@ -14,6 +14,7 @@ from tthc_monitor.outputs.report_own_tables import FORM_SHEET, report_tables
 from tthc_monitor.outputs.report_sheets import draw_table
 from tthc_monitor.outputs.report_styles import Styles
 from tthc_monitor.outputs.report_tables import Table
+from tthc_monitor.outputs.sheet_rows import LongSheet
 from tthc_monitor.outputs.whole_file import write_whole
 
 
@@ -49,7 +50,7 @@ def _write_workbook(report: MonthlyReport, tables: Sequence[Table], path: Path) 
         shown = [table for table in tables if _has_sheet(table)]
         charts = workbook.add_worksheet(SHEET) if drawn(shown) else None
         for table in shown:
-            draw_table(workbook.add_worksheet(table.sheet), styles, table, line, report.period.zone)
+            draw_table(workbook.add_worksheet(table.sheet, LongSheet), styles, table, line, report.period.zone)
         if charts is not None:
             draw_charts(workbook, charts, styles, shown, line)
 

@@ -13,7 +13,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 from xml.parsers import expat
@@ -34,7 +36,7 @@ _DOCUMENT_TYPE: Final = "wordprocessingml.document.main+xml"
 _RENDERED: Final = re.compile(r"word/(document|header|footer|footnotes|endnotes)\d*\.xml")
 _CORE: Final = "docProps/core.xml"
 _ALL_DATES: Final = (1980, 1, 1, 0, 0, 0)
-_CHUNKS: Final = 500
+_PIECES: Final = 4000
 # XML has no place for these; a reader must see that something was there.
 _NOT_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _BREAKS: Final = re.compile("[\t\n\r\u2028\u2029]+")
@@ -146,9 +148,8 @@ def _rendered(
     source = _source(template, part)
     checked = expat.ParserCreate()
     try:
-        stream = environment.from_string(source).stream(values)
-        stream.enable_buffering(_CHUNKS)
-        for text in stream:
+        pieces = environment.from_string(source).generate(values)
+        while text := "".join(islice(pieces, _PIECES)):
             chunk = text.encode()
             checked.Parse(chunk, False)
             yield chunk
@@ -190,14 +191,25 @@ def _source(template: WordTemplate, part: str) -> str:
 
 
 def _environment() -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(
+    environment = _Environment(
         autoescape=True, undefined=StrictUndefined, finalize=_finalized, keep_trailing_newline=True
     )
     environment.globals = {"range": environment.globals["range"]}
     return environment
 
 
+class _Environment(ImmutableSandboxedEnvironment):
+    """Of a list's row a field is nothing but a field: hundreds of thousands of them are asked for."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if type(obj) is dict and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
+
 def _finalized(value: Any) -> Any:
+    if type(value) is str:
+        return clean(value)
     if isinstance(value, Markup):
         return value
     if value is None or isinstance(value, Decimal):
@@ -207,6 +219,8 @@ def _finalized(value: Any) -> Any:
     return clean(value) if isinstance(value, str) else value
 
 
+# The same names stand in row after row.
+@lru_cache(maxsize=4096)
 def clean(text: str) -> str:
     """Text that XML can hold: what it cannot is shown as U+FFFD, breaks are spaces."""
     return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", _BREAKS.sub(" ", text))
