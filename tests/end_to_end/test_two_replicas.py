@@ -1,4 +1,4 @@
-"""Two processes over one database for a simulated month, killed and paused at random and at the worst moments.
+"""Two processes over one database for three simulated weeks, killed and paused at random and at the worst moments.
 
 What is guaranteed: each slot of each job is done well once, every dossier of the source is there once, no digest is sent
 twice, and none is missing but those of which nobody can know and of which the job says so.
@@ -34,6 +34,7 @@ from tthc_monitor.verification import verify
 CALENDAR: Final = validate(CalendarSpec, shipped_calendar("vn")).compile()
 FIRST: Final = datetime(2026, 1, 1, tzinfo=HANOI)
 """A holiday; the Friday behind it is worked on Saturday the tenth."""
+DAYS: Final = 22
 MORNING: Final = timedelta(hours=7, minutes=30, seconds=15)
 """When the clock stands still, each day, until all that is due then is done."""
 PEOPLE: Final = ("van-phong@mau.example.vn", "so-xay-dung@mau.example.vn")
@@ -137,7 +138,7 @@ def working_days(days: int) -> list[datetime]:
     return [day for day in every if CALENDAR.is_workday(day.date())]
 
 
-def test_a_month_of_two_replicas_that_are_killed_and_paused(
+def test_three_weeks_of_two_replicas_that_are_killed_and_paused(
     tmp_path: Path, engine: Engine, database_address: str, post: tuple[Post, int]
 ) -> None:
     handler, port = post
@@ -148,7 +149,7 @@ def test_a_month_of_two_replicas_that_are_killed_and_paused(
         def kill_the_sender() -> None:
             office.kill_holder("digest")
 
-        frozen = {2: "pull:thu", 9: "verify", 15: "pull:thu", 24: "evaluate"}
+        frozen = {2: "pull:thu", 9: "verify", 15: "pull:thu", 21: "evaluate"}
 
         def disturb(number: int, instant: datetime) -> None:
             office.restart()
@@ -164,10 +165,10 @@ def test_a_month_of_two_replicas_that_are_killed_and_paused(
                 time.sleep(office.chance.random() * 0.15)
                 office.kill(office.chance.randrange(2))
 
-        instants = live(office, 31, disturb)
+        instants = live(office, DAYS, disturb)
         doubted = assert_nothing_lost_or_done_twice(office, instants)
-        assert office.killed_at_work >= 1 and office.kills >= 8
-        mornings_of_work = working_days(31)
+        assert office.killed_at_work >= 1 and office.kills >= 6
+        mornings_of_work = working_days(DAYS)
         assert [day.day for day in mornings_of_work][:6] == [5, 6, 7, 8, 9, 10]
         assert set(handler.taken.values()) == {1}, "no mail twice"
         assert 2 <= len(doubted) <= office.kills
