@@ -19,7 +19,8 @@ from tthc_monitor.installation import Installation
 from tthc_monitor.outbox_report import monthly_report
 from tthc_monitor.settings import load_settings
 from tthc_monitor.store.database import transaction
-from tthc_monitor.store.issued import IssueScope, issues_that_changed, read_issues
+from tthc_monitor.store.issued import IssueScope, read_issues
+from tthc_monitor.store.issued_proof import issues_that_changed
 
 ALL = IssueScope()
 
