@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,18 @@ def installation(service_engine: Engine, tmp_path: Path) -> Installation:
     return Installation(
         load_settings(file), service_engine, load_packs(("core",), tmp_path), lambda: FROZEN_AT, tmp_path
     )
+
+
+def test_json_tells_of_the_issue_that_it_is(installation: Installation, tmp_path: Path) -> None:
+    (path,) = issuing.issue_report(installation, MARCH, tmp_path, ALL, ("json",), person="B", number=" 05/BC-VPUB ")[1]
+    told = json.loads(path.read_text(encoding="utf-8"))["issued"]
+    assert told == {
+        "number": "05/BC-VPUB",
+        "at": "2026-04-02T09:30:00+07:00",
+        "is_this_report": True,
+        "previous_digest": "0" * 64,
+        "digest": None,
+    }
 
 
 def issue(installation: Installation, folder: Path, scope: IssueScope = ALL) -> list[Path]:

@@ -25,13 +25,12 @@ REASONS: Final[Mapping[str, str]] = {
     "unknown_status": "Trạng thái không rõ",
     "unknown_end": "Không rõ thời điểm kết thúc",
     "unknown_wait": "Không rõ thời gian chờ bổ sung",
-    "waiting": "Đang chờ bổ sung: OpenCPS không hiện quá hạn",
+    "waiting": "Đang chờ bổ sung đến cuối kỳ: OpenCPS không hiện quá hạn",
     "pause": "Trừ thời gian chờ bổ sung theo cách khác nhau",
     "source_opinion": "Hệ thống nguồn kết luận khác",
-    "awaiting_supplement": "Đang chờ bổ sung đến cuối kỳ",
     "other": "Lý do khác, cần xem từng hồ sơ",
 }
-"""What the reasons of ``audit.period_differences`` mean, and that of dossiers which waited at the period's end."""
+"""What the reasons of ``audit.period_differences`` mean."""
 
 OF_SOURCE: Final = (
     "Hồ sơ đến cuối kỳ chưa kết thúc không so sánh với hệ thống nguồn, vì hệ thống nguồn chỉ cho biết kết luận hiện nay, không "

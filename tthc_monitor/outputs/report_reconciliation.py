@@ -126,7 +126,7 @@ def read_reconciliation(reading: Reading) -> Reconciliation:
     published = read_frame(connection, _PUBLISHED, values)
     applied = bool(read_frame(connection, _APPLIED, {})["applied"].iloc[0])
     found = read_frame(connection, _DIFFERENCES, values) if applied else pd.DataFrame(columns=list(_NOTHING))
-    found = shown_under(connection, scope, known_at_end(reading, found))
+    found = shown_under(connection, scope, known_at_end(found))
     rows = pd.DataFrame(columns=list(ROW))
     if len(published):
         official = official_figures(shown_under(connection, scope, read_frame(connection, _OFFICIAL, values)))
