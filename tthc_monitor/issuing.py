@@ -28,7 +28,7 @@ from tthc_monitor.store.database import transaction
 from tthc_monitor.store.erratum import ErratumOfPeriod, read_erratum
 from tthc_monitor.store.frozen import Frozen, freeze, hold_evaluations, read_frozen
 from tthc_monitor.store.issued import Issue, IssueScope, ReportFile, find_issue
-from tthc_monitor.store.issued_keeping import keep_issue, newest_digest, read_made_from
+from tthc_monitor.store.issued_keeping import keep_issue, newest_digest, read_made_from, read_said_by_people
 
 log = structlog.get_logger(__name__)
 
@@ -93,7 +93,7 @@ def issue_report(
         made_from = read_made_from(
             connection,
             template=_template_hash(settings.report, settings.base_dir),
-            settings=_settings_hash(settings.report, settings.base_dir),
+            settings=_settings_hash(settings.report, settings.base_dir, read_said_by_people(connection)),
             program=version("tthc-monitor"),
         )
         issue = keep_issue(connection, period, scope, files, made_from, number=number, person=person, at=now)
@@ -143,10 +143,12 @@ def _template_hash(report: ReportSettings, base_dir: Path) -> str:
     return sha256(content).hexdigest()
 
 
-def _settings_hash(report: ReportSettings, base_dir: Path) -> str:
-    """Of the report's part of the configuration, and of the files that it names."""
-    digest = sha256(report.model_dump_json().encode())
+def _settings_hash(report: ReportSettings, base_dir: Path, said: str) -> str:
+    """Of the report's part of the configuration, of the files that it names, and of what people said."""
+    digest = sha256(report.model_dump_json().encode() + b"\0" + said.encode())
     for name, value in sorted(report.model_dump().items()):
         if name.endswith("_file") and isinstance(value, str):
-            digest.update(b"\0" + name.encode() + b"\0" + sha256((base_dir / value).read_bytes()).digest())
+            digest.update(
+                b"\0" + name.encode() + b"\0" + sha256((base_dir / Path(value).expanduser()).read_bytes()).digest()
+            )
     return digest.hexdigest()

@@ -37,11 +37,21 @@ def read_made_from(connection: Connection, *, template: str, settings: str, prog
     """Heads and versions as they are now.
 
     Args:
-        template, settings: SHA-256 of the Word template and of the report's part of the configuration.
+        template, settings: SHA-256 of the Word template, and of the report's part of the configuration with the files that
+            it names and :func:`read_said_by_people`.
         program: version of the program.
     """
     row = connection.execute(text(_MADE_FROM.replace(":", "\\:"))).mappings().one()
     return MadeFrom(**row, template_hash=template, settings_hash=settings, program_version=program)
+
+
+def read_said_by_people(connection: Connection) -> str:
+    """The newest cause that somebody assigned, and the newest published figures that somebody imported, by their numbers."""
+    query = (
+        "SELECT concat_ws(' ', 'cause', coalesce((SELECT max(assignment_id) FROM audit.assigned_causes), 0), "
+        "'published', coalesce((SELECT max(published_import_id) FROM audit.published_imports), 0))"
+    )
+    return str(connection.execute(text(query)).scalar_one())
 
 
 def newest_digest(connection: Connection) -> str:
