@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +17,7 @@ from tthc_monitor.domain.errors import BusyError, ConfigError
 from tthc_monitor.domain.periods import Period
 from tthc_monitor.installation import Installation
 from tthc_monitor.outbox_report import file_stem
-from tthc_monitor.outputs.report import build_report
+from tthc_monitor.outputs.report import IssuedPaper, build_report
 from tthc_monitor.outputs.report_docx import shipped_template
 from tthc_monitor.outputs.report_files import Step, make_writer
 from tthc_monitor.outputs.report_units import read_scope
@@ -26,7 +27,8 @@ from tthc_monitor.report_settings import ReportFormat, ReportSettings
 from tthc_monitor.store.database import transaction
 from tthc_monitor.store.erratum import ErratumOfPeriod, read_erratum
 from tthc_monitor.store.frozen import Frozen, freeze, hold_evaluations, read_frozen
-from tthc_monitor.store.issued import Issue, IssueScope, ReportFile, find_issue, keep_issue, read_made_from
+from tthc_monitor.store.issued import Issue, IssueScope, ReportFile, find_issue
+from tthc_monitor.store.issued_keeping import keep_issue, newest_digest, read_made_from, read_said_by_people
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +58,7 @@ def issue_report(
         BusyError: records came in meanwhile; nothing was issued.
         DeliveryError: the folder cannot be written; get the files with ``tthc-monitor report monthly``.
     """
-    settings, person = installation.settings, person.strip()
+    settings, person, number = installation.settings, person.strip(), " ".join(number.split())
     if not person:
         raise ConfigError("a report is issued by somebody; give the name with --by")
     writer = make_writer(settings.report, settings.base_dir, formats)
@@ -79,6 +81,7 @@ def issue_report(
                 subtree=scope.subtree,
                 units_as=scope.units_as,
             )
+            report = replace(report, paper=IssuedPaper(number, now, newest_digest(connection)))
             if read_ledger_head(connection, period.zone) != newest:
                 # They would be in the lists, and not in the figures.
                 raise BusyError(
@@ -90,12 +93,10 @@ def issue_report(
         made_from = read_made_from(
             connection,
             template=_template_hash(settings.report, settings.base_dir),
-            settings=_settings_hash(settings.report, settings.base_dir),
+            settings=_settings_hash(settings.report, settings.base_dir, read_said_by_people(connection)),
             program=version("tthc-monitor"),
         )
-        issue = keep_issue(
-            connection, period, scope, files, made_from, number=" ".join(number.split()), person=person, at=now
-        )
+        issue = keep_issue(connection, period, scope, files, made_from, number=number, person=person, at=now)
     log.info("report_issued", period=period.name, issue=issue.issue_id, digest=issue.digest)
     return issue, write_files(files, folder)
 
@@ -142,10 +143,12 @@ def _template_hash(report: ReportSettings, base_dir: Path) -> str:
     return sha256(content).hexdigest()
 
 
-def _settings_hash(report: ReportSettings, base_dir: Path) -> str:
-    """Of the report's part of the configuration, and of the files that it names."""
-    digest = sha256(report.model_dump_json().encode())
+def _settings_hash(report: ReportSettings, base_dir: Path, said: str) -> str:
+    """Of the report's part of the configuration, of the files that it names, and of what people said."""
+    digest = sha256(report.model_dump_json().encode() + b"\0" + said.encode())
     for name, value in sorted(report.model_dump().items()):
         if name.endswith("_file") and isinstance(value, str):
-            digest.update(b"\0" + name.encode() + b"\0" + sha256((base_dir / value).read_bytes()).digest())
+            digest.update(
+                b"\0" + name.encode() + b"\0" + sha256((base_dir / Path(value).expanduser()).read_bytes()).digest()
+            )
     return digest.hexdigest()

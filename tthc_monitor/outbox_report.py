@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import time
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +19,7 @@ from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.domain.periods import Period, last_ended_month
 from tthc_monitor.domain.schedules import Monthly
 from tthc_monitor.installation import Installation
-from tthc_monitor.outputs.report import build_report
+from tthc_monitor.outputs.report import IssuedPaper, build_report
 from tthc_monitor.outputs.report_files import Step, make_writer
 from tthc_monitor.outputs.report_units import UnitsAs
 from tthc_monitor.reissue import issued_files, write_files
@@ -84,6 +85,9 @@ def monthly_report(
                 subtree=subtree,
                 units_as=units_as,
             )
+    if issue is not None:
+        paper = IssuedPaper(issue.number, issue.at, issue.previous_digest, issue.digest)
+        report = replace(report, paper=paper)
     stem = file_stem(period, units, subtree=subtree, units_as=units_as)
     beside = "" if issue is None else f"-lap-lai-{installation.now().astimezone(ZoneInfo(period.zone)):%Y%m%d-%H%M%S}"
     return written + writer.write(report, folder / f"{stem}{beside}", step)

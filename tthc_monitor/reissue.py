@@ -9,7 +9,8 @@ from tthc_monitor.domain.periods import Period
 from tthc_monitor.installation import Installation
 from tthc_monitor.outputs.whole_file import write_whole
 from tthc_monitor.store.database import transaction
-from tthc_monitor.store.issued import Issue, IssueScope, ReportFile, find_issue, unpack
+from tthc_monitor.store.issued import Issue, IssueScope, ReportFile, find_issue
+from tthc_monitor.store.issued_proof import unpack
 
 
 def issued_files(

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine
 from tthc_monitor.domain import ledger_heads
 from tthc_monitor.domain.errors import LedgerError
 from tthc_monitor.store.chain import Link, find_link, instant, newest_link, snapshot
-from tthc_monitor.store.issued import issues_that_changed
+from tthc_monitor.store.issued_proof import issues_that_changed
 from tthc_monitor.store.verify_erasures import wrong_erasures
 from tthc_monitor.store.verify_flags import flags_that_do_not_add_up
 from tthc_monitor.store.verify_found import Found

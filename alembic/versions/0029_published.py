@@ -86,7 +86,11 @@ _ISSUED = {
     "limit_version_id": ("Phiên bản thời hạn giải quyết", "version of the time limits"),
     "units_hash": ("SHA-256 danh mục đơn vị", "SHA-256 of the register of units"),
     "template_hash": ("SHA-256 mẫu Word", "SHA-256 of the Word template"),
-    "settings_hash": ("SHA-256 phần cấu hình về báo cáo", "SHA-256 of the report's settings"),
+    "settings_hash": (
+        "SHA-256 phần cấu hình về báo cáo, các tệp được nêu trong đó, nguyên nhân và số liệu công bố mới nhất đã nhập",
+        "SHA-256 of the report's settings, of the files that they name, and of the newest causes and published figures "
+        "that were imported",
+    ),
     "program_version": ("Phiên bản chương trình", "version of the program"),
     "previous_digest": ("Mã của lần phát hành trước", "digest of the issue before"),
     "digest": (

@@ -6,6 +6,7 @@ import csv
 import json
 from pathlib import Path
 
+import docx
 import openpyxl
 import pytest
 from sqlalchemy import create_engine, text
@@ -62,6 +63,13 @@ def test_what_was_issued_is_given_out_again_byte_for_byte(office: Path, database
     (other,) = run("report", "monthly", *MONTH, "--format", "json", "--out", "lai", cwd=office).good().out.split()
     assert "-lap-lai-" in fresh and fresh.endswith(".xlsx") and "-lap-lai-" in other and other.endswith(".json")
     assert contents(office / "lai").items() > first.items()
+    told = json.loads((office / other).read_text(encoding="utf-8"))["issued"]
+    assert (told["number"], told["is_this_report"], told["previous_digest"]) == ("05/BC-VPUB", False, "0" * 64)
+    assert len(told["digest"]) == 64 and "by" not in told
+    paper = docx.Document(str(office / "ra" / "bao-cao-tthc-2026-01.docx"))
+    assert paper.tables[0].rows[1].cells[0].text == "Số: 05/BC-VPUB"
+    said = "".join(p.text for p in paper.paragraphs)
+    assert "Trần Thị B" not in said and "có thể không khớp" not in said
 
     told = run("report", "issued", "--verify", cwd=office).good().out
     assert "05/BC-VPUB" in told and "2 issued reports are as they were" in told
@@ -96,8 +104,11 @@ def test_the_erratum_tells_each_dossier_and_why(office: Path) -> None:
     told = run("report", "erratum", *MONTH, cwd=office).good().out
     assert "Dữ liệu về muộn" in told and "Thời điểm kết thúc được ghi sau khi chốt" in told
     (book,) = run("report", "erratum", *MONTH, "--out", "dinh-chinh.xlsx", cwd=office).good().out.split()
-    rows = list(openpyxl.load_workbook(office / book).worksheets[0].iter_rows(min_row=5, max_row=6, values_only=True))
+    sheets = openpyxl.load_workbook(office / book).worksheets
+    rows = list(sheets[0].iter_rows(min_row=5, max_row=6, values_only=True))
     assert {row[1] for row in rows} == {"1", "3"}
+    heads = [cell for sheet in sheets for cell in next(sheet.iter_rows(min_row=4, max_row=4, values_only=True))]
+    assert "Nguyên nhân" in heads and not {"Mã nguyên nhân", "Mã chỉ tiêu"} & set(heads)
     written = run("report", "erratum", *MONTH, "--out", "csv", "--format", "csv", cwd=office).good().out.split()
     assert [Path(name).name for name in written] == ["erratum.csv", "erratum-figures.csv"]
     with (office / "csv" / "erratum.csv").open(encoding="utf-8-sig", newline="") as file:
@@ -140,8 +151,10 @@ def test_published_figures_are_imported_listed_and_reconciled(office: Path) -> N
         encoding="utf-8",
     )
     done = run("published", "import", "so.csv", *named, cwd=office).good()
-    assert done.out == "so.csv: 3 rows of 2026-01, version 1\n"
-    assert "columns not read: Người lập" in done.err and "H99.88" in done.err
+    first, second = done.out.splitlines()
+    assert first == "so.csv: 3 rows of 2026-01, version 1"
+    assert second.startswith("đơn vị không có trong danh mục: H99.88 (1 dòng vẫn được giữ để đối soát")
+    assert "columns not read: Người lập" in done.err
     assert "total_received 3 is not total_on_time 1 + total_overdue 1" in done.err
     rows = [{"departmentCode": "H99.02", "totalReceived": 1, "totalOnTime": 1, "totalOverdue": 0, "ratio": 100.0}]
     answer = {"code": "OK", "data": {"overview": {"totalReceived": 1}, "evaluation": rows}}
@@ -149,6 +162,7 @@ def test_published_figures_are_imported_listed_and_reconciled(office: Path) -> N
     done = run("published", "import", "tra-loi.json", *named, "--series", "cổng 2026", cwd=office).good()
     assert done.out == "tra-loi.json: 1 rows of 2026-01, version 2\n"
     listed = run("published", "list", cwd=office).good().out
+    assert "tháng dương lịch" in listed and "calendar_month" not in listed
     assert "so.csv" in listed and "tra-loi.json" in listed and "cổng 2026" in listed
 
     run("report", "monthly", *MONTH, "--format", "csv", "--out", "ra", cwd=office).good()

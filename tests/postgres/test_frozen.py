@@ -342,6 +342,7 @@ def test_without_errata_there_is_no_sheet_but_a_line(march: Engine, tmp_path: Pa
     book = openpyxl.load_workbook(write_report(later(march), tmp_path / "r.xlsx"))
     assert "Đính chính" not in book.sheetnames
     assert {FROZEN_LINE, "Không có đính chính."} <= set(texts(book["II.06a"]))
+    assert not [value for name in book.sheetnames for value in texts(book[name]) if "có thể không khớp" in value]
 
 
 def test_a_month_that_is_not_frozen_says_nothing_of_it(march: Engine, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,14 @@ from tests.postgres.test_frozen import FROZEN_AT, MARCH, MARCH_ROWS, OPEN
 from tests.postgres.test_ledger import query, take
 from tthc_monitor import issuing
 from tthc_monitor.domain.errors import BusyError, DeliveryError
+from tthc_monitor.domain.published import PublishedRow
 from tthc_monitor.installation import Installation
 from tthc_monitor.outbox_report import monthly_report
 from tthc_monitor.settings import load_settings
 from tthc_monitor.store.database import transaction
-from tthc_monitor.store.issued import IssueScope, issues_that_changed, read_issues
+from tthc_monitor.store.issued import IssueScope, read_issues
+from tthc_monitor.store.issued_proof import issues_that_changed
+from tthc_monitor.store.published import save_published
 
 ALL = IssueScope()
 
@@ -32,6 +37,50 @@ def installation(service_engine: Engine, tmp_path: Path) -> Installation:
     return Installation(
         load_settings(file), service_engine, load_packs(("core",), tmp_path), lambda: FROZEN_AT, tmp_path
     )
+
+
+def test_json_tells_of_the_issue_that_it_is(installation: Installation, tmp_path: Path) -> None:
+    (path,) = issuing.issue_report(installation, MARCH, tmp_path, ALL, ("json",), person="B", number=" 05/BC-VPUB ")[1]
+    told = json.loads(path.read_text(encoding="utf-8"))["issued"]
+    assert told == {
+        "number": "05/BC-VPUB",
+        "at": "2026-04-02T09:30:00+07:00",
+        "is_this_report": True,
+        "previous_digest": "0" * 64,
+        "digest": None,
+    }
+
+
+def test_the_fingerprint_covers_the_files_that_are_named_and_what_people_said(
+    installation: Installation, tmp_path: Path
+) -> None:
+    def fingerprint(*units: str) -> str:
+        return issuing.issue_report(installation, MARCH, tmp_path, IssueScope(units), ("json",), person="B")[
+            0
+        ].made_from.settings_hash
+
+    heads = tmp_path / "lanh-dao.csv"
+    report = installation.settings.report.model_copy(update={"heads_file": heads.name})
+    installation = replace(installation, settings=installation.settings.model_copy(update={"report": report}))
+    row = "{},Giám đốc\n"
+    heads.write_text("unit_code,title\n" + row.format("H99.01"), encoding="utf-8")
+    first, same = fingerprint(), fingerprint("H99.01")
+    heads.write_text("unit_code,title\n" + row.format("H99.02"), encoding="utf-8")
+    other = fingerprint("H99.02")
+    with transaction(installation.engine) as connection:
+        save_published(
+            connection,
+            [PublishedRow("dòng 2", "H99.01", None, None, None, {"total_received": 1}, {})],
+            MARCH,
+            publisher="Cổng DVCQG",
+            counted_by="national_766",
+            index_source="",
+            file="so.csv",
+            content=b"x",
+            by="B",
+            now=FROZEN_AT,
+        )
+    assert first == same and len({first, other, fingerprint("H99.01", "H99.02")}) == 3
 
 
 def issue(installation: Installation, folder: Path, scope: IssueScope = ALL) -> list[Path]:

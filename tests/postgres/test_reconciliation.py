@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pandas as pd
 import pytest
 from sqlalchemy import Engine, text
@@ -20,8 +21,12 @@ from tests.postgres.test_report import CALENDAR, OFFICE
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.domain.periods import Period, calendar_month
 from tthc_monitor.domain.published import PublishedRow
-from tthc_monitor.outputs.report import build_report
+from tthc_monitor.outputs.reconciliation_tables import OF_SOURCE
+from tthc_monitor.outputs.report import MonthlyReport, build_report
+from tthc_monitor.outputs.report_csv import write_tables
+from tthc_monitor.outputs.report_own_tables import report_tables
 from tthc_monitor.outputs.report_reconciliation import Reconciliation
+from tthc_monitor.outputs.report_xlsx import write_report
 from tthc_monitor.report_settings import ReportSettings
 from tthc_monitor.store.database import transaction
 from tthc_monitor.store.published import read_imports, save_published
@@ -67,10 +72,14 @@ def keep(engine: Engine, *rows: PublishedRow, period: Period = PERIOD, **changes
         return save_published(connection, rows, period, **(told | {"by": "Trần Thị B", "now": NOW} | changes))
 
 
-def found(engine: Engine, units: list[str] | None = None, now: datetime = NOW) -> Reconciliation:
+def report_of(engine: Engine, units: list[str] | None = None, now: datetime = NOW) -> MonthlyReport:
     with engine.connect() as connection:
         settings = ReportSettings(office=OFFICE)
-        report = build_report(connection, PERIOD, now, CALENDAR, settings=settings, units=units)
+        return build_report(connection, PERIOD, now, CALENDAR, settings=settings, units=units)
+
+
+def found(engine: Engine, units: list[str] | None = None, now: datetime = NOW) -> Reconciliation:
+    report = report_of(engine, units, now)
     (topic,) = [topic for topic in report.topics if isinstance(topic, Reconciliation)]
     return topic
 
@@ -232,6 +241,49 @@ def test_without_an_import_the_differing_dossiers_stand_all_the_same(world: Engi
     assert len(dossiers.rows) == topic.count == 2  # asked twice; late, and called timely by its own system
     assert reasons.rows["dossiers"].sum() >= topic.count
     assert all("\n" not in text_ for text_ in dossiers.rows["why"])
+
+
+def test_a_source_is_not_held_to_what_it_says_after_the_period(engine: Engine) -> None:
+    seed(
+        engine,
+        # Due after the period, and late by today's opinion: no difference at its end.
+        Dossier(due=APRIL + DAY, source_verdict="late"),
+        Dossier(due=APRIL + DAY, ended=APRIL + 2 * DAY, status=9, source_verdict="late"),
+        # Went on at the end of the period, and judged otherwise by a way of counting: its end is not known yet.
+        Dossier(asked=DUE + DAY, status=9, ended=APRIL + DAY, answered=APRIL + DAY, source_verdict="on_time"),
+        # Ended within the period: the last word of its source counts.
+        Dossier(ended=DUE, status=9, source_verdict="late"),
+    )
+    topic = found(engine, now=APRIL + 5 * DAY)
+    told = topic.dossiers.set_index("dossier_id")
+    assert told["reasons"].to_dict() == {3: "waiting", 4: "source_opinion"}
+    assert pd.isna(told["ended_at"][3]) and told["source_verdict"][3] is None
+    assert told["ended_at"][4] == DUE
+    assert topic.words()["doi_soat_so_ho_so"] == 2
+    assert OF_SOURCE in topic.tables()[3].notes and topic.words()["doi_soat_ghi_chu_nguon"] == OF_SOURCE
+
+
+def test_a_unit_that_nobody_published_is_said_so_and_an_unknown_one_is_named(world: Engine) -> None:
+    keep(world, *PORTAL_ROWS)
+    topic = found(world, units=["H99.03"])
+    assert [source["so_don_vi"] for source in topic.words()["doi_soat_nguon"]] == [0]
+    assert topic.tables()[0].empty == "Chưa có số liệu công bố của đơn vị này."
+    assert topic.words()["doi_soat_luu_y"] == []
+    (caution,) = found(world).words()["doi_soat_luu_y"]
+    assert "đơn vị không có trong danh mục: H99.77;" in caution
+
+
+def test_codes_for_programs_are_not_on_sheets(world: Engine, tmp_path: Path) -> None:
+    keep(world, *PORTAL_ROWS)
+    report = report_of(world)
+    book = openpyxl.load_workbook(write_report(report, tmp_path / "r.xlsx"))
+    for name in ("Đối soát", "Lý do khác kết luận", "Hồ sơ khác kết luận"):
+        cells = [value for row in book[name].iter_rows(values_only=True) for value in row if isinstance(value, str)]
+        assert "Mã đơn vị" in cells or name == "Hồ sơ khác kết luận"
+        assert not [value for value in cells if "_" in value or value in ("Mã lý do", "Mã chỉ tiêu")], name
+    written = write_tables(report_tables(report), tmp_path / "csv", "UTC")
+    (path,) = [one for one in written if one.name == "reconciliation-reasons.csv"]
+    assert "second_supplement" in path.read_text(encoding="utf-8-sig")
 
 
 def test_tables_hold_the_columns_they_name(world: Engine) -> None:

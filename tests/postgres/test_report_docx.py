@@ -23,9 +23,10 @@ from tests.postgres.seed import Dossier, at, seed
 from tests.postgres.test_report import NOVEMBER, report_of
 from tests.word_template.order import ANNEXES
 from tthc_monitor.domain.errors import ConfigError, DeliveryError
+from tthc_monitor.domain.periods import nd09_month
 from tthc_monitor.outputs import report_words, wording
 from tthc_monitor.outputs.pdf import write_pdf
-from tthc_monitor.outputs.report import MonthlyReport
+from tthc_monitor.outputs.report import IssuedPaper, MonthlyReport
 from tthc_monitor.outputs.report_columns import COUNTS, form_columns
 from tthc_monitor.outputs.report_docx import load_template, shipped_template, write_document
 from tthc_monitor.outputs.report_fields import CHARTS, FIELDS
@@ -233,6 +234,34 @@ def test_an_empty_store_gives_a_document_that_says_there_is_nothing(engine: Engi
         assert not [name for name in archive.namelist() if "chart" in name]
 
 
+def test_an_issued_paper_bears_its_number_and_the_month_in_which_it_is_made(world: Engine, tmp_path: Path) -> None:
+    made = replace(
+        report_of(world), made_at=at("2026-12-02"), paper=IssuedPaper("05/BC-VPUB", at("2026-12-02"), "0" * 64)
+    )
+    document = written(made, tmp_path)
+    assert [cell.text for cell in document.tables[0].rows[1].cells] == [
+        "Số: 05/BC-VPUB",
+        "Tỉnh Mẫu, ngày      tháng 12 năm 2026",
+    ]
+    assert "(Kèm theo Báo cáo số 05/BC-VPUB ngày      tháng 12 năm 2026 của" in "\n".join(lines(document))
+    # One that is made anew beside it is not that paper.
+    assert made.paper is not None
+    anew = written(replace(made, paper=replace(made.paper, digest="ab" * 32)), tmp_path)
+    assert anew.tables[0].rows[1].cells[0].text == "Số:      /BC-TTPVHCC"
+
+
+def test_two_different_reports_have_two_titles(world: Engine) -> None:
+    whole = "Tình hình, kết quả giải quyết thủ tục hành chính"
+    decree = " (từ ngày 15/09/2026 đến ngày 14/10/2026)"
+    for report, title in (
+        (report_of(world), f"{whole} tháng 10 năm 2026"),
+        (report_of(world, nd09_month("2026-10", "Asia/Ho_Chi_Minh")), f"{whole} tháng 10 năm 2026{decree}"),
+        (report_of(world, units=["H99.02"]), f"{whole} tháng 10 năm 2026 của Sở Y tế"),
+        (report_of(world, units=["H99.02", "H99.04"]), f"{whole} tháng 10 năm 2026 của 02 đơn vị"),
+    ):
+        assert report_words.report_words(report, OFFICE, tables_of(report))["trich_yeu"] == title
+
+
 def test_errata_of_a_frozen_period_make_an_annex(engine: Engine, tmp_path: Path) -> None:
     with engine.begin() as connection:
         seed(connection)
@@ -246,7 +275,16 @@ def test_errata_of_a_frozen_period_make_an_annex(engine: Engine, tmp_path: Path)
     assert len(document.sections) == 1 + len(ANNEXES)
     rows = rows_of(table_with(document, "Số đã chốt"))
     assert [(row[1], row[5:]) for row in rows] == [("Sở Xây dựng", ["7", "6", "-1"]), ("Sở Xây dựng", ["0", "1", "+1"])]
-    assert any("(người chốt: Trần Thị B); có 2 đính chính." in text for text in lines(document))
+    found = lines(document)
+    assert [
+        text for text in found if "Số liệu đã chốt lúc" in text and not text.endswith("giữ nguyên số đã chốt.")
+    ] == ["Số liệu đã chốt lúc 00 giờ 00 ngày 03/11/2026."]
+    assert "Trần Thị B" not in "".join(found)
+    late = int(report.total["finished_late"] + report.total["pending_overdue"])
+    said = f"Hồ sơ quá hạn: {late} hồ sơ theo số liệu đã chốt; danh sách, nguyên nhân theo dữ liệu hiện có gồm {late} hồ sơ"
+    assert len([text for text in found if text.startswith(said)]) == 1
+    quiet = "".join(lines(written(replace(report, errata=()), tmp_path)))
+    assert "dữ liệu hiện có gồm" not in quiet and "có thể không khớp" not in quiet and "đính chính" not in quiet.lower()
     assert len(written(replace(report, errata=()), tmp_path).sections) == len(ANNEXES)
 
 

@@ -104,6 +104,7 @@ def made_report(rows: int = 5, units: int = 5, topics: tuple[Topic, ...] = ()) -
         (),
         LedgerHead(7, date(2026, 11, 1), "ab" * 32),
         Series(figures, before, {}, counted, counted, counted, (counted,)),
+        AS_OF,
         (),
         topics,
     )

@@ -133,7 +133,7 @@ def test_the_head_of_the_paper(word: Word) -> None:
     ]
     assert "ke_ngang_co_quan" in left.text
     assert [cell.text for cell in head.rows[1].cells] == [
-        "Số:      /BC-{{ viet_tat }}",
+        "Số: {{ so_ky_hieu or '     /BC-' ~ viet_tat }}",
         "{{ dia_danh }}, ngày      {{ thang_nam_lap }}",
     ]
 
@@ -157,7 +157,7 @@ def test_each_annex_has_its_heading(word: Word) -> None:
     assert len(titles) == len(ANNEXES) and all(title == title.upper() for title in titles)
     with_what = {p.text for p in word.paragraphs if p.style is not None and p.style.name == "Kèm theo"}
     assert with_what == {
-        "(Kèm theo Báo cáo số      /BC-{{ viet_tat }} ngày      {{ thang_nam_lap }} của {{ ten_co_quan }})"
+        "(Kèm theo Báo cáo số {{ so_ky_hieu or '     /BC-' ~ viet_tat }} ngày      {{ thang_nam_lap }} của {{ ten_co_quan }})"
     }
 
 

@@ -10,7 +10,7 @@ from tests.word_template.markup import Column, cell, end_of_section, mm, paragra
 from tests.word_template.order import ANNEXES, annex_number
 from tthc_monitor.outputs.report_topics import TOPICS
 
-_WITH = "(Kèm theo Báo cáo số      /BC-{{ viet_tat }} ngày      {{ thang_nam_lap }} của {{ ten_co_quan }})"
+_WITH = "(Kèm theo Báo cáo số {{ so_ky_hieu or '     /BC-' ~ viet_tat }} ngày      {{ thang_nam_lap }} của {{ ten_co_quan }})"
 _PAGE = 252
 """Millimetres between the margins."""
 
@@ -133,16 +133,6 @@ def _more(count: str, what: str) -> str:
     )
 
 
-_AS_KNOWN = (
-    paragraph("GhiChu", "{%p if da_chot %}")
-    + paragraph(
-        "GhiChu",
-        f"Danh sách theo dữ liệu hiện có, có thể không khớp số liệu đã chốt tại Phụ lục {annex_number('form')}.",
-    )
-    + paragraph("GhiChu", "{%p endif %}")
-)
-
-
 def _units(number: str) -> str:
     columns = (
         Column("TT", 10, "tt", "BieuGiua"),
@@ -196,7 +186,6 @@ def _delayed(number: str) -> str:
     )
     return (
         _heading(number, "DANH SÁCH HỒ SƠ QUÁ HẠN")
-        + _AS_KNOWN
         + _list(_fitted(columns), "hs", "ho_so_qua_han")
         + _more("con_ho_so_qua_han", "hồ sơ")
         + paragraph(
@@ -222,7 +211,6 @@ def _sent_back(number: str) -> str:
     )
     return (
         _heading(number, "HỒ SƠ TRẢ LẠI, YÊU CẦU BỔ SUNG TRONG KỲ")
-        + _AS_KNOWN
         + _list(columns, "hs", "tra_lai")
         + _more("con_tra_lai", "dòng")
         + paragraph(

@@ -71,7 +71,7 @@ def _head() -> str:
         + paragraph("TieuNgu", _MOTTO)
         + paragraph("KeNgang").replace("</w:pPr>", f"</w:pPr>{motto_rule}")
     )
-    number = paragraph("SoKyHieu", "Số:      /BC-{{ viet_tat }}")
+    number = paragraph("SoKyHieu", "Số: {{ so_ky_hieu or '     /BC-' ~ viet_tat }}")
     place = paragraph("DiaDanh", "{{ dia_danh }}, ngày      {{ thang_nam_lap }}")
     rows = [
         row([cell(_LEFT, office, top=True), cell(_RIGHT, country, top=True)]),
@@ -80,7 +80,7 @@ def _head() -> str:
     return (
         table([_LEFT, _RIGHT], rows, ruled=False)
         + paragraph("TenLoai", "BÁO CÁO")
-        + paragraph("TrichYeu", "Tình hình, kết quả giải quyết thủ tục hành chính {{ ky }}")
+        + paragraph("TrichYeu", "{{ trich_yeu }}")
         + _ruled_under("ke_ngang_trich_yeu")
         + when("kinh_gui|length == 1", paragraph("KinhGui", "Kính gửi: {{ kinh_gui[0] }}"))
         + when(
@@ -104,7 +104,7 @@ def _opening() -> str:
             paragraph("NoiDung", "Kỳ báo cáo chưa kết thúc, số liệu tính đến {{ so_lieu_den }}.", bold=True),
         )
         + when("pham_vi", paragraph("NoiDung", "Phạm vi báo cáo: {{ pham_vi }}."))
-        + when("da_chot", paragraph("NoiDung", "{{ da_chot }}; có {{ so_dinh_chinh }} đính chính."))
+        + when("da_chot", paragraph("NoiDung", "{{ da_chot }}."))
     )
 
 

@@ -68,6 +68,14 @@ def units(number: str) -> str:
     return (
         paragraph("Muc", f"{number}. ĐƠN VỊ CÓ HỒ SƠ QUÁ HẠN")
         + when(
+            "so_dinh_chinh",
+            paragraph(
+                "NoiDung",
+                "Hồ sơ quá hạn: {{ so.qua_han }} hồ sơ theo số liệu đã chốt; danh sách, nguyên nhân theo dữ liệu hiện có gồm "
+                f"{{{{ so_ho_so_qua_han }}}} hồ sơ (xem Đính chính tại Phụ lục {annex_number('errata')}).",
+            ),
+        )
+        + when(
             "so.qua_han",
             paragraph(
                 "NoiDung",

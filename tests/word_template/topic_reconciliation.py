@@ -52,14 +52,21 @@ def section(number: str) -> str:
         + each(
             "nguon",
             "doi_soat_nguon",
-            paragraph(
-                "NoiDung",
-                "{{ loop.index }}. {{ nguon.ten }} (lần nhập thứ {{ nguon.lan }}, lúc {{ nguon.nhap_luc }}; cách tính: "
-                "{{ nguon.cach_tinh }}) công bố số liệu của {{ nguon.so_don_vi }} đơn vị, trong đó {{ nguon.so_lech }} đơn vị có "
-                "số khác với hệ thống này; {{ nguon.chi_cong_bo }} đơn vị chỉ có trong số liệu công bố, {{ nguon.chi_he_thong }} "
-                "đơn vị chỉ có trong hệ thống này.",
+            when(
+                "nguon.so_don_vi",
+                paragraph(
+                    "NoiDung",
+                    "{{ loop.index }}. {{ nguon.ten }} (lần nhập thứ {{ nguon.lan }}, lúc {{ nguon.nhap_luc }}; cách tính: "
+                    "{{ nguon.cach_tinh }}) công bố số liệu của {{ nguon.so_don_vi }} đơn vị, trong đó {{ nguon.so_lech }} đơn vị có "
+                    "số khác với hệ thống này; {{ nguon.chi_cong_bo }} đơn vị chỉ có trong số liệu công bố, {{ nguon.chi_he_thong }} "
+                    "đơn vị chỉ có trong hệ thống này.",
+                ),
+                listing("Cộng các đơn vị có ở cả hai bên", "nguon.chi_tieu", _FIGURES),
             ),
-            listing("Cộng các đơn vị có ở cả hai bên", "nguon.chi_tieu", _FIGURES),
+            when(
+                "not nguon.so_don_vi",
+                paragraph("NoiDung", "{{ loop.index }}. {{ nguon.ten }}: Chưa có số liệu công bố của đơn vị này."),
+            ),
         )
         + when(
             "doi_soat_da_nhap",
@@ -75,7 +82,8 @@ def section(number: str) -> str:
             paragraph(
                 "NoiDung",
                 "Có {{ doi_soat_so_ho_so }} hồ sơ mà các cách tính (theo ngày hẹn trả hiện hành, Bộ chỉ số 766, OpenCPS) hoặc hệ thống "
-                f"nguồn cho kết luận khác nhau (danh sách tại Phụ lục {annex_number('reconciliation')}).",
+                f"nguồn cho kết luận khác nhau (danh sách tại Phụ lục {annex_number('reconciliation')}). "
+                "{{ doi_soat_ghi_chu_nguon }}",
             ),
         )
         + when(

@@ -69,7 +69,12 @@ def published_import(
             unknown = unknown_units(connection, sorted({row.unit_code for row in rows}))
     typer.echo(f"{file.name}: {len(rows)} rows of {span.name}, version {version}")
     _say("columns not read", unread)
-    _say("units that no source has named so far", unknown)
+    if unknown:
+        rows_of = sum(row.unit_code in set(unknown) for row in rows)
+        typer.echo(
+            f"đơn vị không có trong danh mục: {', '.join(unknown)} ({rows_of} dòng vẫn được giữ để đối soát; kiểm tra mã đơn vị, sửa "
+            "tệp rồi nhập lại, hoặc nhập danh mục đơn vị)"
+        )
     for doubt in [doubt for row in rows for doubt in row.doubts()][:_SHOWN]:
         _note(f"kept as published, but {doubt}")
 
@@ -96,7 +101,13 @@ def published_list() -> None:
     for title in ("số dòng", "tệp", "nhập lúc", "người nhập"):
         table.add_column(title)
     for one in imports:
-        cells = (one.month, one.kind, one.publisher, COUNTED_BY_NAMES[one.counted_by], str(one.version))
+        cells = (
+            one.month,
+            wording.PERIOD_KINDS[one.kind],
+            one.publisher,
+            COUNTED_BY_NAMES[one.counted_by],
+            str(one.version),
+        )
         more = ("có" if one.in_force else "", one.index_source, wording.number(one.rows), one.file)
         table.add_row(*map(escape, (*cells, *more, wording.instant(one.imported_at, zone), one.imported_by)))
     typer.echo(context.plain(table))

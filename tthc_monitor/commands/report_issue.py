@@ -21,7 +21,8 @@ from tthc_monitor.report_settings import ReportFormat
 from tthc_monitor.store.database import transaction
 from tthc_monitor.store.erratum import ErratumOfPeriod
 from tthc_monitor.store.frozen import Frozen
-from tthc_monitor.store.issued import Issue, IssueScope, issues_that_changed, read_issues
+from tthc_monitor.store.issued import Issue, IssueScope, read_issues
+from tthc_monitor.store.issued_proof import issues_that_changed
 from tthc_monitor.terminal import console, steps
 
 _Period = Annotated[str, typer.Option("--period", help="Period of the report: 2026-10, 2026-Q4, 2026-H1 or 2026.")]
@@ -91,7 +92,12 @@ def report_issued(
     for one in issues:
         files = "\n".join(f"{file.name} ({wording.number(file.size)} byte, {file.sha256[:16]})" for file in one.files)
         who = (wording.instant(one.at, zone), one.person, files, one.digest[:16])
-        table.add_row(*map(escape, (str(one.issue_id), one.period, one.kind, _scope_words(one), one.number, *who)))
+        table.add_row(
+            *map(
+                escape,
+                (str(one.issue_id), one.period, wording.PERIOD_KINDS[one.kind], _scope_words(one), one.number, *who),
+            )
+        )
     typer.echo(context.plain(table))
     if wrong:
         raise LedgerError(

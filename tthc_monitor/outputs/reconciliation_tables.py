@@ -25,12 +25,18 @@ REASONS: Final[Mapping[str, str]] = {
     "unknown_status": "Trạng thái không rõ",
     "unknown_end": "Không rõ thời điểm kết thúc",
     "unknown_wait": "Không rõ thời gian chờ bổ sung",
-    "waiting": "Đang chờ bổ sung: OpenCPS không hiện quá hạn",
+    "waiting": "Đang chờ bổ sung đến cuối kỳ: OpenCPS không hiện quá hạn",
     "pause": "Trừ thời gian chờ bổ sung theo cách khác nhau",
     "source_opinion": "Hệ thống nguồn kết luận khác",
     "other": "Lý do khác, cần xem từng hồ sơ",
 }
 """What the reasons of ``audit.period_differences`` mean."""
+
+OF_SOURCE: Final = (
+    "Hồ sơ đến cuối kỳ chưa kết thúc không so sánh với hệ thống nguồn, vì hệ thống nguồn chỉ cho biết kết luận hiện nay, không "
+    "phải kết luận tại thời điểm cuối kỳ."
+)
+"""What of a source's opinion is compared."""
 
 VERDICTS: Final[Mapping[str, str]] = {
     "on_time": "Đúng hạn",
@@ -41,6 +47,7 @@ VERDICTS: Final[Mapping[str, str]] = {
     "not_counted": "Không tính",
 }
 
+_NOT_OF_THESE: Final = "Chưa có số liệu công bố của đơn vị này."
 _UNKNOWN: Final = "chưa giải thích được"
 _EXPLAINED: Final = (
     "“Do khác cách tính” là tổng theo từng hồ sơ mà hai cách tính cho kết luận khác nhau (danh sách kèm theo). “Chưa giải "
@@ -79,7 +86,7 @@ def _figures(found: Reconciliation) -> Table:
         TableColumn("unit_code", "Mã đơn vị", "code"),
         TableColumn("unit_name", "Đơn vị"),
         TableColumn("sector_code", "Mã lĩnh vực", "code"),
-        TableColumn("figure", "Mã chỉ tiêu", "code"),
+        TableColumn("figure", "Mã chỉ tiêu", "code", technical=True),
         TableColumn("figure_title", "Chỉ tiêu"),
         TableColumn("published", "Số công bố", "count"),
         TableColumn("official", "Số của hệ thống này (cách tính chính thức)", "count"),
@@ -97,7 +104,7 @@ def _figures(found: Reconciliation) -> Table:
         columns,
         shown[[column.name for column in columns]],
         (_EXPLAINED, *cautions(found)),
-        empty="Chưa nhập số liệu công bố của kỳ này.",
+        empty=_NOT_OF_THESE if len(found.imports) else "Chưa nhập số liệu công bố của kỳ này.",
     )
 
 
@@ -158,7 +165,7 @@ def _reasons(found: Reconciliation) -> Table:
     columns = (
         TableColumn("unit_code", "Mã đơn vị", "code"),
         TableColumn("unit_name", "Đơn vị"),
-        TableColumn("reason", "Mã lý do", "code"),
+        TableColumn("reason", "Mã lý do", "code", technical=True),
         TableColumn("meaning", "Lý do"),
         TableColumn("dossiers", "Số hồ sơ", "count"),
     )
@@ -168,7 +175,7 @@ def _reasons(found: Reconciliation) -> Table:
         "LÝ DO CÁC CÁCH TÍNH CHO KẾT LUẬN KHÁC NHAU, THEO ĐƠN VỊ",
         columns,
         rows[[column.name for column in columns]],
-        ("Một hồ sơ có thể có nhiều lý do.", *_not_applied(found)),
+        ("Một hồ sơ có thể có nhiều lý do.", OF_SOURCE, *_not_applied(found)),
     )
 
 
@@ -189,12 +196,12 @@ def _dossiers(found: Reconciliation) -> Table:
         TableColumn("procedure", "Thủ tục hành chính"),
         TableColumn("received_at", "Tiếp nhận", "instant"),
         TableColumn("due_at", "Hẹn trả", "instant"),
-        TableColumn("ended_at", "Kết thúc", "instant"),
+        TableColumn("ended_at", "Kết thúc trong kỳ", "instant"),
         TableColumn("official", "Theo ngày hẹn trả hiện hành"),
         TableColumn("national_766", "Theo Bộ chỉ số 766"),
         TableColumn("opencps", "Theo cách tính của OpenCPS"),
-        TableColumn("source_verdict", "Theo hệ thống nguồn"),
-        TableColumn("reasons", "Mã lý do", "code"),
+        TableColumn("source_verdict", "Theo hệ thống nguồn (hồ sơ đã kết thúc)"),
+        TableColumn("reasons", "Mã lý do", "code", technical=True),
         TableColumn("why", "Lý do"),
     )
     left = found.count - len(rows)
@@ -205,7 +212,7 @@ def _dossiers(found: Reconciliation) -> Table:
         "HỒ SƠ MÀ CÁC CÁCH TÍNH CHO KẾT LUẬN KHÁC NHAU",
         columns,
         shown[[column.name for column in columns]],
-        (*more, *_not_applied(found)),
+        (*more, OF_SOURCE, *_not_applied(found)),
     )
 
 
@@ -215,6 +222,10 @@ _VERDICT_COLUMNS: Final = ("official", "national_766", "opencps", "source_verdic
 def cautions(found: Reconciliation) -> list[str]:
     """What must be known to read the comparison."""
     told = [*_not_applied(found)]
+    if strange := sorted(set(found.published.loc[found.published["unknown_unit"].astype(bool), "unit_code"])):
+        told.append(
+            f"Số liệu công bố có đơn vị không có trong danh mục: {', '.join(strange)}; vẫn giữ để đối soát, cần kiểm tra mã đơn vị."
+        )
     if found.clipped:
         told.append("Kỳ chưa kết thúc; số liệu công bố và số của hệ thống này có thể lấy ở hai thời điểm khác nhau.")
     for row in found.imports.to_dict("records"):

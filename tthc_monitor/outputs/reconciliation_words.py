@@ -10,7 +10,7 @@ import pandas as pd
 from tthc_monitor.domain.published import COUNTED_BY_NAMES
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.reconciled_figures import FIGURES
-from tthc_monitor.outputs.reconciliation_tables import REASONS, cautions, said, why
+from tthc_monitor.outputs.reconciliation_tables import OF_SOURCE, REASONS, cautions, said, why
 
 if TYPE_CHECKING:
     from tthc_monitor.outputs.report_reconciliation import Reconciliation
@@ -28,6 +28,7 @@ def reconciliation_words(found: Reconciliation) -> Mapping[str, Any]:
     return {
         "doi_soat_da_nhap": len(found.imports) > 0,
         "doi_soat_ap_dung": found.applied,
+        "doi_soat_ghi_chu_nguon": OF_SOURCE,
         "doi_soat_luu_y": cautions(found),
         "doi_soat_nguon": [_publisher(found, row) for row in found.imports.to_dict("records")],
         "doi_soat_don_vi": [_unit(number, row) for number, row in enumerate(apart[:_TOP], 1)],

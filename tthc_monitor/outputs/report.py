@@ -32,6 +32,28 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
+@dataclass(frozen=True, slots=True)
+class IssuedPaper:
+    """The issue that a report is, or that stands beside one which is made anew.
+
+    Attributes:
+        number: number and symbol, such as 05/BC-VPUB; empty when they were not told.
+        at: when it was issued (UTC).
+        previous_digest: of the issue before it in the chain.
+        digest: of the issue itself, its files included; None in these very files, which cannot tell it.
+    """
+
+    number: str
+    at: datetime
+    previous_digest: str
+    digest: str | None = None
+
+    @property
+    def is_this(self) -> bool:
+        """Whether the report is the one that is issued, and none made anew."""
+        return self.digest is None
+
+
 @dataclass(frozen=True)
 class MonthlyReport:
     """The report of a period as figures.
@@ -55,6 +77,8 @@ class MonthlyReport:
         errata: what would be counted otherwise now in a frozen period.
         ledger_head: the newest link of the ledger when it was made; None while the ledger is empty.
         series: the figures of all periods that stand beside each other.
+        made_at: when it was made (UTC); the paper is dated with this month.
+        paper: the issue that it is, or that there is of its period and units already; None when there is none.
         topics: what :data:`~tthc_monitor.outputs.report_topics.TOPICS` found, in that order.
     """
 
@@ -76,8 +100,10 @@ class MonthlyReport:
     errata: tuple[Erratum, ...]
     ledger_head: LedgerHead | None
     series: Series
+    made_at: datetime
     unit_notes: tuple[str, ...] = ()
     topics: tuple[Topic, ...] = ()
+    paper: IssuedPaper | None = None
 
 
 def build_report(
@@ -155,6 +181,7 @@ def build_report(
         read_errata(connection, period, scope.before, "dossier"),
         read_ledger_head(connection, period.zone),
         series,
+        now,
         _unit_notes(connection, scope, series),
         read_topics(reading),
     )

@@ -60,6 +60,10 @@ FIELDS: Final = (
     Field("ke_ngang_co_quan", "đường kẻ dưới tên cơ quan, dài 2/5 dòng chữ", kind=Kind.RUN),
     Field("ke_ngang_trich_yeu", "đường kẻ dưới trích yếu, dài 2/5 dòng chữ", kind=Kind.RUN),
     Field("viet_tat", "chữ viết tắt tên cơ quan trong ký hiệu (report.abbreviation)"),
+    Field("so_ky_hieu", "số, ký hiệu của báo cáo khi phát hành (report issue --number); trống khi chưa cấp số"),
+    Field(
+        "trich_yeu", "trích yếu: kỳ báo cáo, đơn vị khi chỉ báo cáo một số đơn vị, từ ngày đến ngày khi theo NĐ 09/2019"
+    ),
     Field("dia_danh", "địa danh (report.place)"),
     Field("thang_nam_lap", "tháng, năm lập báo cáo; ngày để trống cho văn thư"),
     Field("ky", "kỳ báo cáo, ví dụ “tháng 10 năm 2026”"),
@@ -167,7 +171,7 @@ FIELDS: Final = (
         ),
         many=True,
     ),
-    Field("da_chot", "ai chốt số liệu, lúc nào; trống khi chưa chốt"),
+    Field("da_chot", "số liệu chốt lúc nào; trống khi chưa chốt"),
     Field("so_dinh_chinh", "số đính chính sau khi chốt"),
     Field("con_dinh_chinh", "số đính chính không in ra vì danh sách quá dài"),
     Field(

@@ -175,12 +175,12 @@ def _checks(sheet: Worksheet, styles: Styles, report: MonthlyReport, row: int) -
 
 def frozen_line(report: MonthlyReport) -> str:
     """When and by whom the figures of a report were frozen; empty when they were not."""
-    frozen = report.frozen
-    return (
-        f"Số liệu đã chốt lúc {wording.instant(frozen.at, report.period.zone)} (người chốt: {frozen.person})"
-        if frozen
-        else ""
-    )
+    return f"{frozen_since(report)} (người chốt: {report.frozen.person})" if report.frozen else ""
+
+
+def frozen_since(report: MonthlyReport) -> str:
+    """When the figures of a report were frozen, for a paper that is signed; empty when they were not."""
+    return f"Số liệu đã chốt lúc {wording.instant(report.frozen.at, report.period.zone)}" if report.frozen else ""
 
 
 def period_line(report: MonthlyReport) -> str:

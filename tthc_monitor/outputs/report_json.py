@@ -99,6 +99,14 @@ def _about(report: MonthlyReport) -> Mapping[str, Any]:
         "as_of": local(report.as_of),
         "period_has_ended": not report.clipped,
         "frozen": report.frozen and {"at": local(report.frozen.at), "by": report.frozen.person},
+        "issued": report.paper
+        and {
+            "number": report.paper.number or None,
+            "at": local(report.paper.at),
+            "is_this_report": report.paper.is_this,
+            "previous_digest": report.paper.previous_digest,
+            "digest": report.paper.digest,
+        },
         "ledger_head": head and {"link": head.link, "day": head.day.isoformat(), "hash": head.digits},
         "checks": [
             {

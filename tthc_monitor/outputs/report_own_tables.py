@@ -311,4 +311,4 @@ def _shares(counts: pd.Series) -> pd.Series:
 
 
 def _as_known_now(report: MonthlyReport) -> str:
-    return _AS_KNOWN_NOW if report.frozen else ""
+    return _AS_KNOWN_NOW if report.errata else ""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from tthc_monitor.outputs.frames import read_frame
+from tthc_monitor.outputs.reconciled_dossiers import known_at_end
 from tthc_monitor.outputs.reconciled_figures import FIGURES, ROW, compared, moved_by_counting, official_figures
 from tthc_monitor.outputs.reconciliation_tables import REASONS, reconciliation_tables
 from tthc_monitor.outputs.reconciliation_words import reconciliation_words
@@ -36,7 +37,9 @@ FROM audit.published_imports i WHERE in_force AND {_IN_PERIOD} ORDER BY publishe
 """
 _PUBLISHED: Final = f"""
 SELECT f.publisher, f.counted_by, f.unit_code, coalesce(f.unit_name, u.name) AS unit_name, f.parent_code, f.sector_code,
-       {", ".join(f"f.{name}" for name in FIGURES)}, f.ratio_percent, f.score, f.average_days
+       {", ".join(f"f.{name}" for name in FIGURES)}, f.ratio_percent, f.score, f.average_days,
+       u.unit_code IS NULL AND NOT EXISTS (
+           SELECT FROM audit.unit_versions v WHERE v.unit_code = f.unit_code AND v.known_to IS NULL) AS unknown_unit
 FROM audit.published_figures f LEFT JOIN audit.units u USING (unit_code)
 WHERE f.in_force AND {_IN_PERIOD} AND (%(shown)s::text[] IS NULL OR f.unit_code = ANY(%(shown)s::text[]))
 ORDER BY f.publisher, f.unit_code, f.sector_code NULLS FIRST
@@ -123,7 +126,7 @@ def read_reconciliation(reading: Reading) -> Reconciliation:
     published = read_frame(connection, _PUBLISHED, values)
     applied = bool(read_frame(connection, _APPLIED, {})["applied"].iloc[0])
     found = read_frame(connection, _DIFFERENCES, values) if applied else pd.DataFrame(columns=list(_NOTHING))
-    found = shown_under(connection, scope, found)
+    found = shown_under(connection, scope, known_at_end(found))
     rows = pd.DataFrame(columns=list(ROW))
     if len(published):
         official = official_figures(shown_under(connection, scope, read_frame(connection, _OFFICIAL, values)))
@@ -182,16 +185,17 @@ _DOSSIER_FIELDS: Final = (
     Field("thu_tuc", "tên thủ tục"),
     Field("tiep_nhan", "thời điểm tiếp nhận"),
     Field("hen_tra", "thời điểm hẹn trả"),
-    Field("ket_thuc", "thời điểm kết thúc"),
+    Field("ket_thuc", "thời điểm kết thúc; trống khi đến cuối kỳ chưa kết thúc"),
     Field("chinh_thuc", "kết luận theo ngày hẹn trả hiện hành"),
     Field("theo_766", "kết luận theo Bộ chỉ số 766"),
     Field("theo_opencps", "kết luận theo cách tính của OpenCPS"),
-    Field("theo_nguon", "kết luận của hệ thống nguồn"),
+    Field("theo_nguon", "kết luận của hệ thống nguồn, chỉ với hồ sơ đã kết thúc trong kỳ"),
     Field("ly_do", "lý do khác nhau"),
 )
 FIELDS_RECONCILIATION: Final = (
     Field("doi_soat_da_nhap", "đúng khi đã nhập số liệu công bố của kỳ, dùng trong {% if %}"),
     Field("doi_soat_ap_dung", "đúng khi bộ quy tắc của Bộ chỉ số 766 đã được áp dụng, dùng trong {% if %}"),
+    Field("doi_soat_ghi_chu_nguon", "kết luận của hệ thống nguồn được so sánh thế nào"),
     Field("doi_soat_luu_y", "lưu ý khi đọc số liệu đối soát", many=True),
     Field(
         "doi_soat_nguon",

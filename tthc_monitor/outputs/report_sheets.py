@@ -59,7 +59,7 @@ class _Column:
 
 def column_place(table: Table, name: str) -> int:
     """Zero-based column of a sheet in which a column of its table stands; the first holds the row's number."""
-    return 1 + [column.name for column in table.columns].index(name)
+    return 1 + [column.name for column in _shown(table)].index(name)
 
 
 def draw_table(sheet: LongSheet, styles: Styles, table: Table, period_line: str, zone: str) -> None:
@@ -70,7 +70,7 @@ def draw_table(sheet: LongSheet, styles: Styles, table: Table, period_line: str,
         zone: IANA name of the zone in which instants are shown.
     """
     shown = table if len(table.rows) <= MAX_SHEET_ROWS else _cut(table)
-    columns = _fitted([_column(shown, column, zone) for column in shown.columns])
+    columns = _fitted([_column(shown, column, zone) for column in _shown(shown)])
     rows, last = len(shown.rows), len(columns)
     _heading(sheet, styles, table, period_line, last)
     _titles(sheet, styles, columns)
@@ -95,6 +95,10 @@ def draw_table(sheet: LongSheet, styles: Styles, table: Table, period_line: str,
     sheet.freeze_panes(FIRST_ROW, 2)
     print_setup(sheet)
     sheet.repeat_rows(_HEAD)
+
+
+def _shown(table: Table) -> tuple[TableColumn, ...]:
+    return tuple(column for column in table.columns if not column.technical)
 
 
 def _cut(table: Table) -> Table:

@@ -21,13 +21,15 @@ Shape = Literal["bar", "column", "line"]
 class TableColumn:
     """A column: its name in CSV and JSON (English, snake case), its heading (Vietnamese), what it holds.
 
-    ``width`` is that of its column on a sheet, in characters; 0 lets what it holds decide.
+    ``width`` is that of its column on a sheet, in characters; 0 lets what it holds decide. What is ``technical`` is for
+    programs: it stands in CSV and JSON only.
     """
 
     name: str
     title: str
     kind: ColumnKind = "text"
     width: float = 0
+    technical: bool = False
 
 
 @dataclass(frozen=True, slots=True)

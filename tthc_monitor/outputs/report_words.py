@@ -12,7 +12,7 @@ from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.drawings import rule_under
 from tthc_monitor.outputs.report import MonthlyReport
 from tthc_monitor.outputs.report_counts import count_rows, late_procedures, rank_rows, records, text_of
-from tthc_monitor.outputs.report_form import COUNT_TITLES, frozen_line, notes_of, roman
+from tthc_monitor.outputs.report_form import COUNT_TITLES, frozen_since, notes_of, roman
 from tthc_monitor.outputs.report_tables import Table
 from tthc_monitor.outputs.report_topics import TOPICS
 from tthc_monitor.outputs.sealed import head_line
@@ -72,12 +72,16 @@ def report_words(report: MonthlyReport, office: ReportSettings, tables: Mapping[
 
 def title_of(report: MonthlyReport) -> str:
     """What the document is about."""
-    return f"{SUBJECT} {report.period.label}"
+    period, scope = report.period, report.scope
+    whose = f" của {scope[0]}" if len(scope) == 1 else f" của {len(scope):02d} đơn vị" if scope else ""
+    # By the decree a month of the same name has other days than by the calendar.
+    days = f" (từ ngày {wording.day(period.first_day)} đến ngày {wording.day(period.last_day)})"
+    return f"{SUBJECT} {period.label}{whose}{days if period.reckoning == 'nd09' else ''}"
 
 
 def _paper(report: MonthlyReport, office: ReportSettings) -> dict[str, Any]:
     period, signer = report.period, office.signer
-    made = report.as_of.astimezone(ZoneInfo(period.zone)).date()
+    made = report.made_at.astimezone(ZoneInfo(period.zone)).date()
     copies = [*(["Như trên"] if office.addressees else []), *office.recipients]
     filed = ", ".join(filter(None, ("Lưu: VT", office.filed)))
     until = wording.instant(report.as_of, period.zone) if report.clipped else f"hết ngày {wording.day(period.last_day)}"
@@ -88,6 +92,8 @@ def _paper(report: MonthlyReport, office: ReportSettings) -> dict[str, Any]:
         "ke_ngang_co_quan": rule_under(office.office.upper(), size=12, room=_AGENCY_ROOM, name="Kẻ dưới tên cơ quan"),
         "ke_ngang_trich_yeu": rule_under(title_of(report), size=14, room=_SUBJECT_ROOM, name="Kẻ dưới trích yếu"),
         "viet_tat": office.abbreviation,
+        "so_ky_hieu": report.paper.number if report.paper and report.paper.is_this else "",
+        "trich_yeu": title_of(report),
         "dia_danh": office.place or "……………",
         "thang_nam_lap": month_label(made),
         "ky": period.label,
@@ -190,7 +196,7 @@ def _sent_back(report: MonthlyReport, table: Table) -> dict[str, Any]:
 def _errata(report: MonthlyReport) -> dict[str, Any]:
     rows = report.errata[:MAX_ROWS]
     return {
-        "da_chot": frozen_line(report),
+        "da_chot": frozen_since(report),
         "so_dinh_chinh": len(report.errata),
         "con_dinh_chinh": len(report.errata) - len(rows),
         "dinh_chinh": [

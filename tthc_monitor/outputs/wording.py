@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Final
 from zoneinfo import ZoneInfo
 
 NO_DATA = "không có dữ liệu"
 """What stands where a share has nothing to be a share of."""
+
+PERIOD_KINDS: Final[Mapping[str, str]] = {
+    "calendar_month": "tháng dương lịch",
+    "calendar_quarter": "quý dương lịch",
+    "calendar_half": "06 tháng dương lịch",
+    "calendar_year": "năm dương lịch",
+    "nd09_month": "tháng theo NĐ 09/2019",
+    "nd09_quarter": "quý theo NĐ 09/2019",
+    "nd09_half": "06 tháng theo NĐ 09/2019",
+    "nd09_year": "năm theo NĐ 09/2019",
+}
+"""What kinds of report periods are called."""
 
 
 def number(value: int) -> str:

@@ -124,9 +124,10 @@ def read_imports(connection: Connection) -> tuple[PublishedImport, ...]:
 
 
 def unknown_units(connection: Connection, codes: Sequence[str]) -> list[str]:
-    """Those of these codes that no source has named yet, in order."""
+    """Those of these codes that neither a source nor the register of units knows, in order."""
     query = text(
         "SELECT c.code FROM unnest(CAST(:codes AS text[])) c (code) "
-        "WHERE NOT EXISTS (SELECT FROM audit.units u WHERE u.unit_code = c.code) ORDER BY 1"
+        "WHERE NOT EXISTS (SELECT FROM audit.units u WHERE u.unit_code = c.code) "
+        "AND NOT EXISTS (SELECT FROM audit.unit_versions v WHERE v.unit_code = c.code AND v.known_to IS NULL) ORDER BY 1"
     )
     return list(connection.execute(query, {"codes": list(codes)}).scalars())
