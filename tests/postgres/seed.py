@@ -334,15 +334,16 @@ def _insert(connection: Connection, number: int, dossier: Dossier) -> None:
             "INSERT INTO tthc.dossiers (dossier_id, source_id, observation_id, first_seen_at, changed_at,"
             " status_seen_at, end_seen_at, due_first, source_key, code, kind, procedure_code, unit_code, channel,"
             " status, submitted_at, received_at, due_current, finished_at, supplement_requested_at,"
-            " supplement_completed_at, supplement_count, step_name, content_hash)"
+            " supplement_completed_at, supplement_count, step_name, apology_at, content_hash)"
             " VALUES (:id, 1, :id, :seen, :seen, :seen, :finished, :due,"
             " :key, :code, :kind, :procedure, :unit, :channel, :status, :submitted, :received, :due, :finished,"
-            " :requested, :completed, :requests, :step, '\\x00')"
+            " :requested, :completed, :requests, :step, :apology, '\\x00')"
         ),
         {
             "id": number,
             "seen": seen,
             "finished": dossier.finished,
+            "apology": dossier.apology,
             "due": dossier.due,
             "key": f"key-{number}",
             "code": dossier.code,

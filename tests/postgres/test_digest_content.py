@@ -19,6 +19,9 @@ from tthc_monitor.outputs.audience import Audience, Links, Role
 from tthc_monitor.outputs.digest import Digest, DigestMail, Section, build_digest, render_digest
 from tthc_monitor.outputs.digest_facts import DigestFacts, read_digest_facts
 from tthc_monitor.outputs.digest_words import NOT_WATCHED
+from tthc_monitor.outputs.letters import letter_of
+from tthc_monitor.outputs.mail import make_message
+from tthc_monitor.outputs.transfer import encoded_size
 
 XD, YT = "H99.01", "H99.02"
 
@@ -152,7 +155,7 @@ def test_lists_are_worst_first(facts: DigestFacts) -> None:
         "Hẹn trả 17:00 30/10/2026",
         "Hẹn trả 17:00 02/11/2026",
     ]
-    assert [row.badge for row in rows] == ["Trễ 27 ngày", "Trễ 5 ngày", "Trễ 2 ngày", "Trễ 1 ngày"]
+    assert [row.badge for row in rows] == [f"Trễ {days} ngày làm việc" for days in (27, 5, 2, 1)]
 
 
 def test_each_list_holds_what_belongs_to_it(facts: DigestFacts) -> None:
@@ -164,6 +167,9 @@ def test_each_list_holds_what_belongs_to_it(facts: DigestFacts) -> None:
         "acknowledged_late": ["0013"],
         "returned": ["0011"],
     }
+    assert list(listed(digest)) == [
+        "apology_missing", "acknowledged_late", "due_today", "due_soon", "returned"
+    ], "what is late stands before what comes due"  # fmt: skip
     assert section(digest, "returned").rows[0].badge == "Dừng xử lý"
     assert section(digest, "due_today").rows[0].detail == "Trình ký"
     assert section(digest, "acknowledged_late").title == (
@@ -191,14 +197,53 @@ def test_a_unit_that_works_saturdays_counts_by_its_own_calendar(engine: Engine) 
     late = Dossier("A-1", XD, "1.000001", at("2026-10-01"), at("2026-10-30", "17:00"))
     facts = seeded(engine, late, replace(late, code="A-2", unit=YT), now=monday, calendars=own)
     saturdays, usual, both = (build_digest(facts, audience) for audience in (of(XD), of(YT), of(XD, YT)))
-    assert section(saturdays, "apology_missing").rows[0].badge == "Trễ 2 ngày"
-    assert section(usual, "apology_missing").rows[0].badge == "Trễ 1 ngày"
+    assert section(saturdays, "apology_missing").rows[0].badge == "Trễ 2 ngày làm việc"
+    assert section(usual, "apology_missing").rows[0].badge == "Trễ 1 ngày làm việc"
     assert [one.since.isoformat() for one in (saturdays, usual, both)] == ["2026-10-31", "2026-10-30", "2026-10-30"]
     # At ten on Saturday it was late already; at ten on Friday it was not.
     assert counter(saturdays, "overdue") == (1, 1, 0)
     assert counter(usual, "overdue") == (1, 0, 0)
     assert "31/10" in [bar.label for bar in saturdays.trend]
     assert "31/10" not in [bar.label for bar in usual.trend]
+
+
+def test_the_latest_by_working_days_stands_first_whatever_the_calendar(engine: Engine) -> None:
+    """A-1 was due a day earlier; by its own calendar, of one day a week, it is less late."""
+    week = {"fri": [("07:30", "11:30")]}
+    own = Calendars(CALENDAR, (Variant("Chỉ thứ Sáu", (XD,), WorkCalendar(ZONE, week)),))
+    late = Dossier("A-1", XD, "1.000001", at("2026-10-01"), at("2026-10-22", "17:00"))
+    facts = seeded(engine, late, replace(late, code="A-2", unit=YT, due=at("2026-10-23", "17:00")), calendars=own)
+    rows = section(build_digest(facts), "apology_missing").rows
+    assert [(row.code, row.badge) for row in rows] == [("A-2", "Trễ 7 ngày làm việc"), ("A-1", "Trễ 2 ngày làm việc")]
+
+
+def test_nobody_waits_for_less_than_a_day_where_nobody_knows_since_when(engine: Engine) -> None:
+    waiting = next(one for one in WORLD if one.supplement and one.unit == YT)
+    seeded(engine, waiting, replace(waiting, code="H99.02-9"))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE tthc.dossiers SET supplement_requested_at = NULL WHERE dossier_id = 1"))
+    digest = build_digest(facts_of(engine), of(YT))
+    known, unknown = section(digest, "waiting_long").rows
+    assert (unknown.code, unknown.badge, unknown.when) == (waiting.code, "Đã chờ không rõ từ ngày nào", "")
+    assert known.badge.startswith("Đã chờ ") and known.badge.endswith(" ngày làm việc")
+    rows = opened(render_digest(digest))["Chờ bổ sung lâu"].iter_rows(min_row=4, values_only=True)
+    days = [row[2] for row in rows]
+    assert isinstance(days[0], int) and days[1] == "Không rõ từ ngày nào"
+
+
+def test_a_status_is_not_passed_off_as_a_step(engine: Engine) -> None:
+    seeded(engine, replace(WORLD[0], step=None), replace(WORLD[1], step="Thẩm định"), replace(WORLD[0], code="A-3"))
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE tthc.dossiers SET step_name = upper((SELECT status_name FROM audit.dossiers WHERE dossier_id = 3))"
+                " WHERE dossier_id = 3"
+            )
+        )
+        assert connection.scalar(text("SELECT step_name FROM tthc.dossiers WHERE dossier_id = 3"))
+    digest = build_digest(facts_of(engine), of(XD))
+    told = {row.code: row.detail for row in section(digest, "apology_missing").rows}
+    assert told == {WORLD[0].code: "Chưa rõ bước xử lý", WORLD[1].code: "Thẩm định", "A-3": "Chưa rõ bước xử lý"}
 
 
 def test_a_sector_is_cut_out_of_every_figure(facts: DigestFacts) -> None:
@@ -219,6 +264,9 @@ def test_integrity_findings_are_for_inspectors_only(engine: Engine) -> None:
     # The other one began long before, and nothing that was seen since tells of it.
     assert listed(inspector) == {"integrity": ["0007"]}
     assert inspector.counts["integrity"] == 1 and not inspector.empty
+    found = section(inspector, "integrity")
+    assert found.title == "Dấu hiệu cần kiểm tra, phát hiện từ ngày 05/11/2026 (lúc xảy ra ghi ở từng dòng)"
+    assert found.rows[0].when == "Xảy ra 15:00 05/11/2026"
     for role in ("head", "staff"):
         digest = build_digest(facts, of(role=role))  # type: ignore[arg-type]
         assert "integrity" not in digest.counts and digest.sections == () and digest.empty
@@ -273,6 +321,8 @@ def test_a_figure_whose_rule_is_off_reads_so_and_never_0(engine: Engine) -> None
     off = (None, NOT_WATCHED)
     assert values == {"overdue": (4, ""), "acknowledged_late": off, "due_today": off, "apology_missing": off}
     assert {"acknowledged_late", "due_today", "apology_missing", "waiting_long"}.isdisjoint(digest.counts)
+    assert "Văn bản xin lỗi" not in [cell.value for cell in opened(render_digest(digest))["Quá hạn"][3]]
+    assert "apology_unknown" not in digest.counts
     assert [one.key for one in digest.sections] == ["overdue", "due_soon", "returned", "petitions_overdue"]
     assert [row.overdue for row in digest.units] == [2, 1, 1, 0, 0]
     assert {row.due_today for row in digest.units} == {None}
@@ -285,15 +335,70 @@ def test_a_figure_whose_rule_is_off_reads_so_and_never_0(engine: Engine) -> None
     assert "dấu hiệu cần kiểm tra" not in mail.text, "who is no inspector is not told of the rules for them"
 
 
-def test_a_source_that_records_no_apologies_leaves_it_open(engine: Engine) -> None:
-    seeded(engine, replace(WORLD[0], apology=at("2026-10-01")))
+UNTOLD = "f.rule_version_id = (SELECT rule_version_id FROM tthc.rule_versions WHERE rule_code = 'apology_missing')"
+"""Findings that a rule does not make of dossiers of a source that records no apologies."""
+
+
+def untold(engine: Engine, *codes: str) -> None:
     with engine.begin() as connection:
-        connection.execute(text("UPDATE tthc.sources SET provides = '{}'"))
-    digest = build_digest(facts_of(engine))
-    assert [(one.value, one.instead) for one in digest.counters if one.key == "apology_missing"] == [
-        (None, "chưa xác định được")
-    ]
-    assert any("1 hồ sơ quá hạn thuộc nguồn không ghi văn bản xin lỗi" in note for note in digest.notes)
+        connection.execute(
+            text(
+                f"DELETE FROM tthc.flags f USING tthc.dossiers d WHERE d.dossier_id = f.dossier_id AND {UNTOLD} AND code = ANY (:c)"
+            ),
+            {"c": list(codes)},
+        )
+
+
+def test_an_apology_that_nobody_knows_of_is_never_0(engine: Engine) -> None:
+    """Of Sở Xây dựng one is missing and one unknown, of Sở Y tế one came in time and one late, of Phường Mẫu Một nobody knows."""
+    late = Dossier("A-1", XD, "1.000001", at("2026-10-01"), at("2026-10-27", "17:00"))
+    seeded(
+        engine,
+        late,
+        replace(late, code="A-2"),
+        replace(late, code="A-3", unit=YT, apology=at("2026-10-25")),
+        replace(late, code="A-4", unit=YT, apology=at("2026-10-29")),
+        replace(late, code="A-5", unit="H99.03"),
+    )
+    untold(engine, "A-2", "A-5")
+    facts = facts_of(engine)
+    digest = build_digest(facts)
+    assert {row.code: (row.apology_missing, row.apology_unknown) for row in digest.units if row.overdue} == {
+        XD: (1, 1), YT: (0, 0), "H99.03": (0, 1)
+    }  # fmt: skip
+    assert digest.counts["apology_unknown"] == 2
+    mail = render_digest(digest)
+    for body in (words_of(mail.html), " ".join(mail.text.split())):
+        assert "trong đó 1 hồ sơ chưa có văn bản xin lỗi, 2 hồ sơ chưa xác định được việc xin lỗi" in body
+        assert "2 hồ sơ quá hạn chưa xác định được việc xin lỗi: nguồn không ghi" in body
+    assert "thiếu văn bản xin lỗi 2 chưa xác định được hôm trước" in words_of(mail.html)
+    assert "Thiếu văn bản xin lỗi:   1 (2 chưa xác định được, hôm trước" in mail.text
+    assert "- Sở Xây dựng: 2 / 1 (+1 chưa rõ) / 0 / 0 / 2" in mail.text and "- Sở Y tế: 2 / 0 / 0 / 0 / 2" in mail.text
+    assert "- Phường Mẫu Một: 1 / chưa rõ / 0 / 0 / 1" in mail.text
+    assert "Sở Xây dựng 2 1 +1 chưa rõ 0 0 2" in words_of(mail.html) and "Phường Mẫu Một 1 chưa rõ 0 0 1" in words_of(
+        mail.html
+    )
+    book = opened(mail)
+    told = {row[0]: row[3] for row in book["Quá hạn"].iter_rows(min_row=4, values_only=True)}
+    assert told == {
+        "A-1": "Chưa có", "A-2": "Chưa xác định được", "A-3": "Có, đúng hạn", "A-4": "Có, muộn", "A-5": "Chưa xác định được"
+    }  # fmt: skip
+    units = {row[1]: row[3:5] for row in book["Theo đơn vị"].iter_rows(min_row=4, values_only=True)}
+    assert units["Sở Xây dựng"] == (1, 1) and units["Sở Y tế"] == (0, 0)
+    assert units["Phường Mẫu Một"] == ("Chưa xác định được", 1)
+    # Where nobody knows of any, no figure is told.
+    alone = build_digest(facts, of("H99.03")).counters[3]
+    assert (alone.value, alone.instead, alone.note) == (None, "chưa xác định được", "")
+
+
+def test_of_several_letters_only_the_last_is_known(engine: Engine) -> None:
+    seeded(
+        engine, Dossier("A-1", XD, "1.000001", at("2026-10-01"), at("2026-10-27", "17:00"), apology=at("2026-10-25"))
+    )
+    assert build_digest(facts_of(engine)).counts["apology_unknown"] == 0
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE tthc.dossiers SET reappointment_count = 2"))
+    assert build_digest(facts_of(engine)).counts["apology_unknown"] == 1
 
 
 def test_an_empty_store_says_so_instead_of_nothing_late(engine: Engine) -> None:
@@ -383,7 +488,7 @@ def test_html_and_text_say_the_same_in_vietnamese(mail: DigestMail) -> None:
             "sơ chưa có văn bản xin lỗi; 1 hồ sơ đến hạn trong ngày; 1 hồ sơ trực tuyến quá 08 giờ làm việc chưa tiếp nhận. "
             "Đề nghị rà soát, xử lý dứt điểm và gửi văn bản xin lỗi, hẹn lại ngày trả kết quả đối với các hồ sơ nêu dưới đây."
         ) in body
-        assert "Trễ 27 ngày" in body
+        assert "Trễ 27 ngày làm việc" in body
         assert "01234567 89abcdef 00000000" in body
         assert "0123456789abcdef0" not in body
     assert "Quá hạn đang xử lý: 4 (hôm trước 3 (▲1), tuần trước 1 (▲3))" in " ".join(mail.text.split())
@@ -449,7 +554,7 @@ def test_nothing_to_do_is_told_shortly(facts: DigestFacts) -> None:
 
 def test_a_dossier_late_since_this_morning_is_late_by_less_than_a_day(engine: Engine) -> None:
     digest = build_digest(seeded(engine, Dossier("A-1", XD, "1.000001", at("2026-10-20"), at("2026-11-03", "09:00"))))
-    assert section(digest, "apology_missing").rows[0].badge == "Trễ dưới 1 ngày"
+    assert section(digest, "apology_missing").rows[0].badge == "Trễ dưới 1 ngày làm việc"
 
 
 def test_a_due_date_in_the_year_1_does_not_stop_the_digest(engine: Engine) -> None:
@@ -468,6 +573,25 @@ def test_one_scope_has_one_thread_every_day(facts: DigestFacts) -> None:
     assert len({build_digest(facts, one).thread for one in scopes}) == 5
 
 
+def on_the_wire(mail: DigestMail) -> int:
+    """Bytes of the mail as a server gets it, headers and both encoded bodies, without the attachment."""
+    letter = letter_of("digest", "a@mau.example", replace(mail, attachments=()), "b@mau.example", NOW)
+    return len(make_message(letter, "b@mau.example").as_bytes())
+
+
+def test_bodies_go_by_the_encoding_that_makes_them_shorter(mail: DigestMail) -> None:
+    ascii_only = replace(mail, text="late\r\n" * 500, html="<p>đúng hạn, quá hạn, ừ ừ ừ</p>\n" * 500)
+    for one, expected in ((mail, None), (ascii_only, ["quoted-printable", "base64"])):
+        letter = letter_of("digest", "a@mau.example", replace(one, attachments=()), "b@mau.example", NOW)
+        parts = list(make_message(letter, "b@mau.example").iter_parts())
+        used = [str(part["Content-Transfer-Encoding"]) for part in parts]
+        assert expected is None or used == expected
+        sent = sum(len(part.as_bytes().partition(b"\r\n\r\n")[2]) for part in parts)
+        assert abs(encoded_size(one.text, one.html) - sent) <= sent // 50
+        assert all(len(line) <= 78 for part in parts for line in part.as_bytes().splitlines()[3:])
+        assert parts[0].get_content().split() == one.text.split() and parts[1].get_content().split() == one.html.split()
+
+
 # -- many rows, the attachment --------------------------------------------------------------------------------------
 
 
@@ -482,7 +606,7 @@ def test_the_attachment_has_a_sheet_for_each_list_with_all_of_it(facts: DigestFa
     assert attachment.name == "ho-so-can-xu-ly-2026-11-03.xlsx"
     book = opened(mail)
     assert book.sheetnames == [
-        "Quá hạn", "Đến hạn hôm nay", "Đến hạn trong 08 giờ", "Đến hạn trong 24 giờ", "Chậm tiếp nhận", "Chờ bổ sung lâu",
+        "Quá hạn", "Chậm tiếp nhận", "Đến hạn hôm nay", "Đến hạn trong 08 giờ", "Đến hạn trong 24 giờ", "Chờ bổ sung lâu",
         "Trả lại, từ chối, dừng", "Phản ánh quá hạn", "Theo đơn vị",
     ]  # fmt: skip
     sheet = book["Quá hạn"]
@@ -530,9 +654,12 @@ def test_ten_thousand_late_dossiers_make_a_short_mail_and_a_long_attachment(engi
         )
     mail = render_digest(build_digest(facts_of(engine), of(XD)))
     assert mail.counts["overdue"] == mail.counts["apology_missing"] == 10_000
-    assert len(mail.html.encode()) + len(mail.text.encode()) < 100_000
+    assert on_the_wire(mail) < 100_000
     for body in (mail.html, mail.text):
         assert "và 9.980 hồ sơ khác" in body
+    whole = render_digest(build_digest(facts_of(engine)))
+    assert "và 9.995 hồ sơ khác" in whole.text, "of several units a list shows five"
+    assert on_the_wire(whole) < 40_000
     assert opened(mail)["Quá hạn"].max_row == 10_003
 
 
@@ -543,7 +670,7 @@ def test_rows_that_are_too_long_for_a_mail_are_fewer(facts: DigestFacts) -> None
     mail = render_digest(replace(digest, sections=(replace(one, rows=(long,) * 20, total=20),)))
     assert 0 < mail.text.count("đ" * 5_000) < 20
     assert f"và {20 - mail.text.count('đ' * 5_000)} hồ sơ khác" in mail.html
-    assert len(mail.html.encode()) + len(mail.text.encode()) < 100_000
+    assert 60_000 < on_the_wire(mail) < 100_000
 
 
 def test_the_figures_hold_at_the_close_of_a_day_off(engine: Engine) -> None:

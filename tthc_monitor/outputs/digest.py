@@ -33,20 +33,18 @@ from tthc_monitor.outputs.digest_words import (
     warnings_of,
 )
 from tthc_monitor.outputs.sealed import LedgerHead
+from tthc_monitor.outputs.transfer import LARGEST, encoded_size
 
 __all__ = ["MAX_ROWS", "Attachment", "Digest", "DigestMail", "Row", "Section", "build_digest", "render_digest"]
 
 MAX_ROWS: Final = 20
-"""How many dossiers a list of the digest shows before it says how many there are besides."""
+"""How many dossiers a list of the digest of one unit shows before it says how many there are besides."""
 
 MAX_UNITS: Final = 12
 """How many of several units the table shows, the worst first; the attachment has all."""
 
-LARGEST: Final = 97_000
-"""Bytes of HTML and text together; programs cut off what is longer than 100 kB or so."""
-
-_FEW: Final = 5
-"""Rows of a less urgent list that stay while others can be cut."""
+FEW_ROWS: Final = 5
+"""How many it shows of several units, whose mail is read in a minute too; and of less urgent lists while others can be cut."""
 
 _NO_WORK: Final = frozenset({"returned"})
 """Lists that tell of what is over."""
@@ -134,19 +132,19 @@ class DigestMail:
 
 
 def build_digest(
-    facts: DigestFacts, audience: Audience = _EVERYBODY, *, links: Links | None = None, max_rows: int = MAX_ROWS
+    facts: DigestFacts, audience: Audience = _EVERYBODY, *, links: Links | None = None, max_rows: int | None = None
 ) -> Digest:
     """Cut the facts to one audience.
 
     Args:
         facts: of all units.
         links: addresses that it names; none by default.
-        max_rows: dossiers shown per list; the attachment has all.
+        max_rows: dossiers shown per list, by default more of one unit than of several; the attachment has all.
     """
     cut = cut_to(facts, audience)
-    sections = sections_of(facts, cut, max_rows)
-    warnings = warnings_of(facts, audience, cut)
     several = len(cut.units) > 1
+    sections = sections_of(facts, cut, max_rows if max_rows is not None else FEW_ROWS if several else MAX_ROWS)
+    warnings = warnings_of(facts, audience, cut)
     empty = facts.rules.any and not warnings and all(one.key in _NO_WORK for one in sections)
     return Digest(
         heading=_heading(facts, audience, cut),
@@ -173,12 +171,12 @@ def build_digest(
 
 def render_digest(digest: Digest) -> DigestMail:
     """The mail of a digest. The HTML carries its style inline, for mail programs that drop style sheets; where both parts
-    together are too long for them, the lists are shorter.
+    together, encoded as they are sent, are too long for them, the lists are shorter.
     """
     subject = subject_of(digest.heading, wording.day(digest.local_date), digest.counters, nothing=digest.empty)
     for shown in _shorter(digest):
         html, text = _bodies(shown, subject)
-        if len(html.encode()) + len(text.encode()) <= LARGEST:
+        if encoded_size(html, text) <= LARGEST:
             break
     return DigestMail(
         subject, html, text, digest.local_date, digest.attachments, digest.empty, digest.thread, digest.counts
@@ -192,7 +190,7 @@ def _shorter(digest: Digest) -> Iterator[Digest]:
     urgent = other = longest
     units = len(digest.units)
     while urgent or units:
-        if other > _FEW:
+        if other > FEW_ROWS:
             other = other * 2 // 3
         else:
             urgent = urgent * 2 // 3
@@ -277,5 +275,6 @@ def _summed(units: tuple[UnitRow, ...] | list[UnitRow], of: UnitRow | None = Non
 
     count = len(units) - 1 + int(of.code) if of is not None else len(units)
     figures = [total(name) for name in ("overdue", "apology_missing", "due_today", "acknowledged_late")]
-    opened, unknown = (total(name) or 0 for name in ("open", "cannot_tell"))
-    return UnitRow(str(count), f"{wording.number(count)} đơn vị khác", opened, unknown, *figures)
+    known = (total(name) or 0 for name in ("open", "cannot_tell", "apology_unknown"))
+    label = f"{wording.number(count)} đơn vị khác"
+    return UnitRow(str(count), label, *known, *figures)

@@ -15,6 +15,7 @@ import pandas as pd
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.digest_cut import Cut
 from tthc_monitor.outputs.digest_facts import DigestFacts
+from tthc_monitor.outputs.digest_rules import RulesInForce
 from tthc_monitor.outputs.digest_sections import sheet_name
 from tthc_monitor.outputs.plain_workbook import (
     EMPTY_CELL,
@@ -59,9 +60,19 @@ def _unit(rows: pd.DataFrame) -> Sequence[Any]:
 
 
 def _apology(rows: pd.DataFrame) -> Sequence[Any]:
-    return ["Chưa có" if missing else "" for missing in rows["apology_missing"]]
+    return [_APOLOGIES[known] for known in rows["apology"]]
 
 
+def _waited(rows: pd.DataFrame) -> Sequence[Any]:
+    return rows["days"].astype(object).where(rows["requested_at"].notna(), "Không rõ từ ngày nào").tolist()
+
+
+_APOLOGIES: Final = {
+    "missing": "Chưa có",
+    "late": "Có, muộn",
+    "in_time": "Có, đúng hạn",
+    "unknown": "Chưa xác định được",
+}
 _WHICH: Final = (_Column("Mã hồ sơ", 26, "text", _of("code")), _Column("Đơn vị", 36, "text", _unit))
 _WHAT: Final = (
     _Column("Lĩnh vực", 30, "text", _of("sector_name")),
@@ -77,11 +88,11 @@ def _days(title: str) -> _Column:
     return _Column(title, 12, "whole", _of("days"))
 
 
-def _columns(key: str, titles: Mapping[int, str]) -> tuple[_Column, ...]:
+def _columns(key: str, rules: RulesInForce) -> tuple[_Column, ...]:
     match key:
         case "overdue":
-            apology = _Column("Văn bản xin lỗi", 16, "text", _apology)
-            return (*_WHICH, _days("Số ngày làm việc trễ"), apology, _DUE, _PLACE, *_WHAT, _RECEIVED)
+            apology = (_Column("Văn bản xin lỗi", 20, "text", _apology),) if rules.watches("apology_missing") else ()
+            return (*_WHICH, _days("Số ngày làm việc trễ"), *apology, _DUE, _PLACE, *_WHAT, _RECEIVED)
         case "petitions_overdue":
             return (*_WHICH, _days("Số ngày làm việc trễ"), _DUE, _PLACE, *_WHAT, _RECEIVED)
         case "acknowledged_late":
@@ -90,13 +101,16 @@ def _columns(key: str, titles: Mapping[int, str]) -> tuple[_Column, ...]:
             return (*_WHICH, _days("Số ngày làm việc chậm"), submitted, by, *_WHAT)
         case "waiting_long":
             asked = _Column("Yêu cầu bổ sung lúc", 18, "instant", _of("requested_at"))
-            return (*_WHICH, _days("Số ngày làm việc đã chờ"), asked, _DUE, *_WHAT, _RECEIVED)
+            days = _Column("Số ngày làm việc đã chờ", 12, "whole", _waited)
+            return (*_WHICH, days, asked, _DUE, *_WHAT, _RECEIVED)
         case "returned":
             status = _Column("Tình trạng", 24, "text", _of("status"))
             return (*_WHICH, status, _Column("Lúc", 18, "instant", _of("since")), _DUE, *_WHAT, _RECEIVED)
         case "integrity":
-            sign = _Column("Dấu hiệu", 52, "text", lambda rows: rows["rule_version_id"].map(dict(titles)).tolist())
-            since = _Column("Ghi nhận từ", 18, "instant", _of("since"))
+            sign = _Column(
+                "Dấu hiệu", 52, "text", lambda rows: rows["rule_version_id"].map(dict(rules.titles)).tolist()
+            )
+            since = _Column("Xảy ra lúc", 18, "instant", _of("since"))
             return (*_WHICH, sign, since, _Column("Tình trạng", 22, "text", _of("status")), *_WHAT, _RECEIVED, _DUE)
         case _:
             return (*_WHICH, _DUE, _PLACE, *_WHAT, _RECEIVED)
@@ -117,7 +131,7 @@ def _attachment(facts: DigestFacts, cut: Cut, lists: Mapping[str, pd.DataFrame])
     sheets = []
     for key, rows in lists.items():
         name = sheet_name(key, facts.rules)
-        headings = [(column.title, column.width) for column in _columns(key, facts.rules.titles)]
+        headings = [(column.title, column.width) for column in _columns(key, facts.rules)]
         written = _written(facts, key)[rows.index.to_numpy()].tolist()
         sheets.append(Sheet(name, f"{name}: {wording.number(len(rows))}", at, headings, written))
     if len(cut.units) > 1:
@@ -133,7 +147,7 @@ def _written(facts: DigestFacts, key: str) -> npt.NDArray[np.object_]:
     if made not in facts.made:
         rows = facts.attention[facts.attention["list"] == key]
         written = np.empty(len(facts.attention), dtype=object)
-        cells = [_cells(column, rows, facts.zone) for column in _columns(key, facts.rules.titles)]
+        cells = [_cells(column, rows, facts.zone) for column in _columns(key, facts.rules)]
         written[rows.index.to_numpy()] = [row_of(row) for row in zip(*cells, strict=True)]
         facts.made[made] = written
     found: npt.NDArray[np.object_] = facts.made[made]
@@ -147,7 +161,7 @@ def _cells(column: _Column, rows: pd.DataFrame, zone: str) -> list[str]:
         known = {value: text_cell(value) if isinstance(value, str) else EMPTY_CELL for value in set(values)}
         return [known[value] for value in values]
     if column.kind == "whole":
-        return [whole_cell(value) for value in values]
+        return [text_cell(value) if isinstance(value, str) else whole_cell(value) for value in values]
     return _instants(values, zone)
 
 
@@ -170,6 +184,7 @@ def _of_units(cut: Cut, line: str) -> Sheet:
     titles = {
         "overdue": "Quá hạn đang xử lý",
         "apology_missing": "Thiếu văn bản xin lỗi",
+        "apology_unknown": "Chưa xác định được việc xin lỗi",
         "due_today": "Đến hạn hôm nay",
         "acknowledged_late": "Chậm tiếp nhận",
         "open": "Đang giải quyết",
@@ -178,7 +193,13 @@ def _of_units(cut: Cut, line: str) -> Sheet:
     rows = []
     for unit in cut.units:
         figures = [getattr(unit, name) for name in titles]
-        counted = [EMPTY_CELL if figure is None else whole_cell(figure) for figure in figures]
-        rows.append(row_of([text_cell(unit.code), text_cell(unit.name), *counted]))
+        counted = {
+            name: EMPTY_CELL if figure is None else whole_cell(figure)
+            for name, figure in zip(titles, figures, strict=True)
+        }
+        if unit.apology_missing == 0 and unit.apology_unknown:
+            # 0 would say that none is missing.
+            counted["apology_missing"] = text_cell("Chưa xác định được")
+        rows.append(row_of([text_cell(unit.code), text_cell(unit.name), *counted.values()]))
     headings = [("Mã đơn vị", 16.0), ("Đơn vị", 44.0), *((title, 14.0) for title in titles.values())]
     return Sheet("Theo đơn vị", f"Theo đơn vị: {wording.number(len(rows))}", line, headings, rows)

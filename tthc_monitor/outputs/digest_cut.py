@@ -18,7 +18,7 @@ from tthc_monitor.outputs.digest_rules import INTEGRITY, OVERDUE
 from tthc_monitor.outputs.digest_trend import MEASURES, Moments, summed
 
 LISTS: Final = (
-    *(OVERDUE, "due_today", "due_soon", "due_soon_24h", "acknowledged_late", "waiting_long", "returned"),
+    *(OVERDUE, "acknowledged_late", "due_today", "due_soon", "due_soon_24h", "waiting_long", "returned"),
     *("petitions_overdue", INTEGRITY),
 )
 """Lists of a digest, in the order in which they ask for work."""
@@ -30,12 +30,15 @@ _UNIT_FIGURES: Final = ("overdue", "apology_missing", "due_today", "acknowledged
 
 @dataclass(frozen=True, slots=True)
 class UnitRow:
-    """Counts of one unit; None: no rule in force counts it."""
+    """Counts of one unit; None: no rule in force counts it. Of ``apology_unknown`` overdue dossiers nobody can tell whether an
+    apology is missing.
+    """
 
     code: str
     name: str
     open: int
     cannot_tell: int
+    apology_unknown: int
     overdue: int | None
     apology_missing: int | None
     due_today: int | None
@@ -109,6 +112,8 @@ def _cut(facts: DigestFacts, audience: Audience, key: tuple[Any, ...]) -> Cut:
     counts = _counts(facts, {**by_list, **lists}, watched, open_dossiers)
     if OVERDUE in lists:
         counts["new_overdue"] = int((lists[OVERDUE]["since"] >= moments.since).sum())
+        if facts.rules.watches("apology_missing"):
+            counts["apology_unknown"] = int((lists[OVERDUE]["apology"] == "unknown").sum())
     return Cut(
         key,
         _without_repeats(lists),
@@ -162,11 +167,13 @@ def _units(facts: DigestFacts, rows: pd.DataFrame, open_dossiers: pd.DataFrame) 
     sizes = rows.groupby(["unit_code", "list"]).size()
     counted: dict[Any, int] = {key: int(size) for key, size in sizes.items()}
     watched = {key: facts.rules.watches(key) for key in _UNIT_FIGURES}
+    untold = rows.loc[(rows["list"] == OVERDUE) & (rows["apology"] == "unknown"), "unit_code"].value_counts().to_dict()
     found = []
     for code in {*sums, *rows["unit_code"].unique()}:
         name = names.get(code)
         label = wording.unit_label(code, name if isinstance(name, str) else facts.described.get(code))
         figures = [counted.get((code, key), 0) if watched[key] else None for key in _UNIT_FIGURES]
         opened, unknown = (int(sums.get(code, {}).get(column, 0)) for column in ("open", "cannot_tell"))
-        found.append(UnitRow(str(code), label, opened, unknown, *figures))
+        apologies = untold.get(code, 0) if watched["apology_missing"] else 0
+        found.append(UnitRow(str(code), label, opened, unknown, int(apologies), *figures))
     return tuple(sorted(found, key=lambda row: ([-figure for figure in row.urgency], -row.open, row.name)))

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pandas as pd
 
 from tthc_monitor.domain.calendar_variants import Calendars
@@ -27,13 +28,19 @@ _STANDING: Final = (
     *(OVERDUE, "apology_missing", "due_today", "due_soon", "due_soon_24h", "acknowledged_late", "waiting_long"),
     "supplement_requested",
 )
-_COUNTED_FROM: Final = {
+_APOLOGY_LISTS: Final = ("apology_missing", "apology_missing_before")
+COUNTED_FROM: Final = {
     OVERDUE: "due_at",
     "petitions_overdue": "due_at",
     "acknowledged_late": "since",
     "waiting_long": "requested_at",
 }
 """Lists whose rows carry a number of working days, and the instant after which these are counted."""
+APOLOGIES: Final = ("missing", "late", "in_time", "unknown")
+"""What is known of the apology for an overdue dossier. Of several letters, or of one that came after the due instant and was
+not found fault with, the rule says nothing; as the report has it.
+"""
+
 _SORTED_BY: Final = {
     OVERDUE: ("due_at", True),
     "due_today": ("due_at", True),
@@ -45,7 +52,7 @@ _SORTED_BY: Final = {
     "petitions_overdue": ("due_at", True),
     INTEGRITY: ("since", False),
 }
-"""By what each list is sorted so that the worst comes first, and whether the earliest is the worst."""
+"""By what each list is sorted where the working days are the same or are not counted, and whether the earliest is the worst."""
 
 _UNITS: Final = """
 WITH counted AS (
@@ -85,7 +92,8 @@ SELECT f.dossier_id, f.rule_version_id, f.starts_at AS since, d.kind, coalesce(d
        coalesce(d.sector_code, '') AS sector_code, d.sector_name, d.source, coalesce(d.code, d.source_key) AS code,
        d.procedure_code, coalesce(d.procedure_name, d.procedure_code) AS procedure, d.step_name AS step,
        d.step_unit_code, d.status_name AS status, d.submitted_at, d.received_at,
-       d.supplement_requested_at AS requested_at, coalesce(f.due_at, d.due_current) AS due_at, f.done_at
+       d.supplement_requested_at AS requested_at, coalesce(f.due_at, d.due_current) AS due_at, f.done_at,
+       d.apology_at, coalesce(d.reappointment_count, 0) <= 1 AND coalesce(d.due_moves, 0) <= 1 AS one_promise
 FROM found f JOIN audit.dossiers d USING (dossier_id)
 WHERE NOT f.stands OR (d.ended_at > %(now)s) IS NOT FALSE
   -- Of what is not judged as it is now the verdict cannot be told.
@@ -94,8 +102,7 @@ WHERE NOT f.stands OR (d.ended_at > %(now)s) IS NOT FALSE
 """
 
 _SOURCES: Final = """
-SELECT s.source, (SELECT max(r.finished_at) FROM audit.pull_runs r WHERE r.source = s.source AND r.outcome = 'ok'),
-       s.provides
+SELECT s.source, (SELECT max(r.finished_at) FROM audit.pull_runs r WHERE r.source = s.source AND r.outcome = 'ok')
 FROM audit.sources s ORDER BY s.source
 """
 _KNOWN_UNITS: Final = """
@@ -119,10 +126,10 @@ class DigestFacts:
         described: name of each unit of the register of units.
         sectors: name of each sector.
         attention: one row per dossier and list, the worst of each list first: ``list``, ``since``, codes and names,
-            instants, ``days`` (working days, of its unit's calendar), ``place`` (step and unit where it lies).
+            instants, ``days`` (working days, of its unit's calendar; 0 also where nobody knows from which day on), ``apology``
+            (one of :data:`APOLOGIES`, of overdue dossiers), ``place`` (step and unit where it lies).
         movement: figures of the past.
         sources: name of each source, and the end of its last pull that went well.
-        tell_apologies: names of the sources that record apologies.
         unjudged: records seen and not judged yet.
         ledger_head: the newest link of the ledger; None while the ledger is empty.
     """
@@ -136,7 +143,6 @@ class DigestFacts:
     attention: pd.DataFrame
     movement: Movement
     sources: tuple[tuple[str, datetime | None], ...]
-    tell_apologies: frozenset[str]
     unjudged: int
     ledger_head: LedgerHead | None
     made: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
@@ -182,12 +188,12 @@ def read_digest_facts(
         INTEGRITY: rules.of(INTEGRITY),
         OVERDUE: rules.of(OVERDUE),
     }
-    instants = ("since", "submitted_at", "received_at", "requested_at", "due_at", "done_at")
+    instants = ("since", "submitted_at", "received_at", "requested_at", "due_at", "done_at", "apology_at")
     found = _listed(read_frame(connection, _ATTENTION, values, instants=instants), rules)
     units = read_frame(connection, _UNITS, {"now": now})
     described = {row[0]: row[1] for row in connection.exec_driver_sql(_KNOWN_UNITS)}
     names = described | dict(units.loc[units["unit_name"].notna(), ["unit_code", "unit_name"]].itertuples(index=False))
-    attention = _sorted(_counted(_settled(found, now), now, calendars))
+    attention = _sorted(_counted(_apologies(_settled(found, now)), now, calendars))
     attention = attention.assign(place=read_places(connection, now, rules, attention, names))
     sources = connection.exec_driver_sql(_SOURCES).all()
     return DigestFacts(
@@ -199,8 +205,7 @@ def read_digest_facts(
         {row[0]: row[1] for row in connection.exec_driver_sql(_SECTORS)},
         attention,
         movement,
-        tuple((name, last) for name, last, _ in sources),
-        frozenset(name for name, _, provides in sources if "apology_at" in provides),
+        tuple((name, last) for name, last in sources),
         connection.exec_driver_sql(_UNJUDGED).scalar_one(),
         read_ledger_head(connection, calendars.zone),
     )
@@ -224,20 +229,29 @@ def _settled(found: pd.DataFrame, now: datetime) -> pd.DataFrame:
     return found.assign(list=found["list"].mask(over, found["list"] + "_before"))
 
 
+def _apologies(found: pd.DataFrame) -> pd.DataFrame:
+    """What is known of each dossier's apology, one of :data:`APOLOGIES`."""
+    flagged = {
+        name: found["dossier_id"].isin(found.loc[found["list"] == name, "dossier_id"]) for name in _APOLOGY_LISTS
+    }
+    missing, late = flagged.values()
+    in_time = (found["apology_at"] < found["due_at"]) & found["one_promise"].astype(bool)
+    return found.assign(apology=np.select([missing, late, in_time], APOLOGIES[:3], APOLOGIES[3]))
+
+
 def _counted(found: pd.DataFrame, now: datetime, calendars: Calendars) -> pd.DataFrame:
     """Working days of each unit's own calendar, as far as a list counts any."""
     counts = pd.Series(0, index=found.index)
-    for key, column in _COUNTED_FROM.items():
+    for key, column in COUNTED_FROM.items():
         rows = found[(found["list"] == key) & found[column].notna()]
         for calendar, mine in calendars.partition(rows["unit_code"]):
             counts[rows.index[mine]] = days_late(calendar, rows.loc[mine, column], now, calendars.zone)
-    lacking = found.loc[found["list"] == "apology_missing", "dossier_id"]
-    return found.assign(days=counts, apology_missing=found["dossier_id"].isin(set(lacking)))
+    return found.assign(days=counts)
 
 
 def _sorted(found: pd.DataFrame) -> pd.DataFrame:
     parts = [rows for key, rows in found.groupby("list") if key not in _SORTED_BY]
     for key, (column, ascending) in _SORTED_BY.items():
         rows = found[found["list"] == key]
-        parts.append(rows.sort_values([column, "code"], ascending=[ascending, True]))
+        parts.append(rows.sort_values(["days", column, "code"], ascending=[False, ascending, True]))
     return pd.concat([part for part in parts if len(part)] or [found]).reset_index(drop=True)

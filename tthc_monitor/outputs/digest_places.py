@@ -22,16 +22,18 @@ FROM audit.flags_in_force f
 WHERE f.rule_version_id = ANY (%(versions)s::int[]) AND f.starts_at <= %(now)s AND f.ends_at > %(now)s
   AND f.evidence ->> 'consulted_answered_at' IS NULL
 """
+UNKNOWN: Final = "Chưa rõ bước xử lý"
 _OVER: Final = "bước đã quá hạn"
 
 
 def read_places(
     connection: Connection, now: datetime, rules: RulesInForce, rows: pd.DataFrame, names: Mapping[str, str]
 ) -> list[str]:
-    """For each row the step and the unit where the dossier lies, in words; '' where nothing is known.
+    """For each row the step and the unit where the dossier lies, in words; :data:`UNKNOWN` where nothing is known. Many a
+    source has the status where the step should be; that tells nothing.
 
     Args:
-        rows: of dossiers: ``dossier_id``, ``unit_code``, ``step``, ``step_unit_code``.
+        rows: of dossiers: ``dossier_id``, ``unit_code``, ``step``, ``step_unit_code``, ``status``.
         names: of units.
     """
     found = read_frame(connection, _HELD_UP, {"now": now, "versions": rules.of(*HELD_UP_BY)})
@@ -40,11 +42,18 @@ def read_places(
     for dossier, version, unit in found.itertuples(index=False, name=None):
         rule = HELD_UP_BY.index(rules.versions[version])
         held[dossier] = min(held.get(dossier, (len(HELD_UP_BY), "")), (rule, unit or ""))
-    columns = ["dossier_id", "unit_code", "step", "step_unit_code"]
+    columns = ["dossier_id", "unit_code", "step", "step_unit_code", "status"]
     return [
-        _place(held.get(dossier), own, step if isinstance(step, str) else "", step_unit, names)
-        for dossier, own, step, step_unit in rows[columns].itertuples(index=False, name=None)
+        _place(held.get(dossier), own, step_told(step, status), step_unit, names) or UNKNOWN
+        for dossier, own, step, step_unit, status in rows[columns].itertuples(index=False, name=None)
     ]
+
+
+def step_told(step: object, status: object) -> str:
+    """The step under way, as a source tells it; '' where it tells none, or the status once more."""
+    if not isinstance(step, str) or (isinstance(status, str) and step.strip().casefold() == status.strip().casefold()):
+        return ""
+    return step
 
 
 def _place(held: tuple[int, str] | None, own: str, step: str, step_unit: object, names: Mapping[str, str]) -> str:

@@ -10,11 +10,15 @@ import pandas as pd
 
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.digest_cut import Cut
-from tthc_monitor.outputs.digest_facts import DigestFacts
+from tthc_monitor.outputs.digest_facts import COUNTED_FROM, DigestFacts
+from tthc_monitor.outputs.digest_places import UNKNOWN
 from tthc_monitor.outputs.digest_rules import INTEGRITY, OVERDUE, RulesInForce
 
 _LONGEST: Final = 110
 """Characters of a procedure's name that a mail shows; the attachment has all."""
+
+_ELSEWHERE: Final = frozenset({"acknowledged_late", "waiting_long"})
+"""Lists of what nobody in the office is working on; that no step is known says nothing of these."""
 
 _TONES: Final = {
     "apology_missing": "red",
@@ -24,6 +28,11 @@ _TONES: Final = {
     "due_today": "amber",
     INTEGRITY: "amber",
 }
+_COUNTED_AS: Final = {
+    **dict.fromkeys(("apology_missing", OVERDUE, "petitions_overdue"), "Trễ"),
+    "acknowledged_late": "Chậm",
+    "waiting_long": "Đã chờ",
+}
 _SHOWN: Final = [
     *("rule_version_id", "unit_code", "unit_name", "code", "procedure", "place", "status", "days"),
     *("since", "submitted_at", "requested_at", "due_at"),
@@ -32,7 +41,7 @@ _INSTANTS: Final = {
     "acknowledged_late": ("Nộp lúc", "submitted_at"),
     "waiting_long": ("Yêu cầu", "requested_at"),
     "returned": ("Lúc", "since"),
-    INTEGRITY: ("Từ", "since"),
+    INTEGRITY: ("Xảy ra", "since"),
 }
 """What is said of when, where it is not the promise."""
 
@@ -75,7 +84,7 @@ def sections_of(facts: DigestFacts, cut: Cut, max_rows: int) -> tuple[Section, .
     lists: dict[str, pd.DataFrame] = dict(cut.lists)
     late = lists.pop(OVERDUE, None)
     if late is not None:
-        lacking = late["apology_missing"].astype(bool)
+        lacking = late["apology"] == "missing"
         lists = {"apology_missing": late[lacking], OVERDUE: late[~lacking]} | lists
     several = len(cut.units) > 1
     found = []
@@ -133,12 +142,12 @@ def _title(key: str, facts: DigestFacts, cut: Cut, after_others: bool) -> str:
         case "petitions_overdue":
             return "Phản ánh, kiến nghị quá hạn"
         case _:
-            return f"Dấu hiệu cần kiểm tra, phát hiện từ ngày {since}"
+            return f"Dấu hiệu cần kiểm tra, phát hiện từ ngày {since} (lúc xảy ra ghi ở từng dòng)"
 
 
 def _row(facts: DigestFacts, key: str, record: Mapping[Any, Any], several: bool) -> Row:
     parts = [facts.rules.titles[record["rule_version_id"]]] if key == INTEGRITY else []
-    if key not in ("returned", INTEGRITY):
+    if key not in ("returned", INTEGRITY) and (key not in _ELSEWHERE or record["place"] != UNKNOWN):
         parts.append(record["place"])
     if several:
         parts.append(unit_of(record))
@@ -156,15 +165,12 @@ def unit_of(record: Mapping[Any, Any]) -> str:
 
 
 def _badge(key: str, record: Mapping[Any, Any]) -> str:
-    count = int(record["days"])
-    days = f"{wording.number(count)} ngày" if count else "dưới 1 ngày"
+    if key in COUNTED_FROM and pd.isna(record[COUNTED_FROM[key]]):
+        return f"{_COUNTED_AS[key]} không rõ từ ngày nào"
+    days = wording.working_days(int(record["days"]))
     match key:
-        case "apology_missing" | "overdue" | "petitions_overdue":
-            return f"Trễ {days}"
-        case "acknowledged_late":
-            return f"Chậm {days}"
-        case "waiting_long":
-            return f"Đã chờ {days}"
+        case "apology_missing" | "overdue" | "petitions_overdue" | "acknowledged_late" | "waiting_long":
+            return f"{_COUNTED_AS[key]} {days}"
         case "returned":
             return record["status"] if isinstance(record["status"], str) else ""
         case _:

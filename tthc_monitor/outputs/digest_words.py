@@ -49,6 +49,7 @@ class Counter:
         value: None: nobody can tell, as ``instead`` says.
         previous: the last working day, at the same time of day.
         week: five working days before.
+        unknown: of how many dossiers besides nobody can tell.
     """
 
     key: str
@@ -58,13 +59,15 @@ class Counter:
     instead: str
     previous: int
     week: int
+    unknown: int = 0
 
     @property
     def note(self) -> str:
         """What it is compared with, in words."""
         if self.value is None:
             return ""
-        return f"hôm trước {_against(self.value, self.previous)}, tuần trước {_against(self.value, self.week)}"
+        besides = f"{wording.number(self.unknown)} {CANNOT_TELL}, " if self.unknown else ""
+        return f"{besides}hôm trước {_against(self.value, self.previous)}, tuần trước {_against(self.value, self.week)}"
 
 
 def _against(value: int, before: int) -> str:
@@ -79,10 +82,11 @@ def counters_of(facts: DigestFacts, cut: Cut) -> tuple[Counter, ...]:
         label, tone = _LABELS[key]
         value = cut.counts.get(key)
         instead = "" if value is not None else NOT_WATCHED if facts.rules.any else wording.NO_DATA
-        if key == "apology_missing" and value == 0 and _apologies_untold(facts, cut) == cut.counts.get(OVERDUE, 0) > 0:
-            value, instead = None, CANNOT_TELL
+        unknown = cut.counts.get("apology_unknown", 0) if key == "apology_missing" else 0
+        if value == 0 and unknown == cut.counts.get(OVERDUE, 0) > 0:
+            value, instead, unknown = None, CANNOT_TELL, 0
         before, week = cut.at(key, cut.moments.previous), cut.at(key, cut.moments.week)
-        found.append(Counter(key, label, tone, value, instead, before, week))
+        found.append(Counter(key, label, tone, value, instead, before, week, unknown))
     return tuple(found)
 
 
@@ -90,12 +94,6 @@ def in_short(counts: Mapping[str, int]) -> str:
     """The four figures of a digest in a line; empty when it told none of them."""
     told = (f"{wording.number(counts[key])} {_LABELS[key][0]}" for key in MEASURES if key in counts)
     return "; ".join(told)
-
-
-def _apologies_untold(facts: DigestFacts, cut: Cut) -> int:
-    """Overdue dossiers of sources that do not record apologies."""
-    late = cut.lists.get(OVERDUE)
-    return 0 if late is None else int((~late["source"].isin(facts.tell_apologies)).sum())
 
 
 def lead_of(facts: DigestFacts, audience: Audience, cut: Cut) -> str:
@@ -109,9 +107,7 @@ def lead_of(facts: DigestFacts, audience: Audience, cut: Cut) -> str:
     parts = []
     if late:
         new = f" (mới phát sinh {wording.number(counts['new_overdue'])})" if counts["new_overdue"] else ""
-        without = counts.get("apology_missing", 0)
-        among = f", trong đó {wording.number(without)} hồ sơ chưa có văn bản xin lỗi" if without else ""
-        parts.append(f"{wording.number(late)} hồ sơ quá hạn đang xử lý{new}{among}")
+        parts.append(f"{wording.number(late)} hồ sơ quá hạn đang xử lý{new}{_among(counts)}")
     if counts.get("due_today"):
         parts.append(f"{wording.number(counts['due_today'])} hồ sơ đến hạn trong ngày")
     if counts.get("acknowledged_late"):
@@ -122,6 +118,13 @@ def lead_of(facts: DigestFacts, audience: Audience, cut: Cut) -> str:
     if counts.get("apology_missing"):
         asked += " và gửi văn bản xin lỗi, hẹn lại ngày trả kết quả"
     return f"Tính đến {at}, {who} còn {'; '.join(parts)}. Đề nghị {asked} đối với các hồ sơ nêu dưới đây."
+
+
+def _among(counts: Mapping[str, int]) -> str:
+    """What is said of the overdue dossiers' apologies."""
+    told = {"apology_missing": "chưa có văn bản xin lỗi", "apology_unknown": f"{CANNOT_TELL} việc xin lỗi"}
+    among = [f"{wording.number(counts[key])} hồ sơ {words}" for key, words in told.items() if counts.get(key)]
+    return f", trong đó {', '.join(among)}" if among else ""
 
 
 def standing_of(counts: Mapping[str, int]) -> str:
@@ -221,9 +224,11 @@ def notes_of(facts: DigestFacts, audience: Audience, cut: Cut, *, shown: bool) -
         )
     if other:
         notes.append(f"Không tính vào bốn con số trên: {' và '.join(other)}, vẫn đang giải quyết.")
-    untold = _apologies_untold(facts, cut)
-    if untold and rules.watches("apology_missing"):
-        notes.append(f"{wording.number(untold)} hồ sơ quá hạn thuộc nguồn không ghi văn bản xin lỗi: {CANNOT_TELL}.")
+    if counts.get("apology_unknown"):
+        notes.append(
+            f"{wording.number(counts['apology_unknown'])} hồ sơ quá hạn {CANNOT_TELL} việc xin lỗi: nguồn không ghi văn bản xin "
+            "lỗi, hoặc không rõ ngày hẹn đầu tiên, số lần hẹn lại, thời gian chờ nghĩa vụ tài chính."
+        )
     off = [_NAMES[key] for key in (*MEASURES, *LISTS) if key in _NAMES and not rules.watches(key)]
     off = [name for name in dict.fromkeys(off) if audience.role == "inspector" or name != _NAMES[INTEGRITY]]
     if off and rules.any:

@@ -21,6 +21,7 @@ import pandas as pd
 from tthc_monitor.domain.calendar_variants import Calendars
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.audience import Audience
+from tthc_monitor.outputs.digest_places import UNKNOWN, step_told
 from tthc_monitor.outputs.frames import local_days, read_frame
 from tthc_monitor.outputs.sealed import LedgerHead, read_ledger_head
 
@@ -38,7 +39,7 @@ _NEVER: Final = np.datetime64("NaT", "D")
 _OVERDUE: Final = """
 SELECT d.dossier_id, coalesce(d.unit_code, '') AS unit_code, d.unit_name, d.sector_code,
        coalesce(d.code, d.source_key) AS code, coalesce(d.procedure_name, d.procedure_code) AS procedure,
-       d.step_name AS step, coalesce(v.late_since, d.due_current, d.changed_at) AS late_since, d.changed_at
+       d.step_name AS step, d.status_name AS status, coalesce(v.late_since, d.due_current, d.changed_at) AS late_since, d.changed_at
 FROM audit.verdicts_as_of(%(now)s) v JOIN audit.dossiers d USING (dossier_id)
 WHERE v.verdict = 'open_overdue' AND d.kind = 'dossier' AND v.dossier_id = ANY (ARRAY(
     SELECT f.dossier_id FROM audit.flags_in_force f
@@ -251,7 +252,7 @@ def _unit(code: Any, rows: pd.DataFrame) -> UnitCases:
         Case(
             row["code"],
             row["procedure"] if isinstance(row["procedure"], str) else "Chưa rõ thủ tục",
-            row["step"] if isinstance(row["step"], str) else "",
+            step_told(row["step"], row["status"]) or UNKNOWN,
             int(row["days_late"]),
             row["changed_on"].date(),
             int(row["idle_days"]),

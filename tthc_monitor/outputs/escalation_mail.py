@@ -13,9 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.digest import DigestMail
 from tthc_monitor.outputs.escalation import Case, Escalation, UnitCases
-
-LONGEST: Final = 64_000
-"""Bytes of HTML and text together: with what encoding and headers add, the mail stays under 100 kB."""
+from tthc_monitor.outputs.transfer import LARGEST, encoded_size
 
 _MOST_UNITS: Final = 20
 _MOST_CASES: Final = 40
@@ -37,11 +35,11 @@ class Shown:
 
 
 def render_escalation(escalation: Escalation) -> DigestMail:
-    """The mail of an escalation, never longer than :data:`LONGEST`: it says how many dossiers there are besides."""
+    """The mail of an escalation, never longer than :data:`~tthc_monitor.outputs.transfer.LARGEST`: it says how many dossiers there are besides."""
     most = _MOST_CASES
     while True:
         mail = _render(escalation, most)
-        if len(mail.html.encode()) + len(mail.text.encode()) <= LONGEST or most == 1:
+        if encoded_size(mail.html, mail.text) <= LARGEST or most == 1:
             return mail
         most //= 2
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from tthc_monitor.domain.errors import DeliveryError
 from tthc_monitor.outputs.letters import Letter, domain_of
+from tthc_monitor.outputs.transfer import encoding_of
 
 _ONE_CLICK: Final = "List-Unsubscribe=One-Click"
 _WHOLE: Final = frozenset({"message-id", "in-reply-to", "references", "list-id", "list-unsubscribe"})
@@ -68,8 +69,9 @@ def make_message(letter: Letter, sender: str) -> EmailMessage:
     message["X-Auto-Response-Suppress"] = "All"
     message["List-Id"] = f"<{_LISTS[letter.kind]}.{domain_of(sender)}>"
     _offer_unsubscribing(message, letter.links.unsubscribe)
-    message.set_content(letter.mail.text, charset="utf-8")
-    message.add_alternative(letter.mail.html, subtype="html", charset="utf-8")
+    text, html = letter.mail.text, letter.mail.html
+    message.set_content(text, charset="utf-8", cte=encoding_of(text))
+    message.add_alternative(html, subtype="html", charset="utf-8", cte=encoding_of(html))
     for attached in letter.mail.attachments:
         main, _, sub = attached.mime.partition("/")
         message.add_attachment(attached.content, maintype=main, subtype=sub, filename=attached.name)
