@@ -79,7 +79,7 @@ def _figures(found: Reconciliation) -> Table:
         TableColumn("unit_code", "Mã đơn vị", "code"),
         TableColumn("unit_name", "Đơn vị"),
         TableColumn("sector_code", "Mã lĩnh vực", "code"),
-        TableColumn("figure", "Mã chỉ tiêu", "code"),
+        TableColumn("figure", "Mã chỉ tiêu", "code", technical=True),
         TableColumn("figure_title", "Chỉ tiêu"),
         TableColumn("published", "Số công bố", "count"),
         TableColumn("official", "Số của hệ thống này (cách tính chính thức)", "count"),
@@ -158,7 +158,7 @@ def _reasons(found: Reconciliation) -> Table:
     columns = (
         TableColumn("unit_code", "Mã đơn vị", "code"),
         TableColumn("unit_name", "Đơn vị"),
-        TableColumn("reason", "Mã lý do", "code"),
+        TableColumn("reason", "Mã lý do", "code", technical=True),
         TableColumn("meaning", "Lý do"),
         TableColumn("dossiers", "Số hồ sơ", "count"),
     )
@@ -194,7 +194,7 @@ def _dossiers(found: Reconciliation) -> Table:
         TableColumn("national_766", "Theo Bộ chỉ số 766"),
         TableColumn("opencps", "Theo cách tính của OpenCPS"),
         TableColumn("source_verdict", "Theo hệ thống nguồn"),
-        TableColumn("reasons", "Mã lý do", "code"),
+        TableColumn("reasons", "Mã lý do", "code", technical=True),
         TableColumn("why", "Lý do"),
     )
     left = found.count - len(rows)

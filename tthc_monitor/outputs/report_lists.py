@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 # The same ends as in audit.figures: of two instants that contradict each other the later one counts.
 _DELAYED: Final = """
-SELECT d.dossier_id, coalesce(d.code, d.source_key) AS code, coalesce(d.unit_code, '') AS unit_code,
+SELECT d.dossier_id, coalesce(d.code, d.source_key) AS code, d.code IS NOT NULL AS has_number, d.source_key,
+       coalesce(d.unit_code, '') AS unit_code,
        d.sector_code, coalesce(d.sector_name, d.sector_code) AS sector, d.procedure_code,
        coalesce(d.procedure_name, d.procedure_code) AS procedure, v.received_at, v.late_since AS due_at,
        CASE WHEN v.verdict = 'late' THEN v.ended_at END AS ended_at, v.verdict
@@ -25,7 +26,8 @@ WHERE v.kind = 'dossier' AND (%(of)s::text[] IS NULL OR v.unit_code = ANY(%(of)s
   AND (v.verdict = 'open_overdue' OR v.verdict = 'late' AND greatest(v.ended_at, v.received_at) >= %(start)s)
 """
 _SENT_BACK: Final = """
-SELECT d.dossier_id, coalesce(d.code, d.source_key) AS code, coalesce(d.unit_code, '') AS unit_code,
+SELECT d.dossier_id, coalesce(d.code, d.source_key) AS code, d.code IS NOT NULL AS has_number, d.source_key,
+       coalesce(d.unit_code, '') AS unit_code,
        d.sector_code, coalesce(d.sector_name, d.sector_code) AS sector, d.procedure_code,
        coalesce(d.procedure_name, d.procedure_code) AS procedure,
        f.rule_code AS kind, f.starts_at AS happened_at, d.status_name AS status, d.supplement_count,

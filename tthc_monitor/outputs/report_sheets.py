@@ -54,11 +54,12 @@ class _Column:
     width: float
     kind: ColumnKind
     values: list[Any]
+    absent: str
 
 
 def column_place(table: Table, name: str) -> int:
     """Zero-based column of a sheet in which a column of its table stands; the first holds the row's number."""
-    return 1 + [column.name for column in table.columns].index(name)
+    return 1 + [column.name for column in _shown(table)].index(name)
 
 
 def draw_table(sheet: Worksheet, styles: Styles, table: Table, period_line: str, zone: str) -> None:
@@ -69,7 +70,7 @@ def draw_table(sheet: Worksheet, styles: Styles, table: Table, period_line: str,
         zone: IANA name of the zone in which instants are shown.
     """
     shown = table if len(table.rows) <= MAX_SHEET_ROWS else _cut(table)
-    columns = _fitted([_column(shown, column, zone) for column in shown.columns])
+    columns = _fitted([_column(shown, column, zone) for column in _shown(shown)])
     rows, last = len(shown.rows), len(columns)
     _heading(sheet, styles, table, period_line, last)
     _titles(sheet, styles, columns)
@@ -79,7 +80,8 @@ def draw_table(sheet: Worksheet, styles: Styles, table: Table, period_line: str,
         sheet.write_number(FIRST_ROW + row, 0, row + 1, number)
     for place, column in enumerate(columns, start=1):
         sheet.set_column(place, place, column.width)
-        _WRITERS[column.kind](sheet, styles, place, column.values)
+        write = partial(_WRITERS[column.kind], absent=column.absent) if column.absent else _WRITERS[column.kind]
+        write(sheet, styles, place, column.values)
     for row, lines in enumerate(_lines(columns, rows), start=FIRST_ROW):
         if lines > 1:
             sheet.set_row(row, LINE_HEIGHT * lines + 1)
@@ -90,6 +92,10 @@ def draw_table(sheet: Worksheet, styles: Styles, table: Table, period_line: str,
     sheet.repeat_rows(_HEAD)
 
 
+def _shown(table: Table) -> list[TableColumn]:
+    return [column for column in table.columns if not column.technical]
+
+
 def _cut(table: Table) -> Table:
     return Table(table.key, table.sheet, table.title, table.columns, table.rows.head(MAX_SHEET_ROWS))
 
@@ -98,7 +104,7 @@ def _column(table: Table, column: TableColumn, zone: str) -> _Column:
     values = column_values(table, column, zone)
     if column.kind in ("text", "code"):
         values = [value if value is None or len(value) <= _LONGEST_CELL else value[:_LONGEST_CELL] for value in values]
-    return _Column(column.title, column.width or _width(column, values), column.kind, values)
+    return _Column(column.title, column.width or _width(column, values), column.kind, values, column.absent)
 
 
 def _fitted(columns: Sequence[_Column]) -> list[_Column]:

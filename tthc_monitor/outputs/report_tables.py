@@ -21,13 +21,17 @@ Shape = Literal["bar", "column", "line"]
 class TableColumn:
     """A column: its name in CSV and JSON (English, snake case), its heading (Vietnamese), what it holds.
 
-    ``width`` is that of its column on a sheet, in characters; 0 lets what it holds decide.
+    ``width`` is that of its column on a sheet, in characters; 0 lets what it holds decide. What is ``technical`` (codes
+    for programs, such as that of a rule) stands in CSV and JSON, not on sheets. ``absent`` is what
+    stands on paper for a count that nobody knows.
     """
 
     name: str
     title: str
     kind: ColumnKind = "text"
     width: float = 0
+    technical: bool = False
+    absent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,9 @@ from zoneinfo import ZoneInfo
 NO_DATA = "không có dữ liệu"
 """What stands where a share has nothing to be a share of."""
 
+NO_NUMBER = "chưa cấp mã"
+"""What stands where a dossier has no number yet."""
+
 
 def number(value: int) -> str:
     """A count with dots between thousands."""
