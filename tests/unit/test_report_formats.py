@@ -314,3 +314,17 @@ def test_a_count_that_nobody_knows_says_so_on_paper(tmp_path: Path) -> None:
         "chưa rõ",
     ]
     assert [row["so"] for row in listed_rows(table, {"so": "dossiers"}, ZONE, 9)] == [1_234_567, 0, "chưa rõ"]
+
+
+def test_what_has_no_room_on_paper_stands_right_of_what_is_printed(tmp_path: Path) -> None:
+    report = made_report(3)
+    table = next(table for table in report_tables(report) if table.key == "delayed")
+    sheet = drawn(tmp_path, table)[table.sheet]
+    heads = values(sheet, 4)
+    off = [column.title for column in table.columns if not column.paper]
+    assert heads[-len(off) :] == off and "Mã TTHC" in off
+    last = sheet.cell(4, len(heads) - len(off)).column_letter
+    assert sheet.print_area == f"'{table.sheet}'!$A$1:${last}${sheet.max_row}"
+    widths = {place: one.width for one in sheet.column_dimensions.values() for place in range(one.min, one.max + 1)}
+    wide = sum(widths[place] for place in range(1, len(heads) - len(off) + 1))
+    assert wide < 222, "letters of 12 points are printed at 7.8 points or more: a page across has room for 144"

@@ -48,8 +48,8 @@ _COLUMNS: Final = (
     TableColumn("target_percent", "Chỉ tiêu", "percent"),
     TableColumn("result", "Kết quả"),
     TableColumn("missing", "Còn thiếu"),
-    TableColumn("source", "Căn cứ"),
-    TableColumn("owner", "Cơ quan đánh giá"),
+    TableColumn("source", "Căn cứ", paper=False),
+    TableColumn("owner", "Cơ quan đánh giá", paper=False),
 )
 
 

@@ -36,9 +36,9 @@ _WIDTHS: Final[dict[ColumnKind, float]] = {
     "decimal": 12,
     "percent": 17,
     "day": 13,
-    "instant": 18,
+    "instant": 16.5,
 }
-_NARROWEST, _TIGHTEST, _WIDEST_CODE, _WIDEST = 12.0, 18.0, 26.0, 46.0
+_NARROWEST, _TIGHTEST, _WIDEST_CODE, _WIDEST = 12.0, 16.0, 26.0, 46.0
 _PAGE: Final = 210
 """Characters that a page across has room for in letters of a readable size."""
 
@@ -70,8 +70,11 @@ def draw_table(sheet: Worksheet, styles: Styles, table: Table, period_line: str,
         zone: IANA name of the zone in which instants are shown.
     """
     shown = table if len(table.rows) <= MAX_SHEET_ROWS else _cut(table)
-    columns = _fitted([_column(shown, column, zone) for column in _shown(shown)])
-    rows, last = len(shown.rows), len(columns)
+    every = _shown(shown)
+    last = sum(column.paper for column in every)
+    columns = [_column(shown, column, zone) for column in every]
+    columns[:last] = _fitted(columns[:last])
+    rows = len(shown.rows)
     _heading(sheet, styles, table, period_line, last)
     _titles(sheet, styles, columns)
     sheet.set_column(0, 0, _NUMBER_WIDTH)
@@ -85,15 +88,18 @@ def draw_table(sheet: Worksheet, styles: Styles, table: Table, period_line: str,
     for row, lines in enumerate(_lines(columns, rows), start=FIRST_ROW):
         if lines > 1:
             sheet.set_row(row, LINE_HEIGHT * lines + 1)
-    _below(sheet, styles, table, columns, rows)
-    sheet.autofilter(_HEAD, 0, _HEAD + max(rows, 1), last)
+    end = _below(sheet, styles, table, columns[:last], rows)
+    sheet.autofilter(_HEAD, 0, _HEAD + max(rows, 1), len(columns))
     sheet.freeze_panes(FIRST_ROW, 2)
     print_setup(sheet)
+    if last < len(columns):
+        sheet.print_area(0, 0, end, last)
     sheet.repeat_rows(_HEAD)
 
 
 def _shown(table: Table) -> list[TableColumn]:
-    return [column for column in table.columns if not column.technical]
+    """The columns of a sheet, those that are printed first."""
+    return sorted((column for column in table.columns if not column.technical), key=lambda column: not column.paper)
 
 
 def _cut(table: Table) -> Table:
@@ -158,7 +164,8 @@ def _lines(columns: Sequence[_Column], rows: int) -> list[int]:
     return [max(row) for row in zip(*needed, strict=True)] if needed else [1] * rows
 
 
-def _below(sheet: Worksheet, styles: Styles, table: Table, columns: Sequence[_Column], rows: int) -> None:
+def _below(sheet: Worksheet, styles: Styles, table: Table, columns: Sequence[_Column], rows: int) -> int:
+    """What stands beneath the rows; gives the last row of the sheet."""
     last, row = len(columns), FIRST_ROW + rows
     if rows == 0:
         sheet.merge_range(row, 0, row, last, table.empty, styles.cell(align="center", italic=True))
@@ -171,6 +178,7 @@ def _below(sheet: Worksheet, styles: Styles, table: Table, columns: Sequence[_Co
     for place, note in enumerate(table.notes, start=row + 1):
         sheet.merge_range(place, 0, place, last, note, styles(italic=True, text_wrap=True, valign="top"))
         sheet.set_row(place, LINE_HEIGHT * ceil(len(note) / (room * 0.95)) + 1)
+    return row + len(table.notes)
 
 
 def _texts(sheet: Worksheet, styles: Styles, place: int, values: Sequence[Any], **look: Any) -> None:

@@ -23,7 +23,8 @@ class TableColumn:
 
     ``width`` is that of its column on a sheet, in characters; 0 lets what it holds decide. What is ``technical`` (codes
     for programs, such as that of a rule) stands in CSV and JSON, not on sheets. ``absent`` is what
-    stands on paper for a count that nobody knows.
+    stands on paper for a count that nobody knows. What has no room on ``paper`` stands at the right end of its sheet, outside
+    of what is printed.
     """
 
     name: str
@@ -32,6 +33,7 @@ class TableColumn:
     width: float = 0
     technical: bool = False
     absent: str = ""
+    paper: bool = True
 
 
 @dataclass(frozen=True, slots=True)
