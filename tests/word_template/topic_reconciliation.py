@@ -78,10 +78,6 @@ def section(number: str) -> str:
                 f"nguồn cho kết luận khác nhau (danh sách tại Phụ lục {annex_number('reconciliation')}).",
             ),
         )
-        + when(
-            "doi_soat_don_vi or doi_soat_ly_do",
-            paragraph("NoiDung", f"Số liệu từng đơn vị, lý do khác nhau tại Phụ lục {annex_number('details')}."),
-        )
     )
 
 
