@@ -302,7 +302,8 @@ def test_a_dossier_without_number_is_not_called_by_the_key_of_its_source(tmp_pat
     number = report.delayed["code"].iloc[0]
     assert table.rows["code"].tolist() == [number, "chưa cấp mã"]
     assert table.rows["source_key"].tolist() == ["dvc-0", "dvc-1"]
-    assert [column.name for column in table.columns if column.technical] == ["source_key"]
+    assert [column.name for column in table.columns if column.technical] == ["reference", "source_key"]
+    assert table.rows["reference"].tolist() == report.delayed["code"].tolist()
 
 
 def test_a_count_that_nobody_knows_says_so_on_paper(tmp_path: Path) -> None:

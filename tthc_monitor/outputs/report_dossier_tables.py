@@ -22,7 +22,10 @@ def delayed_table(report: MonthlyReport) -> Table:
     """Every delayed dossier, with what the topics know of each."""
     rows = report.delayed
     rows = rows.assign(
-        unit=unit_labels(rows), code=dossier_numbers(rows), state=[VERDICTS[verdict] for verdict in rows["verdict"]]
+        unit=unit_labels(rows),
+        reference=rows["code"],
+        code=dossier_numbers(rows),
+        state=[VERDICTS[verdict] for verdict in rows["verdict"]],
     )
     further: list[TableColumn] = []
     for source, topic in zip(TOPICS, report.topics, strict=False):
@@ -48,6 +51,7 @@ def delayed_table(report: MonthlyReport) -> Table:
             TableColumn("state", "Tình trạng", width=16, paper=False),
             *further,
             TableColumn("unit_code", "Mã đơn vị", "code", paper=False),
+            TableColumn("reference", "Mã tham chiếu của hệ thống nguồn", "code", technical=True),
             TableColumn("source_key", "Khóa của hệ thống nguồn", "code", technical=True),
         ),
         rows,
@@ -77,10 +81,12 @@ def sent_back_table(report: MonthlyReport) -> Table:
             TableColumn("waiting", "Chờ bổ sung cuối kỳ", width=14),
             TableColumn("status", "Tình trạng (lúc lập báo cáo)"),
             TableColumn("unit_code", "Mã đơn vị", "code", paper=False),
+            TableColumn("reference", "Mã tham chiếu của hệ thống nguồn", "code", technical=True),
             TableColumn("source_key", "Khóa của hệ thống nguồn", "code", technical=True),
         ),
         rows.assign(
             unit=unit_labels(rows),
+            reference=rows["code"],
             code=dossier_numbers(rows),
             manner=[SENT_BACK[kind] for kind in rows["kind"]],
             waiting=["Đang chờ" if still else "" for still in rows["still_waiting"]],
