@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import openpyxl
@@ -29,11 +30,14 @@ def test_a_workbook_goes_out_and_comes_back(office: Path, engine: Engine) -> Non
     sheet = book["Hồ sơ quá hạn"]
     heads = {cell.value: cell.column for cell in sheet[1]}
     assert "$A$2" in sheet.data_validations.dataValidation[0].formula1
-    codes = [row[0].value for row in book["Danh mục"].iter_rows(min_row=2, max_row=12)]
+    names = [row[0].value for row in book["Danh mục"].iter_rows(min_row=2, max_row=12)]
+    said = " ".join(str(cell.value) for page in book for row in page.iter_rows() for cell in row if cell.value)
+    assert names[1] == "Quá tải, thiếu nhân sự", "people choose by name"
+    assert not re.search(r"[a-z]+_[a-z]+|tthc-monitor|--", said), "no code, no command line"
     rows = {sheet.cell(line, 1).value: line for line in range(2, sheet.max_row + 1)}
     line = rows[number("own-step")]
     assert sheet.cell(line, heads["Nguyên nhân đang ghi nhận"]).value == "Cán bộ, bộ phận xử lý chậm"
-    sheet.cell(line, heads["Mã nguyên nhân"]).value = codes[1]
+    sheet.cell(line, heads["Nguyên nhân"]).value = names[1]
     sheet.cell(line, heads["Ghi chú"]).value = "thiếu <b>biên chế</b>"
     book.save(office / "hoi.xlsx")
 
@@ -51,7 +55,7 @@ def test_a_workbook_goes_out_and_comes_back(office: Path, engine: Engine) -> Non
     assert told == [("Chánh Văn phòng", "hoi.xlsx", 1, "assigned_causes")]
 
     (office / "sai.csv").write_text(
-        f"Mã hồ sơ,Mã nguyên nhân\nH99-khong-co,qua_tai\n{number('frozen')},qua_tai\n", encoding="utf-8"
+        f"Mã hồ sơ,Nguyên nhân\nH99-khong-co,qua_tai\n{number('frozen')},qua_tai\n", encoding="utf-8"
     )
     wrong = run("causes", "import", "sai.csv", cwd=office)
     assert (wrong.code, wrong.out) == (2, "")

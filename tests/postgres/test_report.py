@@ -24,6 +24,7 @@ from tthc_monitor.outputs.digest_facts import read_digest_facts
 from tthc_monitor.outputs.metrics import exposition
 from tthc_monitor.outputs.report import MonthlyReport, build_report
 from tthc_monitor.outputs.report_columns import COUNTS, form_checks, form_columns
+from tthc_monitor.outputs.report_lists import NUMBERED
 from tthc_monitor.outputs.report_xlsx import write_report
 from tthc_monitor.report_settings import ReportSettings
 
@@ -128,6 +129,20 @@ def test_units_are_ranked_with_shares_of_known_denominators(world: Engine) -> No
     assert float(units["on_time_percent"]["H99.01"]) == 66.67
     assert pd.isna(units["on_time_percent"]["H99.04"])
     assert pd.isna(units["pending_in_time_percent"]["H99.03"])
+
+
+@pytest.mark.parametrize(
+    ("code", "numbered"),
+    [
+        ("'H99.02-261013-0003'", True),
+        ("'eb75f271-81b8-4e11-9770-05600d529547'", False),
+        ("'EB75F271-81B8-4E11-9770-05600D529547'", False),
+        ("NULL", False),
+    ],
+)
+def test_the_id_of_a_reception_is_no_number(world: Engine, code: str, numbered: bool) -> None:
+    with world.connect() as connection:
+        assert connection.scalar(text(f"SELECT {NUMBERED} FROM (SELECT {code}::text AS code) AS d")) is numbered
 
 
 def test_sent_back_lists_returns_and_requests_of_the_period(world: Engine) -> None:
@@ -268,7 +283,7 @@ def test_any_code_comes_back_as_it_was(engine: Engine, tmp_path: Path, code: str
 
 def test_dates_are_dates_in_local_time(workbook: openpyxl.Workbook) -> None:
     row = row_with(workbook["Hồ sơ quá hạn"], "H99.01-260920-0009", column=4)
-    assert row[6:10] == [datetime(2026, 9, 20, 8), datetime(2026, 10, 12, 17), datetime(2026, 10, 16, 8), 4]
+    assert row[5:9] == [datetime(2026, 9, 20, 8), datetime(2026, 10, 12, 17), datetime(2026, 10, 16, 8), 4]
 
 
 def test_a_share_of_nothing_reads_no_data(workbook: openpyxl.Workbook) -> None:
@@ -311,4 +326,4 @@ def test_a_dossier_of_the_last_century_does_not_stop_the_workbook(engine: Engine
     with engine.begin() as connection:
         seed(connection, [Dossier("A", "H99.01", "1.000001", at("2026-10-01"), at("1899-01-01") + timedelta(days=1))])
     book = openpyxl.load_workbook(write_report(report_of(engine), tmp_path / "r.xlsx"))
-    assert book["Hồ sơ quá hạn"]["H5"].data_type == "s"
+    assert book["Hồ sơ quá hạn"]["G5"].data_type == "s"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pandas as pd
 import pytest
 import yaml
@@ -26,10 +28,12 @@ from tthc_monitor.outputs.report_causes import Causes
 from tthc_monitor.outputs.report_docx import load_template, write_document
 from tthc_monitor.outputs.report_integrity import Integrity
 from tthc_monitor.outputs.report_returns import Returns
+from tthc_monitor.outputs.report_xlsx import write_report
 from tthc_monitor.report_settings import ReportSettings
 from tthc_monitor.store.causes import Assignment, save_causes
 from tthc_monitor.store.database import transaction
 
+_OF_PROGRAMS = re.compile(r"[a-z]_[a-z]|\b(audit|report)\.[a-z]|tthc-monitor|--[a-z]")
 OCTOBER = calendar_month("2026-10", "Asia/Ho_Chi_Minh")
 
 
@@ -255,6 +259,23 @@ def test_signs_are_counted_by_rule_and_unit_without_accusing(world: Engine) -> N
     table = integrity.tables()[0]
     assert "dấu hiệu cần kiểm tra, không phải kết luận vi phạm" in table.notes[0]
     assert table.rows["dossiers"].sum() == rules.sum() >= integrity.dossiers
+
+
+def test_no_code_of_the_program_stands_on_sheets(world: Engine, tmp_path: Path) -> None:
+    """Codes of rules, causes and reasons, names of views, commands and settings are for CSV, JSON and the documents."""
+    with world.connect() as connection:
+        report = report_of(connection)
+    assert any(len(table.rows) for table in topic(report, Integrity).tables())
+    numbers = set(report.delayed["code"]) | set(report.sent_back["code"])
+    book = openpyxl.load_workbook(write_report(report, tmp_path / "a.xlsx"), read_only=True)
+    said = [
+        (sheet.title, cell)
+        for sheet in book.worksheets
+        for row in sheet.iter_rows(values_only=True)
+        for cell in row
+        if isinstance(cell, str) and cell not in numbers and _OF_PROGRAMS.search(cell)
+    ]
+    assert said == []
 
 
 def test_one_units_report_says_why_of_its_dossiers_only(world: Engine) -> None:

@@ -21,7 +21,7 @@ from sqlalchemy import Engine
 
 from tests.postgres.seed import Dossier, at, seed
 from tests.postgres.test_report import NOVEMBER, report_of
-from tests.word_template.order import ANNEXES
+from tests.word_template.order import ANNEXES, annex_number
 from tthc_monitor.domain.errors import ConfigError, DeliveryError
 from tthc_monitor.domain.periods import nd09_month
 from tthc_monitor.outputs import report_words, wording
@@ -77,15 +77,15 @@ def rows_of(table: Table, head: int = 1) -> list[list[str]]:
 
 
 def form_of(document: Word) -> list[list[str]]:
-    return rows_of(table_with(document, "Lĩnh vực, công việc giải quyết theo cấp"), 3)
+    return rows_of(table_with(document, "Lĩnh vực, công việc giải quyết theo cấp"), 4)
 
 
 def test_the_paper_says_whose_it_is_and_leaves_number_day_and_signature_blank(world: Engine, tmp_path: Path) -> None:
     document = written(report_of(world), tmp_path)
     left, right = document.tables[0].rows[0].cells
     assert [p.text for p in left.paragraphs if p.text] == [
-        "ỦY BAN NHÂN DÂN TỈNH MẪU",
-        "TRUNG TÂM PHỤC VỤ HÀNH CHÍNH CÔNG TỈNH MẪU",
+        "ỦY\u00a0BAN\u00a0NHÂN\u00a0DÂN TỈNH MẪU",
+        "TRUNG TÂM PHỤC VỤ HÀNH\u00a0CHÍNH\u00a0CÔNG TỈNH MẪU",
     ]
     assert right.paragraphs[1].text == "Độc lập - Tự do - Hạnh phúc"
     assert [cell.text for cell in document.tables[0].rows[1].cells] == [
@@ -171,6 +171,30 @@ def test_every_count_of_the_report_stands_in_its_tables(world: Engine, tmp_path:
     ]
 
 
+def test_the_annex_of_details_repeats_nothing_and_each_section_refers_to_it_once(world: Engine, tmp_path: Path) -> None:
+    report = report_of(world)
+    few = written(report, tmp_path)
+    tables = [p.text for p in few.paragraphs if p.style is not None and p.style.name == "Tên bảng"]
+    assert tables.count("Thủ tục có nhiều hồ sơ quá hạn nhất") == 1, "all four stand in the letter"
+    assert tables.count("Lĩnh vực có nhiều hồ sơ quá hạn nhất") == 1
+    many = pd.concat(
+        [report.delayed.assign(procedure_code=f"2.{number:06d}", procedure=f"Thủ tục {number}") for number in range(6)]
+    )
+    found = written(replace(report, delayed=many), tmp_path)
+    tables = [p.text for p in found.paragraphs if p.style is not None and p.style.name == "Tên bảng"]
+    assert tables.count("Thủ tục có nhiều hồ sơ quá hạn nhất") == 2
+    reference = f"Phụ lục {annex_number('details')}"
+    said: dict[str, int] = {}
+    for one in found.paragraphs:
+        if one.style is not None and one.style.name == "Mục":
+            section = one.text
+        elif one.style is not None and one.style.name == "Phụ lục":
+            break
+        elif reference in re.findall(r"Phụ lục [IVX]+", one.text):
+            said[section] = said.get(section, 0) + 1
+    assert set(said.values()) == {1}
+
+
 def test_the_sentences_hold_every_number_and_nothing_else(world: Engine, tmp_path: Path) -> None:
     """Counts that nothing else is made of: whatever number of four digits or more is written must be one of their sums."""
     report = report_of(world)
@@ -230,6 +254,8 @@ def test_an_empty_store_gives_a_document_that_says_there_is_nothing(engine: Engi
     assert any("Tỷ lệ tiếp nhận trực tuyến: không có dữ liệu (trên 0 hồ sơ tiếp nhận mới)" in text for text in found)
     assert rows_of(table_with(document, "Ngày hẹn trả"))[0][0] == "Không có."
     assert form_of(document)[-1] == ["", "TỔNG CỘNG", *["0"] * 13]
+    titles = [p.text for p in document.paragraphs if p.style is not None and p.style.name == "Tên bảng" and p.text]
+    assert not [title for title in titles if "nhiều" in title or "rút ngắn" in title], "no heading over nothing"
     with zipfile.ZipFile(tmp_path / "ra" / "bao-cao.docx") as archive:
         assert not [name for name in archive.namelist() if "chart" in name]
 

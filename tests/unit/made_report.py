@@ -36,6 +36,8 @@ def delayed(rows: int) -> pd.DataFrame:
         {
             "dossier_id": place + 1,
             "code": [f"000.{number % UNITS:02d}.H99-261001-{number:05d}" for number in place],
+            "has_number": [True] * rows,
+            "source_key": [f"dvc-{number}" for number in place],
             "unit_code": [f"H99.{number % UNITS:03d}" for number in place],
             "unit_name": [f"Ủy ban nhân dân phường Mẫu số {number % UNITS}" for number in place],
             "sector_code": [f"LV{number % SECTORS}" for number in place],

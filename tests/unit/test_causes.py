@@ -54,6 +54,10 @@ def test_the_shipped_list_has_every_class_and_the_causes_of_offices_reports() ->
             "      - {priority: 1, wait: obligation, holder: own}",
             "x.yaml:6: 'causes.0.recognised_by.0': 'holder' is said of a proof by 'rule' only; remove it",
         ),
+        (
+            "causes:\n  - {code: a1, name: Chậm, class: software}\n  - {code: a2, name: chậm, class: software}",
+            "several causes are called 'Chậm'",
+        ),
         ("causes:\n  - {code: unknown, name: A, class: objective}", "'unknown' is the code of what nothing explains"),
     ],
 )
@@ -76,7 +80,7 @@ def test_a_list_of_ones_own_is_read_from_beside_the_configuration(tmp_path: Path
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_a_csv_says_by_code_by_name_or_by_both(tmp_path: Path, delimiter: str) -> None:
     rows = [
-        ("Đơn vị", "Mã hồ sơ", "Mã nguyên nhân", "Ghi chú"),
+        ("Đơn vị", "Mã hồ sơ", "Nguyên nhân", "Ghi chú"),
         ("X", "H99-1", "qua_tai", "thiếu người"),
         ("X", "H99-2", "quá tải, thiếu nhân sự", ""),
         ("X", "'=H99-3", "bam_cham – tên gì cũng được", ""),
@@ -98,7 +102,7 @@ def test_a_csv_says_by_code_by_name_or_by_both(tmp_path: Path, delimiter: str) -
 def test_every_row_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text(
-        f"Mã hồ sơ,Mã nguyên nhân,Ghi chú\nA,luoi,\n,qua_tai,\nB,qua_tai,{'x' * 501}\nC,qua_tai,\nC,bam_cham,\n",
+        f"Mã hồ sơ,Nguyên nhân,Ghi chú\nA,luoi,\n,qua_tai,\nB,qua_tai,{'x' * 501}\nC,qua_tai,\nC,bam_cham,\n",
         encoding="utf-8",
     )
     with pytest.raises(ConfigError) as error:
@@ -116,7 +120,7 @@ def test_a_workbook_says_the_same_and_names_the_row(tmp_path: Path) -> None:
     sheet = book.active
     assert sheet is not None
     for row in (
-        ("Mã hồ sơ", "Mã nguyên nhân", "Ghi chú"),
+        ("Mã hồ sơ", "Nguyên nhân", "Ghi chú"),
         ("A", "qua_tai", None),
         ("B", None, None),
         ("C", "luoi", None),

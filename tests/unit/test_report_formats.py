@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +18,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from tests.unit.made_report import AS_OF, ZONE, delayed, made_report
 from tthc_monitor.domain.errors import DeliveryError
-from tthc_monitor.outputs import report_own_tables, report_sheets
+from tthc_monitor.outputs import report_dossier_tables, report_sheets
 from tthc_monitor.outputs.report_charts import draw_charts
 from tthc_monitor.outputs.report_csv import write_tables
 from tthc_monitor.outputs.report_json import write_json
@@ -30,6 +31,7 @@ from tthc_monitor.outputs.report_xlsx import write_report
 from tthc_monitor.outputs.sheet_rows import LongSheet
 from tthc_monitor.outputs.spreadsheet_cells import restored
 from tthc_monitor.outputs.word_fields import Field
+from tthc_monitor.outputs.word_rows import listed_rows
 
 COLUMNS = (
     TableColumn("name", "Tên"),
@@ -278,7 +280,55 @@ def test_topics_add_columns_to_the_list_of_delayed_dossiers(monkeypatch: pytest.
         (),
         (DelayedColumn(TableColumn("cause", "Nguyên nhân"), Field("nguyen_nhan", "nguyên nhân")),),
     )
-    monkeypatch.setattr(report_own_tables, "TOPICS", (source,))
+    monkeypatch.setattr(report_dossier_tables, "TOPICS", (source,))
     table = next(table for table in report_tables(made_report(3, topics=(Known(),))) if table.key == "delayed")
     assert "cause" in [column.name for column in table.columns]
     assert [cause if isinstance(cause, str) else None for cause in table.rows["cause"]] == [None, "Lỗi phần mềm", None]
+
+
+def test_codes_for_programs_stand_in_csv_and_not_on_sheets(tmp_path: Path) -> None:
+    columns = (TableColumn("rule", "Mã quy tắc", "code", technical=True), *COLUMNS)
+    table = replace(TABLE, columns=columns, rows=ROWS.assign(rule=["bulk_closing", "no_due_date", "late"]))
+    book = drawn(tmp_path, table)
+    assert values(book["Tỷ lệ"], 4)[:3] == ["TT", "Tên", "Mã"]
+    chart = book["Biểu đồ"]._charts[0]
+    assert [one.val.numRef.f for one in chart.series] == ["'Tỷ lệ'!$D$5:$D$7", "'Tỷ lệ'!$E$5:$E$7"]
+    (path,) = write_tables([table], tmp_path / "csv", ZONE)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        assert next(csv.DictReader(file))["rule"] == "bulk_closing"
+
+
+def test_a_dossier_without_number_is_not_called_by_the_key_of_its_source(tmp_path: Path) -> None:
+    report = made_report(2)
+    report = replace(report, delayed=report.delayed.assign(has_number=[True, False]))
+    table = next(table for table in report_tables(report) if table.key == "delayed")
+    number = report.delayed["code"].iloc[0]
+    assert table.rows["code"].tolist() == [number, "chưa cấp mã"]
+    assert table.rows["source_key"].tolist() == ["dvc-0", "dvc-1"]
+    assert [column.name for column in table.columns if column.technical] == ["reference", "source_key"]
+    assert table.rows["reference"].tolist() == report.delayed["code"].tolist()
+
+
+def test_a_count_that_nobody_knows_says_so_on_paper(tmp_path: Path) -> None:
+    columns = (TableColumn("name", "Tên"), TableColumn("dossiers", "Số lần", "count", absent="chưa rõ"))
+    table = replace(TABLE, columns=columns, chart=None)
+    assert [row[2] for row in drawn(tmp_path, table)["Tỷ lệ"].iter_rows(min_row=5, max_row=7, values_only=True)] == [
+        1_234_567,
+        0,
+        "chưa rõ",
+    ]
+    assert [row["so"] for row in listed_rows(table, {"so": "dossiers"}, ZONE, 9)] == [1_234_567, 0, "chưa rõ"]
+
+
+def test_what_has_no_room_on_paper_stands_right_of_what_is_printed(tmp_path: Path) -> None:
+    report = made_report(3)
+    table = next(table for table in report_tables(report) if table.key == "delayed")
+    sheet = drawn(tmp_path, table)[table.sheet]
+    heads = values(sheet, 4)
+    off = [column.title for column in table.columns if not column.paper]
+    assert heads[-len(off) :] == off and "Mã TTHC" in off
+    last = sheet.cell(4, len(heads) - len(off)).column_letter
+    assert sheet.print_area == f"'{table.sheet}'!$A$1:${last}${sheet.max_row}"
+    widths = {place: one.width for one in sheet.column_dimensions.values() for place in range(one.min, one.max + 1)}
+    wide = sum(widths[place] for place in range(1, len(heads) - len(off) + 1))
+    assert wide < 222, "letters of 12 points are printed at 7.8 points or more: a page across has room for 144"

@@ -15,7 +15,7 @@ from docx.shared import Mm, Pt
 
 from tests.house.files import ROOT
 from tests.word_template.letter import SECTIONS
-from tests.word_template.order import ANNEXES
+from tests.word_template.order import ANNEXES, UPRIGHT
 from tests.word_template.package import SHIPPED, packed, parts
 from tthc_monitor.outputs.drawings import text_width
 from tthc_monitor.outputs.report_fields import FIELDS, listed
@@ -37,8 +37,8 @@ LAYOUT = {
     "Kính gửi": (14, None, None, CENTRE),
     "Căn cứ": (14, None, True, BOTH),
     "Nội dung": (14, None, None, BOTH),
-    "Mục": (14, True, None, BOTH),
-    "Khoản": (14, True, None, BOTH),
+    "Mục": (14, True, None, ALIGN.LEFT),
+    "Khoản": (14, True, None, ALIGN.LEFT),
     "Chức vụ": (14, True, None, CENTRE),
     "Họ tên": (14, True, None, CENTRE),
     "Nơi nhận": (12, True, True, ALIGN.LEFT),
@@ -96,7 +96,7 @@ def test_pages_are_a4_with_the_margins_of_the_decree(word: Word) -> None:
     assert len(word.sections) == 1 + len(ANNEXES)
     for number, section in enumerate(word.sections):
         wide = section.orientation == WD_ORIENT.LANDSCAPE
-        assert wide == (number > 0), "annexes lie across"
+        assert wide == (number > 0 and ANNEXES[number - 1] not in UPRIGHT), "annexes of wide tables lie across"
         assert (section.page_width, section.page_height) == pytest.approx(
             (Mm(297), Mm(210)) if wide else (Mm(210), Mm(297)), abs=Mm(0.1)
         )
@@ -175,6 +175,16 @@ def test_tables_repeat_their_heads_and_fit_the_page(word: Word) -> None:
             assert table.rows[0]._tr.trPr.find(qn("w:tblHeader")) is not None
         for row in table.rows:
             assert row._tr.trPr.find(qn("w:cantSplit")) is not None
+
+
+def test_a_unit_of_the_form_stays_with_its_first_sector(word: Word) -> None:
+    rows = next(table for table in word.tables if "Nhận giải quyết" in [cell.text for cell in table.rows[0].cells]).rows
+    kept = [
+        row for row in rows if all(p.paragraph_format.keep_with_next for cell in row.cells for p in cell.paragraphs)
+    ]
+    assert [row.cells[1].text for row in kept] == ["{{ don_vi.ten }}"]
+    heads = [row for row in rows if row._tr.trPr.find(qn("w:tblHeader")) is not None]
+    assert [cell.text for cell in heads[2].cells][3:5] == ["Trực tuyến", "Trực tiếp, dịch vụ bưu chính"]
 
 
 def test_the_documents_list_every_field() -> None:

@@ -6,31 +6,31 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from tests.word_template import details, topic_reconciliation
-from tests.word_template.markup import Column, cell, end_of_section, mm, paragraph, row, section, table, tag_row
-from tests.word_template.order import ANNEXES, annex_number
+from tests.word_template.form import form
+from tests.word_template.markup import (
+    Column,
+    cell,
+    end_of_section,
+    mm,
+    paragraph,
+    row,
+    section,
+    table,
+    tag_row,
+)
+from tests.word_template.order import ANNEXES, UPRIGHT, annex_number
 from tthc_monitor.outputs.report_topics import TOPICS
 
 _WITH = "(Kèm theo Báo cáo số {{ so_ky_hieu or '     /BC-' ~ viet_tat }} ngày      {{ thang_nam_lap }} của {{ ten_co_quan }})"
 _PAGE = 252
 """Millimetres between the margins."""
 
-_COUNTS = (
-    *("tong", "truc_tuyen", "truc_tiep", "ky_truoc", "da_giai_quyet", "truoc_han", "dung_han", "da_qua_han"),
-    *("dang_giai_quyet", "trong_han", "dang_qua_han", "da_chua_ro", "dang_chua_ro"),
-)
-_COUNT_TITLES = (
-    *("Tổng số", "Trong kỳ: Trực tuyến", "Trong kỳ: Trực tiếp, dịch vụ bưu chính", "Từ kỳ trước"),
-    *("Tổng số", "Trước hạn", "Đúng hạn", "Quá hạn", "Tổng số", "Trong hạn", "Quá hạn"),
-    *("Đã giải quyết", "Đang giải quyết"),
-)
-_GROUPS = (("Nhận giải quyết", 4), ("Đã giải quyết", 4), ("Đang giải quyết", 3), ("Chưa xác định hạn", 2))
-
 
 def annexes() -> str:
     """All annexes; the last two share their section's layout, for the last is there only when there are errata."""
     *others, before_last, last = ANNEXES
     return (
-        "".join(_ANNEXES[name](annex_number(name)) + end_of_section(landscape=True) for name in others)
+        "".join(_ANNEXES[name](annex_number(name)) + end_of_section(landscape=name not in UPRIGHT) for name in others)
         + _ANNEXES[before_last](annex_number(before_last))
         + paragraph("BieuChu", "{%p if so_dinh_chinh %}")
         + end_of_section(landscape=True)
@@ -50,55 +50,7 @@ def _heading(number: str, title: str) -> str:
 
 
 def _form(number: str) -> str:
-    widths = [mm(12), mm(45), *[mm(15)] * 13]
-    titles = ("TT", "Lĩnh vực, công việc giải quyết theo cấp", *_COUNT_TITLES)
-    groups = [
-        cell(widths[0], paragraph("BieuDau", titles[0]), merge="restart"),
-        cell(widths[1], paragraph("BieuDau", titles[1]), merge="restart"),
-        *(cell(mm(15) * count, paragraph("BieuDau", title), span=count) for title, count in _GROUPS),
-    ]
-    below = [cell(width, paragraph("BieuDau"), merge="continue") for width in widths[:2]]
-    below += [cell(mm(15), paragraph("BieuDau", title)) for title in _COUNT_TITLES]
-    numbers = [cell(width, paragraph("BieuGiua", f"({place})")) for place, width in enumerate(widths, start=1)]
-
-    def line(first: str, second: str, of: str, *, bold: bool) -> str:
-        counts = [cell(mm(15), paragraph("BieuSo", f"{{{{ {of}.{name} }}}}", bold=bold)) for name in _COUNTS]
-        named = [
-            cell(widths[0], paragraph("BieuGiua", first, bold=bold)),
-            cell(widths[1], paragraph("BieuChu", second, bold=bold)),
-        ]
-        return row([*named, *counts])
-
-    rows = [
-        row(groups, head=True),
-        row(below, head=True),
-        row(numbers, head=True),
-        tag_row("{%tr for don_vi in bieu %}", widths),
-        line("{{ don_vi.tt }}", "{{ don_vi.ten }}", "don_vi", bold=True),
-        tag_row("{%tr for linh_vuc in don_vi.linh_vuc %}", widths),
-        line("{{ linh_vuc.tt }}", "{{ linh_vuc.ten }}", "linh_vuc", bold=False),
-        tag_row("{%tr endfor %}", widths),
-        tag_row("{%tr endfor %}", widths),
-        line("", "TỔNG CỘNG", "so", bold=True),
-    ]
-    return (
-        _heading(number, "TÌNH HÌNH, KẾT QUẢ GIẢI QUYẾT TTHC TẠI CƠ QUAN, ĐƠN VỊ TRỰC TIẾP GIẢI QUYẾT TTHC")
-        + paragraph("DauBieu", "Biểu số II.06a/VPCP/KSTT", bold=True)
-        + paragraph("DauBieu", "Kỳ báo cáo: {{ ky }} (Từ ngày {{ tu_ngay }} đến ngày {{ den_ngay }})")
-        + paragraph("DauBieu", "Đơn vị báo cáo: {{ ten_co_quan }}")
-        + paragraph("DauBieu", "Đơn vị nhận báo cáo: {{ kinh_gui|join('; ') or '………………………………' }}")
-        + paragraph("DauBieuPhai", "Đơn vị tính: Số hồ sơ TTHC")
-        + table(widths, rows)
-        + paragraph("GhiChu", "Kiểm tra số liệu (trên từng dòng; giá trị của dòng tổng cộng):", bold=True)
-        + paragraph("GhiChu", "{%p for dong in kiem_tra %}")
-        + paragraph("GhiChu", "{{ dong.ten }}: {{ dong.ve_trai }} và {{ dong.ve_phai }} – {{ dong.ket_qua }}")
-        + paragraph("GhiChu", "{%p endfor %}")
-        + paragraph("GhiChu", "Ghi chú cách xếp số liệu vào các cột:", bold=True)
-        + paragraph("GhiChu", "{%p for dong in ghi_chu %}")
-        + paragraph("GhiChu", "{{ loop.index }}. {{ dong }}")
-        + paragraph("GhiChu", "{%p endfor %}")
-        + paragraph("GhiChu", "{{ niem_phong }}")
-    )
+    return _heading(number, "TÌNH HÌNH, KẾT QUẢ GIẢI QUYẾT TTHC TẠI CƠ QUAN, ĐƠN VỊ TRỰC TIẾP GIẢI QUYẾT TTHC") + form()
 
 
 def _list(columns: Sequence[Column], each: str, items: str) -> str:
@@ -149,12 +101,12 @@ def _units(number: str) -> str:
     )
     return (
         _heading(number, "KẾT QUẢ GIẢI QUYẾT TTHC CỦA CÁC ĐƠN VỊ, XẾP THEO SỐ HỒ SƠ QUÁ HẠN")
-        + _list(columns, "dv", "don_vi")
         + paragraph(
             "GhiChu",
             "Tỷ lệ đúng hạn = (trước hạn + đúng hạn) / hồ sơ đã giải quyết có hạn. Tỷ lệ còn trong hạn = trong hạn / hồ sơ "
             "đang giải quyết có hạn. Hồ sơ chưa xác định hạn không nằm trong tử số, mẫu số.",
         )
+        + _list(columns, "dv", "don_vi")
     )
 
 
@@ -186,13 +138,13 @@ def _delayed(number: str) -> str:
     )
     return (
         _heading(number, "DANH SÁCH HỒ SƠ QUÁ HẠN")
-        + _list(_fitted(columns), "hs", "ho_so_qua_han")
-        + _more("con_ho_so_qua_han", "hồ sơ")
         + paragraph(
             "GhiChu",
             "Danh sách gồm {{ so_ho_so_qua_han }} hồ sơ. Số ngày làm việc quá hạn tính từ sau ngày hẹn trả; 0 là quá hạn trong chính ngày hẹn trả. Hồ sơ chưa kết thúc "
             "(để trống ngày kết thúc) tính đến {{ so_lieu_den }}.",
         )
+        + _list(_fitted(columns), "hs", "ho_so_qua_han")
+        + _more("con_ho_so_qua_han", "hồ sơ")
     )
 
 
@@ -207,16 +159,16 @@ def _sent_back(number: str) -> str:
         Column("Thời điểm", 20, "thoi_diem", "BieuGiua"),
         Column("Số lần yêu cầu bổ sung", 14, "so_lan", "BieuSo"),
         Column("Chờ bổ sung cuối kỳ", 15, "dang_cho", "BieuGiua"),
-        Column("Tình trạng hiện nay", 22, "tinh_trang"),
+        Column("Tình trạng (lúc lập báo cáo)", 22, "tinh_trang"),
     )
     return (
         _heading(number, "HỒ SƠ TRẢ LẠI, YÊU CẦU BỔ SUNG TRONG KỲ")
-        + _list(columns, "hs", "tra_lai")
-        + _more("con_tra_lai", "dòng")
         + paragraph(
             "GhiChu",
             "Danh sách gồm {{ so_dong_tra_lai }} dòng: mỗi lần trả lại, mỗi lần yêu cầu bổ sung còn ghi nhận là một dòng.",
         )
+        + _list(columns, "hs", "tra_lai")
+        + _more("con_tra_lai", "dòng")
     )
 
 
@@ -230,7 +182,7 @@ def _reconciliation(number: str) -> str:
 
 def _details(number: str) -> str:
     """What the sections of topics have no room for."""
-    return _heading(number, "SỐ LIỆU CHI TIẾT THEO CHUYÊN ĐỀ") + "".join(part() for part in details.DETAILS)
+    return _heading(number, "SỐ LIỆU CHI TIẾT THEO CHUYÊN ĐỀ") + details.details()
 
 
 def _errata(number: str) -> str:
@@ -246,12 +198,12 @@ def _errata(number: str) -> str:
     )
     return (
         _heading(number, "ĐÍNH CHÍNH SỐ LIỆU ĐÃ CHỐT")
-        + _list(columns, "dong", "dinh_chinh")
-        + _more("con_dinh_chinh", "đính chính")
         + paragraph(
             "GhiChu",
             f"{{{{ da_chot }}}}. Phụ lục {annex_number('form')}, Phụ lục {annex_number('units')} giữ nguyên số đã chốt.",
         )
+        + _list(columns, "dong", "dinh_chinh")
+        + _more("con_dinh_chinh", "đính chính")
     )
 
 

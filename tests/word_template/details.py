@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from tests.word_template import (
+    own_sections,
     topic_apologies,
     topic_causes,
     topic_focus,
@@ -16,19 +18,48 @@ from tests.word_template import (
     topic_shortenable,
     topic_trend,
 )
-from tests.word_template.own_sections import procedures
+from tests.word_template.markup import paragraph, when
+from tests.word_template.order import annex_number
 
-DETAILS: tuple[Callable[[], str], ...] = (
-    topic_trend.details,
-    topic_progress.details,
-    procedures,
-    topic_focus.details,
-    topic_returns.details,
-    topic_causes.details,
-    topic_apologies.details,
-    topic_integrity.details,
-    topic_reconciliation.details,
-    topic_petitions.details,
-    topic_shortenable.details,
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """Tables of the annex.
+
+    ``holds`` is the condition of the template under which there is any of them: the annex has them, and the letter refers
+    to them, only then.
+    """
+
+    holds: str
+    tables: Callable[[], str]
+
+
+DETAILS: tuple[tuple[Detail, ...], ...] = (
+    (Detail("xu_huong", topic_trend.details), Detail("diem_766_don_vi", topic_progress.details)),
+    (),
+    (
+        Detail("so_linh_vuc_qua_han > 5 or so_thu_tuc_qua_han > 5", own_sections.procedures),
+        Detail("linh_vuc_giai_trinh", topic_focus.details),
+    ),
+    (Detail("tra_ve_don_vi or tra_ve_thu_tuc", topic_returns.details),),
+    (Detail("nguyen_nhan_don_vi or khau_cham_don_vi or khau_cham_buoc", topic_causes.details),),
+    (Detail("xin_loi_don_vi", topic_apologies.details),),
+    (Detail("dau_hieu_don_vi", topic_integrity.details),),
+    (Detail("doi_soat_don_vi or doi_soat_ly_do", topic_reconciliation.details),),
+    (Detail("pakn_don_vi", topic_petitions.details),),
+    (Detail("so_thoi_han_rut_ngan > 5 or buoc_xu_ly", topic_shortenable.details),),
 )
-"""Tables that stand in an annex so that the letter stays short, in the order of its sections."""
+"""By sections of the letter, in their order; sections that are not here have no details."""
+
+
+def details() -> str:
+    """The tables of all sections."""
+    return "".join(when(one.holds, one.tables()) for section in DETAILS for one in section)
+
+
+def reference(section: int) -> str:
+    """The sentence that ends a section (the first is 0) which has details."""
+    conditions = " or ".join(one.holds for one in DETAILS[section]) if section < len(DETAILS) else ""
+    if not conditions:
+        return ""
+    return when(conditions, paragraph("NoiDung", f"Số liệu chi tiết tại Phụ lục {annex_number('details')}."))

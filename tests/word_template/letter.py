@@ -17,6 +17,7 @@ from tests.word_template import (
     topic_returns,
     topic_shortenable,
 )
+from tests.word_template.details import reference
 from tests.word_template.markup import cell, each, end_of_section, mm, paragraph, row, table, when
 from tests.word_template.own_sections import sectors, totals, units
 from tthc_monitor.outputs.drawings import rule, text_width
@@ -47,7 +48,7 @@ def letter() -> str:
         (
             _head(),
             _opening(),
-            *(section(roman(number)) for number, section in enumerate(SECTIONS, start=1)),
+            *(section(roman(1 + place)) + reference(place) for place, section in enumerate(SECTIONS)),
             _closing(),
             _signature(),
             end_of_section(landscape=False),

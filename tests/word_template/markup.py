@@ -12,6 +12,8 @@ NAMESPACES = (
 )
 DECLARATION = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 MILLIMETRE = 1440 / 25.4
+KEEP_NEXT = "<w:keepNext/>"
+"""Of a paragraph, or of all paragraphs of a row: on the page of what follows."""
 
 
 def mm(length: float) -> int:

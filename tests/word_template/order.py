@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from tthc_monitor.outputs.report_form import roman
 
-ANNEXES = ("form", "units", "delayed", "sent-back", "reconciliation", "details", "errata")
+ANNEXES = ("form", "units", "delayed", "sent-back", "details", "reconciliation", "errata")
 """Names of the annexes in their order; those of topics stand before the errata."""
+UPRIGHT = ("details",)
+"""Annexes of narrow tables, on pages that stand upright; the last two of all never do, for they share a section's layout."""
 
 
 def annex_number(name: str) -> str:

@@ -109,22 +109,13 @@ def sectors(number: str) -> str:
             ),
             ranking("linh_vuc_qua_han[:5]", "Lĩnh vực có nhiều hồ sơ quá hạn nhất", _ranked_by("Lĩnh vực")),
             ranking("thu_tuc_qua_han[:5]", "Thủ tục có nhiều hồ sơ quá hạn nhất", _PROCEDURES),
-            when(
-                "so_linh_vuc_qua_han > 5 or so_thu_tuc_qua_han > 5",
-                paragraph(
-                    "NoiDung",
-                    f"Các lĩnh vực, thủ tục tiếp theo tại Phụ lục {annex_number('details')}, bảng tính kèm theo.",
-                ),
-            ),
         )
         + when("not so.qua_han", paragraph("NoiDung", "Trong kỳ không có hồ sơ quá hạn."))
     )
 
 
 def procedures() -> str:
-    """The ten sectors and procedures that are late most, for the annex of details."""
-    return when(
-        "so.qua_han",
-        ranking("linh_vuc_qua_han", "Lĩnh vực có nhiều hồ sơ quá hạn nhất", _ranked_by("Lĩnh vực")),
-        ranking("thu_tuc_qua_han", "Thủ tục có nhiều hồ sơ quá hạn nhất", _PROCEDURES),
-    )
+    """The ten sectors and procedures that are late most, for the annex of details: those of which the letter has not all."""
+    sectors_more = ranking("linh_vuc_qua_han", "Lĩnh vực có nhiều hồ sơ quá hạn nhất", _ranked_by("Lĩnh vực"))
+    procedures_more = ranking("thu_tuc_qua_han", "Thủ tục có nhiều hồ sơ quá hạn nhất", _PROCEDURES)
+    return when("so_linh_vuc_qua_han > 5", sectors_more) + when("so_thu_tuc_qua_han > 5", procedures_more)

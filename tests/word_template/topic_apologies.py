@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tests.word_template.markup import Column, paragraph, when
-from tests.word_template.order import annex_number
 from tests.word_template.topic_blocks import listing
 
 _UNITS = (
@@ -36,13 +35,6 @@ def section(number: str) -> str:
                 "NoiDung",
                 "Trong số hồ sơ quá hạn, {{ xin_loi.hen_lai_nhieu_lan }} hồ sơ hẹn lại quá một lần, {{ xin_loi.doi_hen_khong_xin_loi }} "
                 "hồ sơ dời ngày hẹn trả mà không có văn bản xin lỗi.",
-            ),
-            when(
-                "xin_loi_don_vi",
-                paragraph(
-                    "NoiDung",
-                    f"Các đơn vị có hồ sơ thiếu văn bản xin lỗi hoặc xin lỗi chậm tại Phụ lục {annex_number('details')}.",
-                ),
             ),
         )
         + when(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tests.word_template.markup import Column, cell, mm, paragraph, row, table, tag_row
+from tests.word_template.markup import Column, cell, mm, paragraph, row, table, tag_row, when
 
 
 def listing(title: str, items: str, columns: Sequence[Column]) -> str:
-    """A table with its title; without any item it says so."""
+    """A table with its title; without any item neither is there."""
     widths = [mm(column.width) for column in columns]
-    return paragraph("TenBang", title) + table(
+    rows = table(
         widths,
         [
             row([cell(mm(column.width), paragraph("BangDau", column.title)) for column in columns], head=True),
@@ -21,8 +21,7 @@ def listing(title: str, items: str, columns: Sequence[Column]) -> str:
                     for column in columns
                 ]
             ),
-            tag_row("{%tr else %}", widths),
-            row([cell(sum(widths), paragraph("BangGiua", "Không có."), span=len(widths))]),
             tag_row("{%tr endfor %}", widths),
         ],
     )
+    return when(items, paragraph("TenBang", title), rows)

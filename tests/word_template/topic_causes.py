@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tests.word_template.markup import Column, paragraph, when
-from tests.word_template.order import annex_number
 from tests.word_template.topic_blocks import listing
 
 _CAUSES = (
@@ -81,7 +80,6 @@ def section(number: str) -> str:
                 "đơn vị giải quyết; chưa xác định được khâu chậm của {{ khau_cham_chua_ro }} hồ sơ. {{ khau_cham_ngoai }} hồ sơ không "
                 "phải chậm thực không xét khâu chậm.",
             ),
-            paragraph("NoiDung", f"Nguyên nhân, khâu chậm theo từng đơn vị tại Phụ lục {annex_number('details')}."),
         )
         + when("not nguyen_nhan.tong", paragraph("NoiDung", "Trong kỳ không có hồ sơ quá hạn."))
     )
@@ -101,9 +99,12 @@ def details() -> str:
             paragraph("GhiChu", "Còn {{ con_khau_cham_don_vi }} đơn vị khác, trong bảng tính kèm theo."),
         )
         + listing("Bước, khâu chậm nhiều nhất", "khau_cham_buoc", _FAULT_STEPS)
-        + paragraph(
-            "GhiChu",
-            "Tỷ trọng tính trên {{ khau_cham_so }} hồ sơ xác định được khâu chậm. Quá hạn trung bình là giờ làm việc vượt hạn riêng "
-            "của bước, của lần lấy ý kiến.",
+        + when(
+            "khau_cham_so",
+            paragraph(
+                "GhiChu",
+                "Tỷ trọng tính trên {{ khau_cham_so }} hồ sơ xác định được khâu chậm. Quá hạn trung bình là giờ làm việc vượt hạn "
+                "riêng của bước, của lần lấy ý kiến.",
+            ),
         )
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tests.word_template.markup import Column, paragraph, when
-from tests.word_template.order import annex_number
 from tests.word_template.topic_blocks import listing
 
 _GROUPS = (
@@ -33,8 +32,7 @@ def part() -> str:
             "linh_vuc_giai_trinh",
             paragraph(
                 "NoiDung",
-                "Có {{ linh_vuc_giai_trinh|length }} lĩnh vực có tỷ lệ quá hạn trên {{ nguong_giai_trinh }}, phải giải trình "
-                f"(Phụ lục {annex_number('details')}).",
+                "Có {{ linh_vuc_giai_trinh|length }} lĩnh vực có tỷ lệ quá hạn trên {{ nguong_giai_trinh }}, phải giải trình.",
             ),
         )
         + when(

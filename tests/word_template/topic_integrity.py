@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tests.word_template.markup import Column, paragraph, when
-from tests.word_template.order import annex_number
 from tests.word_template.topic_blocks import listing
 
 _SIGNS = (
@@ -35,7 +34,6 @@ def section(number: str) -> str:
             when(
                 "dau_hieu_so",
                 listing("Dấu hiệu cần kiểm tra có nhiều hồ sơ nhất", "dau_hieu[:10]", _SIGNS),
-                paragraph("NoiDung", f"Dấu hiệu theo từng đơn vị tại Phụ lục {annex_number('details')}."),
             ),
         )
         + when("not dau_hieu_ap_dung", paragraph("NoiDung", "Chưa áp dụng quy tắc về dấu hiệu cần kiểm tra."))

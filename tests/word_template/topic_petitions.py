@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tests.word_template.markup import Column, each, paragraph, ranking, when
-from tests.word_template.order import annex_number
 
 _COLUMNS = (
     Column("TT", 9, "tt", "BangGiua"),
@@ -29,7 +28,6 @@ def section(number: str) -> str:
                 "{{ pakn.da_cham }}, đang xử lý trong hạn {{ pakn.dang_trong_han }}, đang xử lý đã chậm {{ pakn.dang_cham }}, chưa xác "
                 "định {{ pakn.chua_ro }}. Tỷ lệ xử lý đúng hạn: {{ pakn.ty_le_dung_han }} (trên {{ pakn.mau_so }} phản ánh, kiến nghị).",
             ),
-            paragraph("NoiDung", f"Các đơn vị xử lý chậm nhiều nhất tại Phụ lục {annex_number('details')}."),
             each("dong", "ghi_chu_pakn", paragraph("GhiChu", "- {{ dong }}")),
         )
         + when("not co_pakn", paragraph("NoiDung", "Trong kỳ không có phản ánh, kiến nghị."))
@@ -38,6 +36,4 @@ def section(number: str) -> str:
 
 def details() -> str:
     """The ten units with most that are late."""
-    return when(
-        "co_pakn", ranking("pakn_don_vi[:10]", "Phản ánh, kiến nghị theo đơn vị, chậm nhiều nhất trước", _COLUMNS)
-    )
+    return ranking("pakn_don_vi[:10]", "Phản ánh, kiến nghị theo đơn vị, chậm nhiều nhất trước", _COLUMNS)

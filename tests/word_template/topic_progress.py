@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tests.word_template.markup import Column, each, paragraph, ranking, when
-from tests.word_template.order import annex_number
 
 _COLUMNS = (
     Column("TT", 9, "tt", "BangGiua"),
@@ -34,10 +33,6 @@ def section(number: str) -> str:
                     "NoiDung",
                     "Chưa xác định được {{ diem_766.chua_ro }} hồ sơ; điểm cao nhất có thể: {{ diem_766.diem_cao_nhat }}.",
                 ),
-            ),
-            when(
-                "diem_766_don_vi",
-                paragraph("NoiDung", f"Các đơn vị có điểm tiến độ thấp nhất tại Phụ lục {annex_number('details')}."),
             ),
         )
         + each("dong", "ghi_chu_766", paragraph("GhiChu", "- {{ dong }}"))

@@ -86,10 +86,6 @@ def section(number: str) -> str:
                 "{{ doi_soat_ghi_chu_nguon }}",
             ),
         )
-        + when(
-            "doi_soat_don_vi or doi_soat_ly_do",
-            paragraph("NoiDung", f"Số liệu từng đơn vị, lý do khác nhau tại Phụ lục {annex_number('details')}."),
-        )
     )
 
 

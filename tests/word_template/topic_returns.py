@@ -56,12 +56,6 @@ def section(number: str) -> str:
                 "GhiChu", "Quy tắc chưa được áp dụng, số liệu tương ứng chưa có: {{ tra_ve_chua_ap_dung|join(', ') }}."
             ),
         )
-        + when(
-            "tra_ve_don_vi",
-            paragraph(
-                "NoiDung", f"Các đơn vị, thủ tục có nhiều hồ sơ như vậy nhất tại Phụ lục {annex_number('details')}."
-            ),
-        )
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tests.word_template.markup import Column, paragraph, when
-from tests.word_template.order import annex_number
 from tests.word_template.topic_blocks import listing
 
 _LIMITS = (
@@ -40,10 +39,6 @@ def section(number: str) -> str:
                 "có từ {{ so_ho_so_toi_thieu }} hồ sơ); nếu rút ngắn, mỗi năm giảm khoảng {{ tong_ngay_tiet_kiem }} ngày làm việc.",
             ),
             listing("Thời hạn có thể rút ngắn, giảm được nhiều nhất", "thoi_han_rut_ngan[:5]", _LIMITS),
-            when(
-                "so_thoi_han_rut_ngan > 5",
-                paragraph("NoiDung", f"Các thủ tục khác tại Phụ lục {annex_number('details')}."),
-            ),
         )
         + when("not so_thoi_han_rut_ngan", paragraph("NoiDung", "Không có."))
         + paragraph("Khoan", "2. Các bước chiếm nhiều thời gian")
@@ -51,8 +46,7 @@ def section(number: str) -> str:
             "buoc_xu_ly",
             paragraph(
                 "NoiDung",
-                "Các bước chiếm nhiều thời gian làm việc nhất của những thủ tục tốn nhiều thời gian nhất tại Phụ lục "
-                f"{annex_number('details')}.",
+                "Đã xác định được các bước chiếm nhiều thời gian làm việc nhất của những thủ tục tốn nhiều thời gian nhất.",
             ),
         )
         + when("not buoc_xu_ly", paragraph("NoiDung", "Không có dữ liệu về các bước xử lý."))
@@ -62,7 +56,7 @@ def section(number: str) -> str:
 def details() -> str:
     """All limits that the list has, and the steps."""
     return (
-        listing("Thời hạn có thể rút ngắn", "thoi_han_rut_ngan", _LIMITS)
+        when("so_thoi_han_rut_ngan > 5", listing("Thời hạn có thể rút ngắn", "thoi_han_rut_ngan", _LIMITS))
         + when(
             "con_thoi_han_rut_ngan",
             paragraph(

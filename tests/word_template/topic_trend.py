@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tests.word_template.markup import Column, each, paragraph, ranking, when
-from tests.word_template.order import annex_number
 
 _COLUMNS = (
     Column("Tháng", 20, "thang", "BangGiua"),
@@ -22,7 +21,6 @@ def section(number: str) -> str:
         paragraph("Khoan", f"{number}. Xu hướng 12 tháng")
         + when("cau_xu_huong", paragraph("NoiDung", "{{ cau_xu_huong }}"))
         + paragraph("TenBang", "{{p bieu_do_xu_huong }}")
-        + paragraph("NoiDung", f"Số liệu từng tháng tại Phụ lục {annex_number('details')}.")
         + each("dong", "ghi_chu_xu_huong", paragraph("GhiChu", "- {{ dong }}"))
     )
 

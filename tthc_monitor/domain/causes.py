@@ -29,8 +29,8 @@ CLASS_TITLES: Final[dict[str, str]] = {
 APPARENT: Final = frozenset({"software", "late_click"})
 """Classes of what was ready in time: late on record only."""
 
-COLUMNS: Final = ("Mã hồ sơ", "Mã nguyên nhân", "Ghi chú")
-"""Columns of a file in which people say why: the dossier's number, the cause, a note."""
+COLUMNS: Final = ("Mã hồ sơ", "Nguyên nhân", "Ghi chú")
+"""Columns of a file in which people say why: the dossier's number, the cause (its name or its code), a note."""
 TAKE_BACK: Final = "-"
 """In the column of the cause: what was said before of the dossier holds no more."""
 BETWEEN: Final = " – "
@@ -122,6 +122,10 @@ class CauseList(_Part):
         codes = [cause.code for cause in causes]
         if UNKNOWN in codes:
             raise ValueError(f"'{UNKNOWN}' is the code of what nothing explains; give the cause another")
+        names = [cause.name.casefold() for cause in causes]
+        for cause in causes:
+            if names.count(cause.name.casefold()) > 1:
+                raise ValueError(f"several causes are called '{cause.name}'; people choose by name, give each its own")
         return causes
 
     def get(self, code: str) -> Cause | None:

@@ -15,7 +15,7 @@ CLASSES: Final = tuple(CLASS_TITLES)
 _CLASS_COLUMNS: Final = tuple(TableColumn(name, title, "count") for name, title in CLASS_TITLES.items())
 
 COLUMNS: Final = (
-    TableColumn("cause_code", "Mã", "code"),
+    TableColumn("cause_code", "Mã nguyên nhân", "code", technical=True),
     TableColumn("cause_name", "Nguyên nhân"),
     TableColumn("class_name", "Loại"),
     TableColumn("dossiers", "Số hồ sơ quá hạn", "count"),

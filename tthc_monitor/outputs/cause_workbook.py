@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import xlsxwriter
 from xlsxwriter.worksheet import Worksheet
 
-from tthc_monitor.domain.causes import BETWEEN, CLASS_TITLES, COLUMNS, TAKE_BACK, CauseList
+from tthc_monitor.domain.causes import CLASS_TITLES, COLUMNS, TAKE_BACK, CauseList
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.frames import records
 from tthc_monitor.outputs.report import MonthlyReport
@@ -94,7 +94,7 @@ def _dossiers(sheet: Worksheet, styles: Styles, report: MonthlyReport, causes: C
         {
             "validate": "list",
             "source": choices,
-            "error_title": "Mã nguyên nhân",
+            "error_title": _CAUSE,
             "error_message": f"Chọn một nguyên nhân ở trang {CODES}.",
         },
     )
@@ -105,8 +105,8 @@ def _dossiers(sheet: Worksheet, styles: Styles, report: MonthlyReport, causes: C
 
 
 def _codes(sheet: Worksheet, styles: Styles, causes: CauseList) -> None:
-    rows = [(f"{cause.code}{BETWEEN}{cause.name}", CLASS_TITLES[cause.kind]) for cause in causes.causes]
-    rows.append((TAKE_BACK, "Rút lại nguyên nhân đã xác định trước đây, theo căn cứ trong dữ liệu"))
+    rows = [(cause.name, CLASS_TITLES[cause.kind]) for cause in causes.causes]
+    rows.append((TAKE_BACK, "(rút lại nguyên nhân đã xác định trước đây)"))
     for column, (title, width) in enumerate((("Nguyên nhân", 70), ("Loại", 50))):
         sheet.set_column(column, column, width)
         sheet.write_string(0, column, title, styles.head())
@@ -117,7 +117,7 @@ def _codes(sheet: Worksheet, styles: Styles, causes: CauseList) -> None:
         (
             f"Chọn nguyên nhân ở cột “{_CAUSE}”, ghi căn cứ ở cột “{_NOTE}” (không ghi họ tên, thông tin của người dân); dòng để trống giữ "
             "nguyên như đang ghi nhận.",
-            "Gửi lại tệp này cho người vận hành: tthc-monitor causes import TỆP --by HỌ TÊN.",
+            f"“{TAKE_BACK}” rút lại nguyên nhân đã xác định trước đây. Điền xong, gửi lại tệp này cho nơi đã gửi.",
         ),
         start=len(rows) + 2,
     ):

@@ -83,7 +83,7 @@ def _figures(found: Reconciliation) -> Table:
     columns = (
         TableColumn("publisher", "Nơi công bố"),
         TableColumn("way", "Cách tính của nơi công bố"),
-        TableColumn("unit_code", "Mã đơn vị", "code"),
+        TableColumn("unit_code", "Mã đơn vị", "code", paper=False),
         TableColumn("unit_name", "Đơn vị"),
         TableColumn("sector_code", "Mã lĩnh vực", "code"),
         TableColumn("figure", "Mã chỉ tiêu", "code", technical=True),
@@ -136,7 +136,7 @@ def _scores(found: Reconciliation) -> Table:
         )
     columns = (
         TableColumn("publisher", "Nơi công bố"),
-        TableColumn("unit_code", "Mã đơn vị", "code"),
+        TableColumn("unit_code", "Mã đơn vị", "code", paper=False),
         TableColumn("unit_name", "Đơn vị"),
         TableColumn("published_percent", "Tỷ lệ đúng hạn công bố", "percent"),
         TableColumn("our_percent", "Tỷ lệ đúng hạn tính lại", "percent"),
@@ -163,7 +163,7 @@ def _reasons(found: Reconciliation) -> Table:
         ]
     )
     columns = (
-        TableColumn("unit_code", "Mã đơn vị", "code"),
+        TableColumn("unit_code", "Mã đơn vị", "code", paper=False),
         TableColumn("unit_name", "Đơn vị"),
         TableColumn("reason", "Mã lý do", "code", technical=True),
         TableColumn("meaning", "Lý do"),
@@ -190,9 +190,9 @@ def _dossiers(found: Reconciliation) -> Table:
     )
     columns = (
         TableColumn("code", "Mã hồ sơ", "code"),
-        TableColumn("unit_code", "Mã đơn vị", "code"),
+        TableColumn("unit_code", "Mã đơn vị", "code", paper=False),
         TableColumn("unit_name", "Đơn vị"),
-        TableColumn("procedure_code", "Mã TTHC", "code"),
+        TableColumn("procedure_code", "Mã TTHC", "code", paper=False),
         TableColumn("procedure", "Thủ tục hành chính"),
         TableColumn("received_at", "Tiếp nhận", "instant"),
         TableColumn("due_at", "Hẹn trả", "instant"),

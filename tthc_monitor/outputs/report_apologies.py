@@ -33,7 +33,7 @@ ANSWERS: Final[dict[str, str]] = {
 """What is said of a delayed dossier's letter; each has exactly one."""
 
 _COLUMNS: Final = (
-    TableColumn("unit_code", "Mã đơn vị", "code"),
+    TableColumn("unit_code", "Mã đơn vị", "code", paper=False),
     TableColumn("unit_name", "Đơn vị"),
     TableColumn("delayed", "Hồ sơ quá hạn", "count"),
     TableColumn("cannot_tell", "Chưa xác định được", "count"),

@@ -48,8 +48,8 @@ _COLUMNS: Final = (
     TableColumn("target_percent", "Chỉ tiêu", "percent"),
     TableColumn("result", "Kết quả"),
     TableColumn("missing", "Còn thiếu"),
-    TableColumn("source", "Căn cứ"),
-    TableColumn("owner", "Cơ quan đánh giá"),
+    TableColumn("source", "Căn cứ", paper=False),
+    TableColumn("owner", "Cơ quan đánh giá", paper=False),
 )
 
 
@@ -123,7 +123,7 @@ class Indices:
         ]
         notes = (
             "Số còn thiếu là số hồ sơ (phản ánh, văn bản) phải đạt thêm trong kỳ, với cùng mẫu số, để đạt chỉ tiêu.",
-            "Chỉ tiêu ghi “địa phương tự đặt” không dẫn văn bản nào; sửa tại report.indices_file.",
+            "Chỉ tiêu ghi “địa phương tự đặt” không dẫn văn bản nào; thay bằng chỉ tiêu được giao khi có văn bản.",
         )
         return (Table("indices", "Chỉ số, chỉ tiêu", "CHỈ SỐ, CHỈ TIÊU", _COLUMNS, frame_of(_COLUMNS, rows), notes),)
 

@@ -32,9 +32,8 @@ _CAUTION: Final = (
     "Mỗi con số là dấu hiệu cần kiểm tra, không phải kết luận vi phạm; phần mềm chỉ hỗ trợ (NĐ 309/2026/NĐ-CP Điều 35 khoản 2 điểm h). "
     "Lỗi phần mềm, đồng bộ chậm hoặc lý do hợp pháp có thể giải thích."
 )
-_BEHIND: Final = "Hồ sơ phía sau các con số: khung nhìn audit.flags_in_force, audit.tell_tale_dossiers, lệnh tthc-monitor audit report."
 _COLUMNS: Final = (
-    TableColumn("rule_code", "Mã quy tắc", "code"),
+    TableColumn("rule_code", "Mã quy tắc", "code", technical=True),
     TableColumn("title", "Dấu hiệu cần kiểm tra"),
     TableColumn("unit_code", "Mã đơn vị", "code"),
     TableColumn("unit_name", "Đơn vị"),
@@ -93,7 +92,6 @@ class Integrity:
         notes = (
             _CAUTION,
             "Hồ sơ có nhiều dấu hiệu được tính ở từng dấu hiệu. Dấu hiệu phát sinh trong kỳ, theo dữ liệu tại thời điểm lập báo cáo.",
-            _BEHIND,
         )
         chart = TableChart("bar", "Dấu hiệu cần kiểm tra theo đơn vị", "unit_name", ("dossiers",), _TOP)
         return (

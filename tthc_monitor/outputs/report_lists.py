@@ -14,9 +14,13 @@ from tthc_monitor.outputs.report_units import Scope, shown_under
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+# Until a dossier has a number, OpenCPS gives the id of its reception in the same place.
+NUMBERED: Final = "coalesce(d.code !~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', false)"
+
 # The same ends as in audit.figures: of two instants that contradict each other the later one counts.
-_DELAYED: Final = """
-SELECT d.dossier_id, coalesce(d.code, d.source_key) AS code, coalesce(d.unit_code, '') AS unit_code,
+_DELAYED: Final = f"""
+SELECT d.dossier_id, coalesce(d.code, d.source_key) AS code, {NUMBERED} AS has_number, d.source_key,
+       coalesce(d.unit_code, '') AS unit_code,
        d.sector_code, coalesce(d.sector_name, d.sector_code) AS sector, d.procedure_code,
        coalesce(d.procedure_name, d.procedure_code) AS procedure, v.received_at, v.late_since AS due_at,
        CASE WHEN v.verdict = 'late' THEN v.ended_at END AS ended_at, v.verdict
@@ -24,8 +28,9 @@ FROM audit.verdicts_as_of(%(end)s - interval '1 microsecond') v JOIN audit.dossi
 WHERE v.kind = 'dossier' AND (%(of)s::text[] IS NULL OR v.unit_code = ANY(%(of)s::text[]))
   AND (v.verdict = 'open_overdue' OR v.verdict = 'late' AND greatest(v.ended_at, v.received_at) >= %(start)s)
 """
-_SENT_BACK: Final = """
-SELECT d.dossier_id, coalesce(d.code, d.source_key) AS code, coalesce(d.unit_code, '') AS unit_code,
+_SENT_BACK: Final = f"""
+SELECT d.dossier_id, coalesce(d.code, d.source_key) AS code, {NUMBERED} AS has_number, d.source_key,
+       coalesce(d.unit_code, '') AS unit_code,
        d.sector_code, coalesce(d.sector_name, d.sector_code) AS sector, d.procedure_code,
        coalesce(d.procedure_name, d.procedure_code) AS procedure,
        f.rule_code AS kind, f.starts_at AS happened_at, d.status_name AS status, d.supplement_count,

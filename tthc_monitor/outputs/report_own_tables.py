@@ -1,10 +1,10 @@
-"""The tables that every report has: form II.06a, units, sectors and procedures ranked, and the lists behind them."""
+"""The tables that every report has: form II.06a, units, sectors and procedures ranked, and errata."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import pandas as pd
 
@@ -12,15 +12,10 @@ from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.report import MonthlyReport
 from tthc_monitor.outputs.report_columns import form_columns
 from tthc_monitor.outputs.report_counts import late_by_procedure, share_of
+from tthc_monitor.outputs.report_dossier_tables import as_known_now, delayed_table, sent_back_table
 from tthc_monitor.outputs.report_form import COUNT_TITLES, ERRATA_SHEET, NOTES, TITLE, frozen_line
+from tthc_monitor.outputs.report_labels import named, unit_labels
 from tthc_monitor.outputs.report_tables import Table, TableChart, TableColumn
-from tthc_monitor.outputs.report_topics import TOPICS, DelayedDetails
-
-VERDICTS: Final = {"late": "Đã giải quyết", "open_overdue": "Đang giải quyết"}
-"""How a delayed dossier stands at the end of the period."""
-
-SENT_BACK: Final = {"returned": "Trả lại, từ chối, dừng", "supplement_requested": "Yêu cầu bổ sung"}
-"""How a dossier was sent back."""
 
 FORM_SHEET: Final = "II.06a"
 """Name of the sheet on which the form is drawn as the form that it is."""
@@ -53,7 +48,6 @@ _OF_FIGURES: Final = frozenset(
     )
 )
 """Tables of topics that rest on the figures of the form, or say themselves what they rest on."""
-_AS_KNOWN_NOW: Final = "Danh sách theo dữ liệu hiện có, có thể không khớp số liệu đã chốt trên Biểu II.06a"
 
 
 def report_tables(report: MonthlyReport) -> tuple[Table, ...]:
@@ -67,7 +61,7 @@ def report_tables(report: MonthlyReport) -> tuple[Table, ...]:
         _sectors(report),
         _procedures(report),
         delayed_table(report),
-        _sent_back(report),
+        sent_back_table(report),
         *(_standing(report, table) for topic in report.topics for table in topic.tables()),
         _errata(report),
     )
@@ -77,7 +71,7 @@ def _standing(report: MonthlyReport, table: Table) -> Table:
     """A table of a topic; what was counted anew for a period that is frozen says so."""
     if table.standing or table.key in _OF_FIGURES:
         return table
-    return replace(table, standing=_as_known_now(report))
+    return replace(table, standing=as_known_now(report))
 
 
 def _form(report: MonthlyReport) -> Table:
@@ -183,73 +177,7 @@ def _procedures(report: MonthlyReport) -> Table:
         ),
         rows.assign(share_of_late=_shares(rows["late"])),
         ("Đếm theo danh sách hồ sơ quá hạn. Tỷ trọng = quá hạn / tổng số hồ sơ quá hạn.",),
-        standing=_as_known_now(report),
-    )
-
-
-def delayed_table(report: MonthlyReport) -> Table:
-    """Every delayed dossier, with what the topics know of each."""
-    rows = report.delayed
-    rows = rows.assign(unit=unit_labels(rows), state=[VERDICTS[verdict] for verdict in rows["verdict"]])
-    further: list[TableColumn] = []
-    for source, topic in zip(TOPICS, report.topics, strict=False):
-        if source.delayed:
-            columns = [one.column for one in source.delayed]
-            told = cast("DelayedDetails", topic).delayed()
-            rows = rows.join(told[[column.name for column in columns]], on="dossier_id")
-            further += columns
-    return Table(
-        "delayed",
-        "Hồ sơ quá hạn",
-        "DANH SÁCH HỒ SƠ QUÁ HẠN",
-        (
-            TableColumn("unit", "Đơn vị"),
-            TableColumn("sector", "Lĩnh vực"),
-            TableColumn("code", "Mã hồ sơ", "code"),
-            TableColumn("procedure_code", "Mã TTHC", "code"),
-            TableColumn("procedure", "Thủ tục hành chính"),
-            TableColumn("received_at", "Ngày tiếp nhận", "instant"),
-            TableColumn("due_at", "Ngày hẹn trả", "instant"),
-            TableColumn("ended_at", "Ngày kết thúc", "instant"),
-            TableColumn("working_days_late", "Số ngày làm việc quá hạn", "count"),
-            TableColumn("state", "Tình trạng", width=16),
-            *further,
-            TableColumn("unit_code", "Mã đơn vị", "code"),
-        ),
-        rows,
-        (
-            "Số ngày làm việc quá hạn tính từ sau ngày hẹn trả; 0 là quá hạn trong chính ngày hẹn trả. Hồ sơ chưa kết "
-            "thúc tính đến hết kỳ báo cáo; kỳ chưa kết thúc thì tính đến thời điểm lập báo cáo.",
-        ),
-        standing=_as_known_now(report),
-    )
-
-
-def _sent_back(report: MonthlyReport) -> Table:
-    rows = report.sent_back
-    return Table(
-        "sent-back",
-        "Trả lại, bổ sung",
-        "HỒ SƠ TRẢ LẠI, YÊU CẦU BỔ SUNG TRONG KỲ",
-        (
-            TableColumn("unit", "Đơn vị"),
-            TableColumn("sector", "Lĩnh vực"),
-            TableColumn("code", "Mã hồ sơ", "code"),
-            TableColumn("procedure", "Thủ tục hành chính"),
-            TableColumn("manner", "Hình thức", width=22),
-            TableColumn("happened_at", "Thời điểm", "instant"),
-            TableColumn("supplement_count", "Số lần yêu cầu bổ sung", "count"),
-            TableColumn("waiting", "Chờ bổ sung cuối kỳ", width=14),
-            TableColumn("status", "Tình trạng hiện nay"),
-            TableColumn("unit_code", "Mã đơn vị", "code"),
-        ),
-        rows.assign(
-            unit=unit_labels(rows),
-            manner=[SENT_BACK[kind] for kind in rows["kind"]],
-            waiting=["Đang chờ" if still else "" for still in rows["still_waiting"]],
-        ),
-        ("Mỗi lần trả lại, mỗi lần yêu cầu bổ sung còn ghi nhận là một dòng.",),
-        standing=_as_known_now(report),
+        standing=as_known_now(report),
     )
 
 
@@ -294,21 +222,6 @@ def _errata(report: MonthlyReport) -> Table:
     )
 
 
-def unit_labels(rows: pd.DataFrame) -> list[str]:
-    """What the units of rows are called, by ``unit_name`` and ``unit_code``."""
-    return named(rows, "unit_name", "unit_code", wording.unit_label(None, None))
-
-
-def named(rows: pd.DataFrame, name: str, code: str, nameless: str) -> list[str]:
-    """The names in a column, else the codes in another, else what stands for neither."""
-    pairs = zip(rows[name].tolist(), rows[code].tolist(), strict=True)
-    return [next((text for text in pair if isinstance(text, str) and text), nameless) for pair in pairs]
-
-
 def _shares(counts: pd.Series) -> pd.Series:
     total = int(counts.sum())
     return pd.Series([share_of(int(count), total) for count in counts], index=counts.index, dtype=object)
-
-
-def _as_known_now(report: MonthlyReport) -> str:
-    return _AS_KNOWN_NOW if report.errata else ""

@@ -120,9 +120,9 @@ class Returns:
             notes.append(
                 f"Quy tắc chưa được áp dụng, số 0 của cột tương ứng là chưa biết: {', '.join(self.not_applied)}."
             )
-        named = (TableColumn("unit_code", "Mã đơn vị", "code"), TableColumn("unit_name", "Đơn vị"))
+        named = (TableColumn("unit_code", "Mã đơn vị", "code", paper=False), TableColumn("unit_name", "Đơn vị"))
         by_procedure = (
-            TableColumn("procedure_code", "Mã TTHC", "code"),
+            TableColumn("procedure_code", "Mã TTHC", "code", paper=False),
             TableColumn("procedure_name", "Thủ tục hành chính"),
         )
         chart = TableChart(

@@ -37,9 +37,9 @@ _WIDTHS: Final[dict[ColumnKind, float]] = {
     "decimal": 12,
     "percent": 17,
     "day": 13,
-    "instant": 18,
+    "instant": 16.5,
 }
-_NARROWEST, _TIGHTEST, _WIDEST_CODE, _WIDEST = 12.0, 18.0, 26.0, 46.0
+_NARROWEST, _TIGHTEST, _WIDEST_CODE, _WIDEST = 12.0, 16.0, 26.0, 46.0
 _PAGE: Final = 210
 """Characters that a page across has room for in letters of a readable size."""
 
@@ -55,6 +55,7 @@ class _Column:
     width: float
     kind: ColumnKind
     values: list[Any]
+    absent: str
 
 
 def column_place(table: Table, name: str) -> int:
@@ -70,13 +71,16 @@ def draw_table(sheet: LongSheet, styles: Styles, table: Table, period_line: str,
         zone: IANA name of the zone in which instants are shown.
     """
     shown = table if len(table.rows) <= MAX_SHEET_ROWS else _cut(table)
-    columns = _fitted([_column(shown, column, zone) for column in _shown(shown)])
-    rows, last = len(shown.rows), len(columns)
+    every = _shown(shown)
+    last = sum(column.paper for column in every)
+    columns = [_column(shown, column, zone) for column in every]
+    columns[:last] = _fitted(columns[:last])
+    rows = len(shown.rows)
     _heading(sheet, styles, table, period_line, last)
     _titles(sheet, styles, columns)
     number = styles.cell(num_format="0", align="center")
     cells = [Cells(range(1, rows + 1), lambda _: number)]
-    cells += [_CELLS[column.kind](styles, column.values) for column in columns]
+    cells += [_cells(styles, column) for column in columns]
     heights = [LINE_HEIGHT * lines + 1 if lines > 1 else None for lines in _lines(columns, rows)]
     long = range(ORDINARY, max(rows - 1, ORDINARY))
     ordinary = [*range(min(rows, ORDINARY)), *range(max(long.stop, ORDINARY), rows)]
@@ -90,15 +94,24 @@ def draw_table(sheet: LongSheet, styles: Styles, table: Table, period_line: str,
         within = slice(long.start, long.stop)
         midst = [Cells(column.values[within], column.format_of) for column in cells]
         sheet.long_rows = LongRows(FIRST_ROW + long.start, midst, heights[within])
-    _below(sheet, styles, table, columns, rows)
-    sheet.autofilter(_HEAD, 0, _HEAD + max(rows, 1), last)
+    end = _below(sheet, styles, table, columns[:last], rows)
+    sheet.autofilter(_HEAD, 0, _HEAD + max(rows, 1), len(columns))
     sheet.freeze_panes(FIRST_ROW, 2)
     print_setup(sheet)
+    if last < len(columns):
+        sheet.print_area(0, 0, end, last)
     sheet.repeat_rows(_HEAD)
 
 
-def _shown(table: Table) -> tuple[TableColumn, ...]:
-    return tuple(column for column in table.columns if not column.technical)
+def _cells(styles: Styles, column: _Column) -> Cells:
+    make = _CELLS[column.kind]
+    cells: Cells = make(styles, column.values, absent=column.absent) if column.absent else make(styles, column.values)
+    return cells
+
+
+def _shown(table: Table) -> list[TableColumn]:
+    """The columns of a sheet, those that are printed first."""
+    return sorted((column for column in table.columns if not column.technical), key=lambda column: not column.paper)
 
 
 def _cut(table: Table) -> Table:
@@ -109,7 +122,7 @@ def _column(table: Table, column: TableColumn, zone: str) -> _Column:
     values = column_values(table, column, zone)
     if column.kind in ("text", "code"):
         values = [value if value is None or len(value) <= _LONGEST_CELL else value[:_LONGEST_CELL] for value in values]
-    return _Column(column.title, column.width or _width(column, values), column.kind, values)
+    return _Column(column.title, column.width or _width(column, values), column.kind, values, column.absent)
 
 
 def _fitted(columns: Sequence[_Column]) -> list[_Column]:
@@ -163,7 +176,8 @@ def _lines(columns: Sequence[_Column], rows: int) -> list[int]:
     return [max(row) for row in zip(*needed, strict=True)] if needed else [1] * rows
 
 
-def _below(sheet: Worksheet, styles: Styles, table: Table, columns: Sequence[_Column], rows: int) -> None:
+def _below(sheet: Worksheet, styles: Styles, table: Table, columns: Sequence[_Column], rows: int) -> int:
+    """What stands beneath the rows; gives the last row of the sheet."""
     last, row = len(columns), FIRST_ROW + rows
     if rows == 0:
         sheet.merge_range(row, 0, row, last, table.empty, styles.cell(align="center", italic=True))
@@ -176,6 +190,7 @@ def _below(sheet: Worksheet, styles: Styles, table: Table, columns: Sequence[_Co
     for place, note in enumerate(table.notes, start=row + 1):
         sheet.merge_range(place, 0, place, last, note, styles(italic=True, text_wrap=True, valign="top"))
         sheet.set_row(place, LINE_HEIGHT * ceil(len(note) / (room * 0.95)) + 1)
+    return row + len(table.notes)
 
 
 def _texts(styles: Styles, values: Sequence[Any], **look: Any) -> Cells:

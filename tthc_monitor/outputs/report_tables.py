@@ -21,8 +21,10 @@ Shape = Literal["bar", "column", "line"]
 class TableColumn:
     """A column: its name in CSV and JSON (English, snake case), its heading (Vietnamese), what it holds.
 
-    ``width`` is that of its column on a sheet, in characters; 0 lets what it holds decide. What is ``technical`` is for
-    programs: it stands in CSV and JSON only.
+    ``width`` is that of its column on a sheet, in characters; 0 lets what it holds decide. What is ``technical`` (codes
+    for programs, such as that of a rule) stands in CSV and JSON, not on sheets. ``absent`` is what
+    stands on paper for a count that nobody knows. What has no room on ``paper`` stands at the right end of its sheet, outside
+    of what is printed.
     """
 
     name: str
@@ -30,6 +32,8 @@ class TableColumn:
     kind: ColumnKind = "text"
     width: float = 0
     technical: bool = False
+    absent: str = ""
+    paper: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,7 +136,8 @@ TOPICS: Final[tuple[TopicSource, ...]] = (
         (
             DelayedColumn(TableColumn("cause", "Nguyên nhân"), Field("nguyen_nhan", "nguyên nhân quá hạn")),
             DelayedColumn(
-                TableColumn("cause_basis", "Căn cứ"), Field("can_cu_nguyen_nhan", "căn cứ xác định nguyên nhân")
+                TableColumn("cause_basis", "Căn cứ", paper=False),
+                Field("can_cu_nguyen_nhan", "căn cứ xác định nguyên nhân"),
             ),
             DelayedColumn(TableColumn("fault", "Khâu chậm"), Field("khau_cham", "đơn vị, bước chậm")),
             DelayedColumn(TableColumn("apology", "Văn bản xin lỗi"), Field("xin_loi", "đã xin lỗi chưa")),

@@ -48,6 +48,7 @@ _SENT_BACK: Final = {
     "dang_cho": "waiting",
     "tinh_trang": "status",
 }
+_WHOLE: Final = ("ỦY BAN NHÂN DÂN", "HỘI ĐỒNG NHÂN DÂN", "HÀNH CHÍNH CÔNG")
 _AGENCY_ROOM: Final = 180.0
 _SUBJECT_ROOM: Final = 460.0
 
@@ -86,8 +87,8 @@ def _paper(report: MonthlyReport, office: ReportSettings) -> dict[str, Any]:
     filed = ", ".join(filter(None, ("Lưu: VT", office.filed)))
     until = wording.instant(report.as_of, period.zone) if report.clipped else f"hết ngày {wording.day(period.last_day)}"
     return {
-        "co_quan_chu_quan": office.superior.upper(),
-        "co_quan": office.office.upper(),
+        "co_quan_chu_quan": _unbroken(office.superior.upper()),
+        "co_quan": _unbroken(office.office.upper()),
         "ten_co_quan": office.office,
         "ke_ngang_co_quan": rule_under(office.office.upper(), size=12, room=_AGENCY_ROOM, name="Kẻ dưới tên cơ quan"),
         "ke_ngang_trich_yeu": rule_under(title_of(report), size=14, room=_SUBJECT_ROOM, name="Kẻ dưới trích yếu"),
@@ -109,6 +110,13 @@ def _paper(report: MonthlyReport, office: ReportSettings) -> dict[str, Any]:
         "nguoi_ky": signer.name,
         "noi_nhan": _punctuated([*copies, filed]),
     }
+
+
+def _unbroken(name: str) -> str:
+    """A name in capitals in which no line breaks within "Ủy ban nhân dân" and the like."""
+    for kind in _WHOLE:
+        name = name.replace(kind, kind.replace(" ", "\N{NO-BREAK SPACE}"))
+    return name
 
 
 def _punctuated(lines: Iterable[str]) -> list[str]:

@@ -10,27 +10,29 @@ from typing import Any, Final
 
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.report_cells import column_values
-from tthc_monitor.outputs.report_tables import ColumnKind, Table
+from tthc_monitor.outputs.report_tables import Table, TableColumn
 
 
 def listed_rows(table: Table, fields: Mapping[str, str], zone: str, most: int) -> list[dict[str, Any]]:
     """The first rows of a table, numbered (``tt``), by the names of a template.
 
     Args:
-        fields: the column of the table that each field shows; null is an empty text.
+        fields: the column of the table that each field shows; null is what the column has for it, else an empty text.
         zone: IANA name of the zone in which instants are shown.
         most: rows that are listed at most.
     """
     shown = replace(table, rows=table.rows.head(most))
     columns = {column.name: column for column in table.columns}
-    values = [_words(column_values(shown, columns[name], zone), columns[name].kind) for name in fields.values()]
+    values = [
+        _words(column_values(shown, column, zone), column) for column in map(columns.__getitem__, fields.values())
+    ]
     names = ("tt", *fields)
     return [dict(zip(names, row, strict=True)) for row in zip(range(1, len(shown.rows) + 1), *values, strict=True)]
 
 
-def _words(values: list[Any], kind: ColumnKind) -> list[Any]:
-    make = _WRITTEN.get(kind)
-    return ["" if value is None else value if make is None else make(value) for value in values]
+def _words(values: list[Any], column: TableColumn) -> list[Any]:
+    make = _WRITTEN.get(column.kind)
+    return [column.absent if value is None else value if make is None else make(value) for value in values]
 
 
 def _moment(value: datetime) -> str:

@@ -23,6 +23,9 @@ PERIOD_KINDS: Final[Mapping[str, str]] = {
 }
 """What kinds of report periods are called."""
 
+NO_NUMBER = "chưa cấp mã"
+"""What stands where a dossier has no number yet."""
+
 
 def number(value: int) -> str:
     """A count with dots between thousands."""
