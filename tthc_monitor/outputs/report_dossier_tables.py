@@ -97,5 +97,5 @@ def sent_back_table(report: MonthlyReport) -> Table:
 
 
 def as_known_now(report: MonthlyReport) -> str:
-    """What is said of a list beside figures that are frozen; empty when they are not."""
-    return _AS_KNOWN_NOW if report.frozen else ""
+    """What is said of a list beside frozen figures that would be others now; empty when none would."""
+    return _AS_KNOWN_NOW if report.errata else ""
