@@ -252,9 +252,14 @@ def test_signs_are_counted_by_rule_and_unit_without_accusing(world: Engine) -> N
     for code, count in zip(flags["rule_code"], flags["n"], strict=True):
         assert rules[code] == count
     assert rules["due_moved_after_due"] == 1 and rules["refiled"] == 0
-    table = integrity.tables()[0]
-    assert "dấu hiệu cần kiểm tra, không phải kết luận vi phạm" in table.notes[0]
+    table, by_unit = integrity.tables()
+    assert "chỉ hỗ trợ kiểm tra, không thay kết luận" in table.notes[0] and "Điều 35" not in " ".join(table.notes)
+    assert not any(word in " ".join(table.notes) for word in ("audit.", "tthc-monitor"))
     assert table.rows["dossiers"].sum() == rules.sum() >= integrity.dossiers
+    # A bar a unit, each of its dossiers once, however many signs it has.
+    assert table.chart is None and by_unit.chart is not None
+    assert by_unit.rows["unit_code"].is_unique and by_unit.rows["dossiers"].sum() == integrity.dossiers < rules.sum()
+    assert all(sign.endswith(" hồ sơ") for signs in by_unit.rows["signs"] for sign in signs.split("; "))
 
 
 def test_one_units_report_says_why_of_its_dossiers_only(world: Engine) -> None:
