@@ -111,7 +111,7 @@ class ReportSettings(Part):
     ``shortenable_below``, ``shortenable_at_least``
         a limit could be shorter when nine of ten dossiers use less than this part of it, of at least so many dossiers.
     ``indices_file``
-        the indices that the office is judged by, with targets (YAML); without it those shipped.
+        the indices that the office is judged by, with targets (YAML); without it measures are shown and nothing is judged.
     """
 
     day: Annotated[int, Field(ge=1, le=28)] = 1

@@ -20,6 +20,8 @@ from tests.postgres.seed import NOW, WORLD, Dossier, at, seed
 from tests.postgres.test_evaluate import CALENDAR, judge
 from tests.postgres.test_ledger import record, take
 from tests.postgres.test_report import OCTOBER
+from tests.word_template import topic_indices
+from tests.word_template.letter import SECTIONS
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.domain.periods import calendar_month
 from tthc_monitor.domain.procedure_catalogue import SourcedLimit
@@ -28,7 +30,10 @@ from tthc_monitor.outputs import report_steps
 from tthc_monitor.outputs.report import MonthlyReport, build_report
 from tthc_monitor.outputs.report_causes import Causes
 from tthc_monitor.outputs.report_focus import NO_SECTOR
+from tthc_monitor.outputs.report_form import roman
 from tthc_monitor.outputs.report_gains import Gains
+from tthc_monitor.outputs.report_indices import NOT_DECLARED
+from tthc_monitor.outputs.report_proposals import INDICES_SECTION
 from tthc_monitor.report_settings import FocusSector, ReportSettings
 from tthc_monitor.store.database import transaction
 from tthc_monitor.store.time_limits import replace_limits
@@ -319,24 +324,49 @@ def test_targets_are_reached_to_the_dossier(world: Engine, tmp_path: Path) -> No
     assert [item.result for item in (one, two, three)] == ["Đạt", "Chưa đạt", "Chưa đạt"]
     assert [item.missing for item in (one, two, three)] == [
         "",
-        "còn thiếu 1 hồ sơ đúng hạn",
-        "còn thiếu 2 hồ sơ đúng hạn",
+        "thiếu 1 hồ sơ đúng hạn để đạt",
+        "thiếu 2 hồ sơ đúng hạn để đạt",
     ]
 
 
-def test_the_shipped_table_claims_no_legal_basis_for_its_targets(world: Engine) -> None:
-    indices = october(world).indices
-    assert all(one.item.source.startswith("địa phương tự đặt") for one in indices.items)
+def test_targets_without_data_are_not_counted_as_reached(world: Engine, tmp_path: Path) -> None:
+    file = write_indices(
+        tmp_path,
+        *(f"index: X, item: Y, measure: on_time_percent, target: {target}" for target in (50, 60, 70)),
+        # Rules of index 766 were not applied in this world.
+        "index: X, item: Z, measure: progress_766, target: 90",
+    )
+    found = october(world, tmp_path, indices_file=file)
+    words = found.indices.words()
+    counts = ("so_chi_so_chua_dat", "so_chi_so_co_so_lieu", "so_chi_so_khong_so_lieu")
+    assert [words[name] for name in counts] == [2, 3, 1]
+    assert words["co_chi_tieu"]
+    [proposal] = [one for one in found.proposals.items if one.subject == "Chỉ tiêu chưa đạt"]
+    assert proposal.text == "Đề nghị các cơ quan, đơn vị có giải pháp thực hiện 2 chỉ tiêu chưa đạt nêu tại Mục XI."
+    assert roman(1 + SECTIONS.index(topic_indices.section)) == INDICES_SECTION
+
+
+def test_until_the_office_sets_targets_nothing_is_judged(world: Engine) -> None:
+    found = october(world)
+    indices, words = found.indices, found.indices.words()
     assert {one.item.measure for one in indices.items} == {
         *("on_time_percent", "pending_in_time_percent", "online_percent"),
         *("progress_766", "petitions_on_time", "apology_share"),
     }
+    assert not words["co_chi_tieu"] and words["so_chi_so_chua_dat"] == 0
+    assert {(row["chi_tieu"], row["ket_qua"], row["con_thieu"]) for row in words["chi_so"]} == {(NOT_DECLARED, "", "")}
+    [table] = indices.tables()
+    assert table.rows["target_percent"].isna().all() and set(table.rows["result"]) == {NOT_DECLARED}
+    assert "chưa khai báo chỉ tiêu" in table.notes[0]
+    assert "Chỉ tiêu chưa đạt" not in [one.subject for one in found.proposals.items]
     by_measure = {one.item.measure: one for one in indices.items}
     assert by_measure["online_percent"].value == "86,67\N{NO-BREAK SPACE}%"
     # Rules of index 766 and of petitions were not applied in this world.
-    assert by_measure["progress_766"].result.startswith("chưa tính")
-    assert by_measure["petitions_on_time"].result.startswith("chưa tính")
-    assert by_measure["apology_share"].missing == "còn thiếu 5 văn bản xin lỗi"
+    assert by_measure["progress_766"].value.startswith("chưa tính")
+    assert by_measure["petitions_on_time"].value.startswith("chưa tính")
+    # A survey, and a share of what was received in a year, are not what is measured here.
+    surveys = [one.item.item for one in indices.items if "SIPAS" in one.item.index or "PAR" in one.item.index]
+    assert len(surveys) == 3 and all(item.endswith("số liệu liên quan (tham khảo)") for item in surveys)
 
 
 def test_measures_are_those_of_the_audit_functions(engine: Engine) -> None:
@@ -391,7 +421,6 @@ def test_proposals_say_what_the_figures_say_and_the_worst_first(engine: Engine) 
         "Đơn vị có tỷ lệ quá hạn cao",
         "Lĩnh vực có tỷ lệ quá hạn cao",
         "Chưa xác định hạn",
-        "Chỉ tiêu chưa đạt",
     ]
     said = {one.subject: one.text for one in proposals.items}
     assert said["Hồ sơ đang giải quyết quá hạn"] == (
@@ -403,10 +432,6 @@ def test_proposals_say_what_the_figures_say_and_the_worst_first(engine: Engine) 
         and "Sở Xây dựng" not in said["Đơn vị có tỷ lệ quá hạn cao"]
     )
     assert "2 hồ sơ chưa xác định" in said["Chưa xác định hạn"]
-    assert (
-        "50,00\N{NO-BREAK SPACE}%, chỉ tiêu 98,00\N{NO-BREAK SPACE}%, còn thiếu 2 hồ sơ đúng hạn"
-        in said["Chỉ tiêu chưa đạt"]
-    )
 
 
 def test_letters_and_bodies_consulted_are_those_of_the_section_about_causes(engine: Engine) -> None:
@@ -439,7 +464,7 @@ def test_where_all_is_well_nothing_is_proposed(engine: Engine, tmp_path: Path) -
 def test_an_empty_store_says_so_everywhere(engine: Engine) -> None:
     found = october(engine)
     assert [len(table.rows) for table in found.tables()] == [3, 0, 0, 0, 0, 7, 0]
-    assert {one.result for one in found.indices.items} <= {
+    assert {one.value for one in found.indices.items} <= {
         "không có dữ liệu",
         "chưa tính: quy tắc của cách tính này chưa được áp dụng",
     }

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tthc_monitor.outputs.report_topics import Reading
 
 MOST: Final = 8
+INDICES_SECTION: Final = "XI"
+"""Number of the section about indices in the shipped document."""
 _NAMED: Final = 3
 _HEAVY_STEP_PERCENT: Final = 50
 _BLANK: Final = "trước ngày ……………"
@@ -192,16 +194,14 @@ def _no_due_date(reading: Reading) -> Iterator[Proposal]:
 
 
 def _targets(indices: Indices) -> Iterator[Proposal]:
-    short = [one for one in indices.items if one.reached is False]
+    short = [(one, one.target) for one in indices.short if one.target is not None]
     if short:
-        told = "; ".join(
-            f"{one.item.item}: {one.value}, chỉ tiêu {wording.percent(one.target)}, {one.missing}" for one in short
-        )
         yield Proposal(
             _TARGETS,
             "Chỉ tiêu chưa đạt",
-            max(one.measured.missing(one.target) for one in short),
-            f"Đề nghị các cơ quan, đơn vị có giải pháp để đạt các chỉ tiêu chưa đạt ({told}).",
+            max(one.measured.missing(target) for one, target in short),
+            f"Đề nghị các cơ quan, đơn vị có giải pháp thực hiện {wording.number(len(short))} chỉ tiêu chưa đạt nêu tại Mục "
+            f"{INDICES_SECTION}.",
         )
 
 
