@@ -70,7 +70,7 @@ class Heads:
         """The ranking."""
         notes = ["Tỷ lệ đúng hạn = (trước hạn + đúng hạn) / hồ sơ đã giải quyết có hạn."]
         if not self.declared:
-            notes.append("Chưa khai báo tệp người đứng đầu các đơn vị (report.heads_file).")
+            notes.append("Chưa khai báo người đứng đầu các đơn vị.")
         if self.unknown:
             notes.append(f"Mã đơn vị trong tệp người đứng đầu mà dữ liệu không có: {', '.join(self.unknown)}.")
         return (
