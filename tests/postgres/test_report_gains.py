@@ -29,7 +29,7 @@ from tthc_monitor.domain.time_limits import TimeLimit
 from tthc_monitor.outputs import report_steps
 from tthc_monitor.outputs.report import MonthlyReport, build_report
 from tthc_monitor.outputs.report_causes import Causes
-from tthc_monitor.outputs.report_focus import NO_SECTOR
+from tthc_monitor.outputs.report_focus import NO_SECTOR, is_over
 from tthc_monitor.outputs.report_form import roman
 from tthc_monitor.outputs.report_gains import Gains
 from tthc_monitor.outputs.report_indices import NOT_DECLARED
@@ -93,20 +93,64 @@ def test_a_focus_group_has_the_figures_of_its_sectors(world: Engine) -> None:
         "pending_overdue": 1,
     }
     assert rows.loc["Y tế", "finished_known"] == 1
-    assert (rows.loc["Đầu tư", "sectors"], rows.loc["Đầu tư", "on_time_percent"]) == (NO_SECTOR, None)
+    # What matches no sector is not 0 of anything.
+    assert rows.loc["Đầu tư"].tolist() == [NO_SECTOR, *[None] * 7]
+    investment = focus.words()["linh_vuc_trong_tam"][2]
+    assert {investment[name] for name in ("gom", "tiep_nhan", "ty_le_dung_han", "dang_qua_han")} == {NO_SECTOR}
     assert focus.unknown == ("H99-KHÔNG",)
     assert "H99-KHÔNG" in focus.tables()[0].notes[1]
 
 
 @pytest.mark.parametrize(
-    ("threshold", "named"),
-    # Late of those with a due date: health 2 of 5, building 2 of 9, unknown 1 of 1.
-    [(5, ["", "H99-YT", "H99-XD"]), (22.22, ["", "H99-YT", "H99-XD"]), (22.23, ["", "H99-YT"]), (100, [])],
+    ("late", "known", "over"),
+    [(2, 39, True), (2, 40, False), (3, 10, True), (2, 10, True), (2, 9, False), (1, 10, False), (9, 9, False)],
 )
-def test_sectors_over_the_threshold_explain_themselves(world: Engine, threshold: float, named: list[str]) -> None:
-    explained = october(world, explanation_threshold_percent=threshold).focus.to_explain
-    assert explained["sector_code"].tolist() == named
-    assert all(100 * row["late"] > threshold * row["known"] for row in explained.to_dict("records"))
+def test_only_enough_dossiers_are_beyond_a_threshold(late: int, known: int, over: bool) -> None:
+    assert is_over(late, known, Decimal(5)) is over
+
+
+def crowd(unit: str, late: int, in_time: int) -> list[Dossier]:
+    """Open dossiers of a unit, of the sector of building."""
+    dues = [at("2026-10-20")] * late + [at("2026-12-20")] * in_time
+    return [
+        Dossier(f"{unit}-2610-{n}", unit, "1.000001", at("2026-10-01"), due, step="Thẩm định")
+        for n, due in enumerate(dues)
+    ]
+
+
+def test_units_and_sectors_over_the_threshold_are_asked_to_explain(engine: Engine) -> None:
+    with engine.begin() as connection:
+        seed(connection, [*crowd("H99.01", 3, 9), *crowd("H99.02", 2, 3), *crowd("H99.03", 1, 40)])
+    found = october(engine)
+    assert found.focus.to_explain[["sector_code", "late", "known"]].to_numpy().tolist() == [["H99-XD", 6, 58]]
+    said = {one.subject: one.text for one in found.proposals.items}
+    assert said["Đơn vị có tỷ lệ quá hạn cao"] == (
+        "Đề nghị 1 đơn vị có trên 5,00\N{NO-BREAK SPACE}% hồ sơ quá hạn (Sở Xây dựng: 3 hồ sơ) rà soát, báo cáo nguyên nhân trước "
+        "ngày ……………."
+    )
+    assert "người đứng đầu" not in " ".join(said.values())
+    assert "do đơn vị thiết lập" in found.focus.tables()[1].notes[0]
+    assert october(engine, explanation_threshold_percent=10.35).focus.to_explain.empty
+
+
+def test_building_is_more_than_its_word_and_not_its_materials(engine: Engine) -> None:
+    names = {
+        "1": "Quy hoạch đô thị và nông thôn, kiến trúc",
+        "2": "Kinh doanh bất động sản",
+        "3": "Nhà ở và công sở",
+        "4": "Hạ tầng kỹ thuật",
+        "5": "Vật liệu xây dựng",
+        "6": "Hoạt động xây dựng, vật liệu xây dựng",
+        "7": "Hộ tịch",
+    }
+    with engine.begin() as connection:
+        for code, name in names.items():
+            connection.execute(
+                text("INSERT INTO tthc.sectors (sector_code, name, first_seen_at) VALUES (:code, :name, now())"),
+                {"code": code, "name": name},
+            )
+    groups = october(engine).focus.groups.set_index("group")["sectors"]
+    assert groups["Xây dựng"] == "; ".join(names[code] for code in "12346")
 
 
 # -- heads of units ----------------------------------------------------------------------------------------------------
@@ -413,23 +457,17 @@ def test_a_wrong_table_of_indices_is_told_with_its_line(
 def test_proposals_say_what_the_figures_say_and_the_worst_first(engine: Engine) -> None:
     with engine.begin() as connection:
         seed(connection)
-    proposals = october(engine, explanation_threshold_percent=39).proposals
+    proposals = october(engine).proposals
     subjects = [one.subject for one in proposals.items]
     assert subjects == [
         "Thiếu văn bản xin lỗi",
         "Hồ sơ đang giải quyết quá hạn",
-        "Đơn vị có tỷ lệ quá hạn cao",
-        "Lĩnh vực có tỷ lệ quá hạn cao",
         "Chưa xác định hạn",
     ]
     said = {one.subject: one.text for one in proposals.items}
     assert said["Hồ sơ đang giải quyết quá hạn"] == (
-        "Đề nghị các cơ quan, đơn vị xử lý dứt điểm 3 hồ sơ đang giải quyết quá hạn (Chưa rõ đơn vị 1 hồ sơ; Sở Xây dựng 1 hồ "
-        "sơ; Sở Y tế 1 hồ sơ) trước ngày ……………."
-    )
-    assert (
-        "Sở Y tế 2 hồ sơ" in said["Đơn vị có tỷ lệ quá hạn cao"]
-        and "Sở Xây dựng" not in said["Đơn vị có tỷ lệ quá hạn cao"]
+        "Đề nghị các cơ quan, đơn vị xử lý dứt điểm 3 hồ sơ đang giải quyết quá hạn (Chưa rõ đơn vị: 1 hồ sơ; Sở Xây dựng: 1 hồ "
+        "sơ; Sở Y tế: 1 hồ sơ) trước ngày ……………."
     )
     assert "2 hồ sơ chưa xác định" in said["Chưa xác định hạn"]
 
@@ -445,10 +483,13 @@ def test_letters_and_bodies_consulted_are_those_of_the_section_about_causes(engi
     said = {one.subject: one for one in found.proposals.items}
     letters = said["Thiếu văn bản xin lỗi"]
     assert letters.dossiers == total["missing"] > 0
-    assert f"{total['missing']}/{total['owed']} hồ sơ quá hạn phải xin lỗi" in letters.text
+    assert (
+        f"{total['missing']} hồ sơ quá hạn chưa có văn bản xin lỗi (trong {total['owed']} hồ sơ xác định được)"
+        in letters.text
+    )
     # Three stories in which another body answered after its deadline.
     assert said["Trả lời ý kiến chậm"].dossiers == 3
-    assert "Phường Mẫu Một 2 hồ sơ; Thuế Mẫu 1 hồ sơ" in said["Trả lời ý kiến chậm"].text
+    assert "Phường Mẫu Một: 2 hồ sơ; Thuế Mẫu: 1 hồ sơ" in said["Trả lời ý kiến chậm"].text
 
 
 def test_where_all_is_well_nothing_is_proposed(engine: Engine, tmp_path: Path) -> None:
@@ -479,4 +520,4 @@ def test_names_with_markup_stay_text(engine: Engine) -> None:
         connection.execute(text("UPDATE tthc.sectors SET name = NULL WHERE sector_code = 'H99-YT'"))
     found = october(engine)
     assert found.heads.ranked["unit"].tolist() == ["=1+1 <b>&"]
-    assert "=1+1 <b>& 1 hồ sơ" in found.proposals.items[0].text
+    assert "=1+1 <b>&: 1 hồ sơ" in found.proposals.items[0].text

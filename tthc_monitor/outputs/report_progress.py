@@ -52,9 +52,7 @@ NOTES: Final = (
     "Hồ sơ chưa xác định được nằm trong mẫu số, không tính là đúng hạn; điểm cao nhất có thể là điểm khi các hồ sơ đó đều đúng hạn.",
     "Cổng Dịch vụ công quốc gia hiện hành tính trên dữ liệu của Cổng; không so sánh với điểm công bố trên Cổng trước đây.",
 )
-_NOT_APPLIED: Final = (
-    "Chưa tính điểm tiến độ theo Bộ chỉ số 766: quy tắc của Bộ chỉ số chưa được áp dụng."
-)
+_NOT_APPLIED: Final = "Chưa tính điểm tiến độ theo Bộ chỉ số 766: quy tắc của Bộ chỉ số chưa được áp dụng."
 _AS_KNOWN_NOW: Final = "Số liệu của kỳ đã chốt; điểm tiến độ tính theo dữ liệu hiện có."
 
 _APPLIED: Final = "SELECT audit.system_applied('national_766') AS applied"
