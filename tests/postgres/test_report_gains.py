@@ -29,6 +29,8 @@ from tthc_monitor.domain.time_limits import TimeLimit
 from tthc_monitor.outputs import report_steps
 from tthc_monitor.outputs.report import MonthlyReport, build_report
 from tthc_monitor.outputs.report_causes import Causes
+from tthc_monitor.outputs.report_columns import COUNTS
+from tthc_monitor.outputs.report_counts import rank_rows
 from tthc_monitor.outputs.report_focus import NO_SECTOR, is_over
 from tthc_monitor.outputs.report_form import roman
 from tthc_monitor.outputs.report_gains import Gains
@@ -154,6 +156,15 @@ def test_building_is_more_than_its_word_and_not_its_materials(engine: Engine) ->
 
 
 # -- heads of units ----------------------------------------------------------------------------------------------------
+
+
+def test_names_that_two_sectors_share_are_told_apart() -> None:
+    frame = pd.DataFrame(
+        {"sector_code": ["A", "B", "C", ""], "sector_name": ["Đất đai", "Đất đai", "Hộ tịch", None], "late": 0}
+        | dict.fromkeys(COUNTS, 0)
+    )
+    told = [row["ten"] for row in rank_rows(frame, "sector")]
+    assert told == ["Đất đai (A)", "Đất đai (B)", "Hộ tịch", "Chưa rõ lĩnh vực"]
 
 
 def test_units_are_ranked_with_their_head_of_the_last_day(world: Engine, tmp_path: Path) -> None:

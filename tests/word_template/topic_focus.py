@@ -10,9 +10,9 @@ _GROUPS = (
     Column("TT", 9, "tt", "BangGiua"),
     Column("Lĩnh vực trọng tâm", 43, "ten", "BangChu"),
     Column("Tiếp nhận mới", 18, "tiep_nhan", "BangSo"),
-    Column("Đã giải quyết", 18, "da_giai_quyet", "BangSo"),
+    Column("Đã giải quyết có hạn", 18, "da_co_han", "BangSo"),
     Column("Đã giải quyết quá hạn", 17, "da_qua_han", "BangSo"),
-    Column("Tỷ lệ đúng hạn", 21, "ty_le_dung_han", "BangGiua"),
+    Column("Tỷ lệ đúng hạn (đã giải quyết)", 21, "ty_le_dung_han", "BangGiua"),
     Column("Tỷ lệ kỳ trước", 21, "ty_le_ky_truoc", "BangGiua"),
     Column("Đang giải quyết quá hạn", 18, "dang_qua_han", "BangSo"),
 )
