@@ -42,6 +42,18 @@ def totals(number: str) -> str:
             "chuyển sang {{ so.ky_truoc }} hồ sơ. Tỷ lệ tiếp nhận trực tuyến: {{ so.ty_le_truc_tuyen }} (trên "
             "{{ so.moi }} hồ sơ tiếp nhận mới).",
         )
+        + when(
+            "theo_doi_cham_tiep_nhan",
+            paragraph(
+                "NoiDung",
+                "Số hồ sơ chậm tiếp nhận (quá {{ gio_tiep_nhan }} giờ làm việc): {{ cham_tiep_nhan }} hồ sơ, bằng "
+                "{{ ty_le_cham_tiep_nhan }} (trên {{ nop_truc_tuyen }} hồ sơ nộp trực tuyến trong kỳ).",
+            ),
+        )
+        + when(
+            "not theo_doi_cham_tiep_nhan",
+            paragraph("NoiDung", "Số hồ sơ chậm tiếp nhận: {{ cham_tiep_nhan }}."),
+        )
         + paragraph("Khoan", "2. Kết quả giải quyết hồ sơ")
         + paragraph(
             "NoiDung",
