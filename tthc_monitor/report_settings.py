@@ -48,11 +48,14 @@ class FocusSector(Part):
         codes of sectors.
     ``match``
         words: every sector whose name has one of them, in capitals or not, belongs to the group.
+    ``without``
+        words that do not count: a sector that has a word of ``match`` only within one of these does not belong to it.
     """
 
     name: Line
     sectors: tuple[Line, ...] = ()
     match: tuple[Line, ...] = ()
+    without: tuple[Line, ...] = ()
 
     @model_validator(mode="after")
     def _finds_something(self) -> FocusSector:
@@ -65,7 +68,20 @@ class FocusSector(Part):
 
 FOCUS_SECTORS: Final = (
     FocusSector(name="Đầu tư", match=("đầu tư",)),
-    FocusSector(name="Xây dựng", match=("xây dựng",)),
+    FocusSector(
+        name="Xây dựng",
+        match=(
+            "xây dựng",
+            "kiến trúc",
+            "quy hoạch đô thị",
+            "quy hoạch nông thôn",
+            "kinh doanh bất động sản",
+            "nhà ở",
+            "công sở",
+            "hạ tầng kỹ thuật",
+        ),
+        without=("vật liệu xây dựng",),
+    ),
     FocusSector(
         name="Chính sách xã hội",
         match=(
@@ -104,14 +120,14 @@ class ReportSettings(Part):
     ``focus_sectors``
         groups of sectors that are looked at by themselves.
     ``explanation_threshold_percent``
-        a sector with more of its dossiers late than this is named as one to explain itself. A practice of provinces, no
-        rule of law.
+        a unit or a sector with more of its dossiers late than this is asked to explain itself, when it has ten with a due date
+        and two of them late at least. A practice of provinces, no rule of law.
     ``heads_file``
         who is the head of which unit, from when until when (CSV); read for each report, kept nowhere else.
     ``shortenable_below``, ``shortenable_at_least``
         a limit could be shorter when nine of ten dossiers use less than this part of it, of at least so many dossiers.
     ``indices_file``
-        the indices that the office is judged by, with targets (YAML); without it those shipped.
+        the indices that the office is judged by, with targets (YAML); without it measures are shown and nothing is judged.
     """
 
     day: Annotated[int, Field(ge=1, le=28)] = 1

@@ -25,6 +25,7 @@ from tthc_monitor.domain.periods import calendar_month
 from tthc_monitor.outputs.cause_list import load_causes, shipped_causes
 from tthc_monitor.outputs.report import MonthlyReport, build_report
 from tthc_monitor.outputs.report_causes import Causes
+from tthc_monitor.outputs.report_charts import drawn
 from tthc_monitor.outputs.report_docx import load_template, write_document
 from tthc_monitor.outputs.report_integrity import Integrity
 from tthc_monitor.outputs.report_returns import Returns
@@ -234,13 +235,24 @@ def test_what_was_sent_back_is_counted_with_its_denominator(world: Engine) -> No
         returns = topic(report_of(connection), Returns)
     total = returns.total
     assert (total["refused"], total["stopped"], total["withdrawn"], total["sent_back"]) == (2, 1, 1, 3)
-    assert (total["supplemented"], total["supplement_once"], total["supplement_more"]) == (3, 2, 1)
+    known = [total[f"supplement_{times}"] for times in ("once", "more", "unknown")]
+    assert (total["supplemented"], known) == (3, [2, 1, 0])
+    assert returns.long_days == 15 and "quá 15 ngày làm việc" in returns.tables()[0].notes[-1]
     assert total["waiting"] == 1 and total["refused_late"] == 1
     assert total["received"] == 26
     row = returns.units.set_index("unit_code").loc["H99.01"]
     assert str(row["sent_back_percent"]) == "11.54" and row["received"] == 26
     assert returns.procedures["procedure_code"].tolist() == ["1.000001"]
     assert not returns.not_applied
+
+
+def test_how_often_is_unknown_where_no_source_tells_it(world: Engine) -> None:
+    with world.connect() as connection:
+        connection.execute(text("UPDATE tthc.dossiers SET supplement_count = NULL WHERE supplement_count = 1"))
+        returns = topic(report_of(connection), Returns)
+        connection.rollback()
+    counts = [returns.total[f"supplement_{times}"] for times in ("once", "more", "unknown")]
+    assert counts == [0, 1, 2] and returns.words()["tra_ve"]["bo_sung_chua_ro"] == 2
 
 
 def test_signs_are_counted_by_rule_and_unit_without_accusing(world: Engine) -> None:
@@ -256,9 +268,14 @@ def test_signs_are_counted_by_rule_and_unit_without_accusing(world: Engine) -> N
     for code, count in zip(flags["rule_code"], flags["n"], strict=True):
         assert rules[code] == count
     assert rules["due_moved_after_due"] == 1 and rules["refiled"] == 0
-    table = integrity.tables()[0]
-    assert "dấu hiệu cần kiểm tra, không phải kết luận vi phạm" in table.notes[0]
+    table, by_unit = integrity.tables()
+    assert "chỉ hỗ trợ kiểm tra, không thay kết luận" in table.notes[0] and "Điều 35" not in " ".join(table.notes)
+    assert not any(word in " ".join(table.notes) for word in ("audit.", "tthc-monitor"))
     assert table.rows["dossiers"].sum() == rules.sum() >= integrity.dossiers
+    # A bar a unit, each of its dossiers once, however many signs it has.
+    assert table.chart is None and by_unit.chart is not None
+    assert by_unit.rows["unit_code"].is_unique and by_unit.rows["dossiers"].sum() == integrity.dossiers < rules.sum()
+    assert all(sign.endswith(" hồ sơ") for signs in by_unit.rows["signs"] for sign in signs.split("; "))
 
 
 def test_no_code_of_the_program_stands_on_sheets(world: Engine, tmp_path: Path) -> None:
@@ -319,9 +336,22 @@ def test_rules_that_are_not_applied_are_told_and_nothing_is_guessed(engine: Engi
         report = report_of(connection)
     causes, returns, integrity = (topic(report, kind) for kind in (Causes, Returns, Integrity))
     assert causes.totals["unknown"] == len(report.delayed) > 0
-    assert "closed_late" in causes.not_applied
+    assert causes.not_applied and "closed_late" not in causes.not_applied
     assert causes.apologies.total["cannot_tell"] == len(report.delayed)
     assert causes.apologies.words()["xin_loi"]["ty_le_da_xin_loi"] is None
     assert not causes.apologies.words()["xin_loi_ap_dung"]
-    assert "refused" in returns.not_applied
+    # Nobody knows of any unit: no bar of nothing is drawn, for it would say that no letter is missing.
+    [letters] = causes.apologies.tables()
+    assert letters.chart is not None and letters.chart.rows == 0 and drawn([letters]) == []
+    assert "Không được tiếp nhận, từ chối giải quyết" in returns.not_applied
+    assert returns.long_days is None and returns.words()["so_ngay_cho"] == ""
+    told = [
+        note
+        for one in (causes, returns)
+        for table in one.tables()
+        for note in table.notes
+        if "chưa được áp dụng" in note
+    ]
+    # Rules of this small world bear their codes as titles; those that it does not know are called as they are shipped.
+    assert told and not any(code in note for note in told for code in ("refused", "closed_late", "step_at_fault"))
     assert integrity.rules.empty and integrity.tables()[0].empty.startswith("Chưa áp dụng")

@@ -20,6 +20,8 @@ from tests.postgres.seed import NOW, WORLD, Dossier, at, seed
 from tests.postgres.test_evaluate import CALENDAR, judge
 from tests.postgres.test_ledger import record, take
 from tests.postgres.test_report import OCTOBER
+from tests.word_template import topic_indices
+from tests.word_template.letter import SECTIONS
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.domain.periods import calendar_month
 from tthc_monitor.domain.procedure_catalogue import SourcedLimit
@@ -27,8 +29,13 @@ from tthc_monitor.domain.time_limits import TimeLimit
 from tthc_monitor.outputs import report_steps
 from tthc_monitor.outputs.report import MonthlyReport, build_report
 from tthc_monitor.outputs.report_causes import Causes
-from tthc_monitor.outputs.report_focus import NO_SECTOR
+from tthc_monitor.outputs.report_columns import COUNTS
+from tthc_monitor.outputs.report_counts import rank_rows
+from tthc_monitor.outputs.report_focus import NO_SECTOR, is_over
+from tthc_monitor.outputs.report_form import roman
 from tthc_monitor.outputs.report_gains import Gains
+from tthc_monitor.outputs.report_indices import NOT_DECLARED
+from tthc_monitor.outputs.report_proposals import INDICES_SECTION
 from tthc_monitor.report_settings import FocusSector, ReportSettings
 from tthc_monitor.store.database import transaction
 from tthc_monitor.store.time_limits import replace_limits
@@ -88,23 +95,76 @@ def test_a_focus_group_has_the_figures_of_its_sectors(world: Engine) -> None:
         "pending_overdue": 1,
     }
     assert rows.loc["Y tế", "finished_known"] == 1
-    assert (rows.loc["Đầu tư", "sectors"], rows.loc["Đầu tư", "on_time_percent"]) == (NO_SECTOR, None)
+    # What matches no sector is not 0 of anything.
+    assert rows.loc["Đầu tư"].tolist() == [NO_SECTOR, *[None] * 7]
+    investment = focus.words()["linh_vuc_trong_tam"][2]
+    assert {investment[name] for name in ("gom", "tiep_nhan", "ty_le_dung_han", "dang_qua_han")} == {NO_SECTOR}
     assert focus.unknown == ("H99-KHÔNG",)
     assert "H99-KHÔNG" in focus.tables()[0].notes[1]
 
 
 @pytest.mark.parametrize(
-    ("threshold", "named"),
-    # Late of those with a due date: health 2 of 5, building 2 of 9, unknown 1 of 1.
-    [(5, ["", "H99-YT", "H99-XD"]), (22.22, ["", "H99-YT", "H99-XD"]), (22.23, ["", "H99-YT"]), (100, [])],
+    ("late", "known", "over"),
+    [(2, 39, True), (2, 40, False), (3, 10, True), (2, 10, True), (2, 9, False), (1, 10, False), (9, 9, False)],
 )
-def test_sectors_over_the_threshold_explain_themselves(world: Engine, threshold: float, named: list[str]) -> None:
-    explained = october(world, explanation_threshold_percent=threshold).focus.to_explain
-    assert explained["sector_code"].tolist() == named
-    assert all(100 * row["late"] > threshold * row["known"] for row in explained.to_dict("records"))
+def test_only_enough_dossiers_are_beyond_a_threshold(late: int, known: int, over: bool) -> None:
+    assert is_over(late, known, Decimal(5)) is over
+
+
+def crowd(unit: str, late: int, in_time: int) -> list[Dossier]:
+    """Open dossiers of a unit, of the sector of building."""
+    dues = [at("2026-10-20")] * late + [at("2026-12-20")] * in_time
+    return [
+        Dossier(f"{unit}-2610-{n}", unit, "1.000001", at("2026-10-01"), due, step="Thẩm định")
+        for n, due in enumerate(dues)
+    ]
+
+
+def test_units_and_sectors_over_the_threshold_are_asked_to_explain(engine: Engine) -> None:
+    with engine.begin() as connection:
+        seed(connection, [*crowd("H99.01", 3, 9), *crowd("H99.02", 2, 3), *crowd("H99.03", 1, 40)])
+    found = october(engine)
+    assert found.focus.to_explain[["sector_code", "late", "known"]].to_numpy().tolist() == [["H99-XD", 6, 58]]
+    said = {one.subject: one.text for one in found.proposals.items}
+    assert said["Đơn vị có tỷ lệ quá hạn cao"] == (
+        "Đề nghị 1 đơn vị có trên 5,00\N{NO-BREAK SPACE}% hồ sơ quá hạn (Sở Xây dựng: 3 hồ sơ) rà soát, báo cáo nguyên nhân trước "
+        "ngày ……………."
+    )
+    assert "người đứng đầu" not in " ".join(said.values())
+    assert "do đơn vị thiết lập" in found.focus.tables()[1].notes[0]
+    assert october(engine, explanation_threshold_percent=10.35).focus.to_explain.empty
+
+
+def test_building_is_more_than_its_word_and_not_its_materials(engine: Engine) -> None:
+    names = {
+        "1": "Quy hoạch đô thị và nông thôn, kiến trúc",
+        "2": "Kinh doanh bất động sản",
+        "3": "Nhà ở và công sở",
+        "4": "Hạ tầng kỹ thuật",
+        "5": "Vật liệu xây dựng",
+        "6": "Hoạt động xây dựng, vật liệu xây dựng",
+        "7": "Hộ tịch",
+    }
+    with engine.begin() as connection:
+        for code, name in names.items():
+            connection.execute(
+                text("INSERT INTO tthc.sectors (sector_code, name, first_seen_at) VALUES (:code, :name, now())"),
+                {"code": code, "name": name},
+            )
+    groups = october(engine).focus.groups.set_index("group")["sectors"]
+    assert groups["Xây dựng"] == "; ".join(names[code] for code in "12346")
 
 
 # -- heads of units ----------------------------------------------------------------------------------------------------
+
+
+def test_names_that_two_sectors_share_are_told_apart() -> None:
+    frame = pd.DataFrame(
+        {"sector_code": ["A", "B", "C", ""], "sector_name": ["Đất đai", "Đất đai", "Hộ tịch", None], "late": 0}
+        | dict.fromkeys(COUNTS, 0)
+    )
+    told = [row["ten"] for row in rank_rows(frame, "sector")]
+    assert told == ["Đất đai (A)", "Đất đai (B)", "Hộ tịch", "Chưa rõ lĩnh vực"]
 
 
 def test_units_are_ranked_with_their_head_of_the_last_day(world: Engine, tmp_path: Path) -> None:
@@ -319,24 +379,49 @@ def test_targets_are_reached_to_the_dossier(world: Engine, tmp_path: Path) -> No
     assert [item.result for item in (one, two, three)] == ["Đạt", "Chưa đạt", "Chưa đạt"]
     assert [item.missing for item in (one, two, three)] == [
         "",
-        "còn thiếu 1 hồ sơ đúng hạn",
-        "còn thiếu 2 hồ sơ đúng hạn",
+        "thiếu 1 hồ sơ đúng hạn để đạt",
+        "thiếu 2 hồ sơ đúng hạn để đạt",
     ]
 
 
-def test_the_shipped_table_claims_no_legal_basis_for_its_targets(world: Engine) -> None:
-    indices = october(world).indices
-    assert all(one.item.source.startswith("địa phương tự đặt") for one in indices.items)
+def test_targets_without_data_are_not_counted_as_reached(world: Engine, tmp_path: Path) -> None:
+    file = write_indices(
+        tmp_path,
+        *(f"index: X, item: Y, measure: on_time_percent, target: {target}" for target in (50, 60, 70)),
+        # Rules of index 766 were not applied in this world.
+        "index: X, item: Z, measure: progress_766, target: 90",
+    )
+    found = october(world, tmp_path, indices_file=file)
+    words = found.indices.words()
+    counts = ("so_chi_so_chua_dat", "so_chi_so_co_so_lieu", "so_chi_so_khong_so_lieu")
+    assert [words[name] for name in counts] == [2, 3, 1]
+    assert words["co_chi_tieu"]
+    [proposal] = [one for one in found.proposals.items if one.subject == "Chỉ tiêu chưa đạt"]
+    assert proposal.text == "Đề nghị các cơ quan, đơn vị có giải pháp thực hiện 2 chỉ tiêu chưa đạt nêu tại Mục XI."
+    assert roman(1 + SECTIONS.index(topic_indices.section)) == INDICES_SECTION
+
+
+def test_until_the_office_sets_targets_nothing_is_judged(world: Engine) -> None:
+    found = october(world)
+    indices, words = found.indices, found.indices.words()
     assert {one.item.measure for one in indices.items} == {
         *("on_time_percent", "pending_in_time_percent", "online_percent"),
         *("progress_766", "petitions_on_time", "apology_share"),
     }
+    assert not words["co_chi_tieu"] and words["so_chi_so_chua_dat"] == 0
+    assert {(row["chi_tieu"], row["ket_qua"], row["con_thieu"]) for row in words["chi_so"]} == {(NOT_DECLARED, "", "")}
+    [table] = indices.tables()
+    assert table.rows["target_percent"].isna().all() and set(table.rows["result"]) == {NOT_DECLARED}
+    assert "chưa khai báo chỉ tiêu" in table.notes[0]
+    assert "Chỉ tiêu chưa đạt" not in [one.subject for one in found.proposals.items]
     by_measure = {one.item.measure: one for one in indices.items}
     assert by_measure["online_percent"].value == "86,67\N{NO-BREAK SPACE}%"
     # Rules of index 766 and of petitions were not applied in this world.
-    assert by_measure["progress_766"].result.startswith("chưa tính")
-    assert by_measure["petitions_on_time"].result.startswith("chưa tính")
-    assert by_measure["apology_share"].missing == "còn thiếu 5 văn bản xin lỗi"
+    assert by_measure["progress_766"].value.startswith("chưa tính")
+    assert by_measure["petitions_on_time"].value.startswith("chưa tính")
+    # A survey, and a share of what was received in a year, are not what is measured here.
+    surveys = [one.item.item for one in indices.items if "SIPAS" in one.item.index or "PAR" in one.item.index]
+    assert len(surveys) == 3 and all(item.endswith("số liệu liên quan (tham khảo)") for item in surveys)
 
 
 def test_measures_are_those_of_the_audit_functions(engine: Engine) -> None:
@@ -383,30 +468,19 @@ def test_a_wrong_table_of_indices_is_told_with_its_line(
 def test_proposals_say_what_the_figures_say_and_the_worst_first(engine: Engine) -> None:
     with engine.begin() as connection:
         seed(connection)
-    proposals = october(engine, explanation_threshold_percent=39).proposals
+    proposals = october(engine).proposals
     subjects = [one.subject for one in proposals.items]
     assert subjects == [
         "Thiếu văn bản xin lỗi",
         "Hồ sơ đang giải quyết quá hạn",
-        "Đơn vị có tỷ lệ quá hạn cao",
-        "Lĩnh vực có tỷ lệ quá hạn cao",
         "Chưa xác định hạn",
-        "Chỉ tiêu chưa đạt",
     ]
     said = {one.subject: one.text for one in proposals.items}
     assert said["Hồ sơ đang giải quyết quá hạn"] == (
-        "Đề nghị các cơ quan, đơn vị xử lý dứt điểm 3 hồ sơ đang giải quyết quá hạn (Chưa rõ đơn vị 1 hồ sơ; Sở Xây dựng 1 hồ "
-        "sơ; Sở Y tế 1 hồ sơ) trước ngày ……………."
-    )
-    assert (
-        "Sở Y tế 2 hồ sơ" in said["Đơn vị có tỷ lệ quá hạn cao"]
-        and "Sở Xây dựng" not in said["Đơn vị có tỷ lệ quá hạn cao"]
+        "Đề nghị các cơ quan, đơn vị xử lý dứt điểm 3 hồ sơ đang giải quyết quá hạn (Chưa rõ đơn vị: 1 hồ sơ; Sở Xây dựng: 1 hồ "
+        "sơ; Sở Y tế: 1 hồ sơ) trước ngày ……………."
     )
     assert "2 hồ sơ chưa xác định" in said["Chưa xác định hạn"]
-    assert (
-        "50,00\N{NO-BREAK SPACE}%, chỉ tiêu 98,00\N{NO-BREAK SPACE}%, còn thiếu 2 hồ sơ đúng hạn"
-        in said["Chỉ tiêu chưa đạt"]
-    )
 
 
 def test_letters_and_bodies_consulted_are_those_of_the_section_about_causes(engine: Engine) -> None:
@@ -420,10 +494,13 @@ def test_letters_and_bodies_consulted_are_those_of_the_section_about_causes(engi
     said = {one.subject: one for one in found.proposals.items}
     letters = said["Thiếu văn bản xin lỗi"]
     assert letters.dossiers == total["missing"] > 0
-    assert f"{total['missing']}/{total['owed']} hồ sơ quá hạn phải xin lỗi" in letters.text
+    assert (
+        f"{total['missing']} hồ sơ quá hạn chưa có văn bản xin lỗi (trong {total['owed']} hồ sơ xác định được)"
+        in letters.text
+    )
     # Three stories in which another body answered after its deadline.
     assert said["Trả lời ý kiến chậm"].dossiers == 3
-    assert "Phường Mẫu Một 2 hồ sơ; Thuế Mẫu 1 hồ sơ" in said["Trả lời ý kiến chậm"].text
+    assert "Phường Mẫu Một: 2 hồ sơ; Thuế Mẫu: 1 hồ sơ" in said["Trả lời ý kiến chậm"].text
 
 
 def test_where_all_is_well_nothing_is_proposed(engine: Engine, tmp_path: Path) -> None:
@@ -439,7 +516,7 @@ def test_where_all_is_well_nothing_is_proposed(engine: Engine, tmp_path: Path) -
 def test_an_empty_store_says_so_everywhere(engine: Engine) -> None:
     found = october(engine)
     assert [len(table.rows) for table in found.tables()] == [3, 0, 0, 0, 0, 7, 0]
-    assert {one.result for one in found.indices.items} <= {
+    assert {one.value for one in found.indices.items} <= {
         "không có dữ liệu",
         "chưa tính: quy tắc của cách tính này chưa được áp dụng",
     }
@@ -454,4 +531,4 @@ def test_names_with_markup_stay_text(engine: Engine) -> None:
         connection.execute(text("UPDATE tthc.sectors SET name = NULL WHERE sector_code = 'H99-YT'"))
     found = october(engine)
     assert found.heads.ranked["unit"].tolist() == ["=1+1 <b>&"]
-    assert "=1+1 <b>& 1 hồ sơ" in found.proposals.items[0].text
+    assert "=1+1 <b>&: 1 hồ sơ" in found.proposals.items[0].text

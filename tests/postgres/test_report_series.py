@@ -317,3 +317,43 @@ def test_a_period_that_the_store_holds_nothing_of_is_not_nought(merged: Engine) 
     assert months.loc["07/2026", "remark"] == "không có dữ liệu"
     table = comparison.tables()[0].rows.set_index("indicator")
     assert table.loc["Tiếp nhận mới trong kỳ", "previous_period"] is None
+
+
+ENDED = [
+    Told(
+        f"{month}-{n}",
+        OTHER,
+        "1.000001",
+        at(f"2026-{month}-02"),
+        at(f"2026-{month}-10", "17:00"),
+        at(f"2026-{month}-{day}"),
+        9,
+    )
+    for month, days in {"07": "05", "08": "05 05 12", "09": "05 05 05 12", "10": "05"}.items()
+    for n, day in enumerate(days.split())
+]
+
+
+def test_what_was_not_watched_from_its_first_day_is_neither_best_nor_compared(engine: Engine) -> None:
+    september = report_period("2026-09", "calendar", ZONE)
+    with engine.connect() as connection:
+        seed(connection, ENDED)
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        topics = {}
+        for first_day in ("2026-08-01", "2026-08-02"):
+            connection.execute(text("UPDATE tthc.observation_batches SET seen_at = :seen"), {"seen": at(first_day)})
+            topics[first_day] = report(connection, september, at("2026-10-20")).topics[:2]
+        connection.rollback()
+    (comparison, trend), (partly, short) = topics.values()
+    # July, all in time, was over before anybody looked; October has not ended.
+    assert trend.words()["cau_xu_huong"].replace("\N{NO-BREAK SPACE}", " ") == (
+        "Trong 02 tháng có số liệu đầy đủ, tỷ lệ giải quyết đúng hạn cao nhất là 75,00 % (tháng 9 năm 2026, trên 4 hồ sơ), thấp nhất "
+        "là 66,67 % (tháng 8 năm 2026, trên 3 hồ sơ)."
+    )
+    assert trend.tables()[0].rows.set_index("month").loc["07/2026", "remark"] == "không ghi nhận trọn tháng"
+    assert comparison.words()["so_sanh"][0]["tang_giam"] == "+1"
+    assert short.words()["cau_xu_huong"] == ""
+    said = partly.words()["so_sanh"][0]
+    assert (said["ky_truoc"], said["tang_giam"]) == (3, "không so sánh được")
+    assert partly.tables()[0].rows["change"].isna().all()
+    assert "Hồ sơ được ghi nhận từ ngày 02/08/2026" in partly.words()["ghi_chu_so_sanh"][-1]

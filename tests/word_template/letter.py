@@ -105,6 +105,10 @@ def _opening() -> str:
             paragraph("NoiDung", "Kỳ báo cáo chưa kết thúc, số liệu tính đến {{ so_lieu_den }}.", bold=True),
         )
         + when("pham_vi", paragraph("NoiDung", "Phạm vi báo cáo: {{ pham_vi }}."))
+        + when(
+            "nguon_so_lieu",
+            paragraph("NoiDung", "Nguồn số liệu: {{ nguon_so_lieu|join('; ') }}; trích xuất lúc {{ trich_xuat_luc }}."),
+        )
         + when("da_chot", paragraph("NoiDung", "{{ da_chot }}."))
     )
 

@@ -7,11 +7,12 @@ from tests.word_template.markup import Column, paragraph, ranking, when
 from tests.word_template.order import annex_number
 
 _SHARED = (
-    Column("Tổng số quá hạn", 19, "qua_han", "BangSo"),
-    Column("Đã giải quyết quá hạn", 20, "da_qua_han", "BangSo"),
-    Column("Đang giải quyết quá hạn", 20, "dang_qua_han", "BangSo"),
+    Column("Tổng số quá hạn", 17, "qua_han", "BangSo"),
+    Column("Đã giải quyết quá hạn", 17, "da_qua_han", "BangSo"),
+    Column("Đang giải quyết quá hạn", 17, "dang_qua_han", "BangSo"),
     Column("Tỷ trọng", 18, "ty_trong", "BangGiua"),
-    Column("Tỷ lệ đúng hạn", 21, "ty_le_dung_han", "BangGiua"),
+    Column("Đã giải quyết có hạn", 18, "da_co_han", "BangSo"),
+    Column("Tỷ lệ đúng hạn (đã giải quyết)", 23, "ty_le_dung_han", "BangGiua"),
 )
 
 
@@ -26,7 +27,7 @@ _PROCEDURES = (
 
 
 def _ranked_by(title: str) -> tuple[Column, ...]:
-    return (Column("TT", 10, "tt", "BangGiua"), Column(title, 57, "ten", "BangChu"), *_SHARED)
+    return (Column("TT", 10, "tt", "BangGiua"), Column(title, 45, "ten", "BangChu"), *_SHARED)
 
 
 def totals(number: str) -> str:
@@ -40,6 +41,18 @@ def totals(number: str) -> str:
             "(trực tuyến {{ so.truc_tuyen }} hồ sơ; trực tiếp, qua dịch vụ bưu chính {{ so.truc_tiep }} hồ sơ), từ kỳ trước "
             "chuyển sang {{ so.ky_truoc }} hồ sơ. Tỷ lệ tiếp nhận trực tuyến: {{ so.ty_le_truc_tuyen }} (trên "
             "{{ so.moi }} hồ sơ tiếp nhận mới).",
+        )
+        + when(
+            "theo_doi_cham_tiep_nhan",
+            paragraph(
+                "NoiDung",
+                "Số hồ sơ chậm tiếp nhận (quá {{ gio_tiep_nhan }} giờ làm việc): {{ cham_tiep_nhan }} hồ sơ, bằng "
+                "{{ ty_le_cham_tiep_nhan }} (trên {{ nop_truc_tuyen }} hồ sơ nộp trực tuyến trong kỳ).",
+            ),
+        )
+        + when(
+            "not theo_doi_cham_tiep_nhan",
+            paragraph("NoiDung", "Số hồ sơ chậm tiếp nhận: {{ cham_tiep_nhan }}."),
         )
         + paragraph("Khoan", "2. Kết quả giải quyết hồ sơ")
         + paragraph(

@@ -7,12 +7,13 @@ from tests.word_template.topic_blocks import listing
 
 _COLUMNS = (
     Column("TT", 9, "tt", "BangGiua"),
-    Column("Đơn vị", 34, "don_vi", "BangChu"),
-    Column("Người đứng đầu", 34, "nguoi", "BangChu"),
-    Column("Quá hạn", 15, "qua_han", "BangSo"),
+    Column("Đơn vị", 30, "don_vi", "BangChu"),
+    Column("Người đứng đầu", 28, "nguoi", "BangChu"),
+    Column("Quá hạn", 13, "qua_han", "BangSo"),
     Column("Tỷ trọng", 18, "ty_trong", "BangGiua"),
-    Column("Tỷ lệ đúng hạn", 20, "ty_le_dung_han", "BangGiua"),
-    Column("Thủ tục quá hạn nhiều nhất", 35, "thu_tuc", "BangChu"),
+    Column("Đã giải quyết có hạn", 17, "da_co_han", "BangSo"),
+    Column("Tỷ lệ đúng hạn (đã giải quyết)", 21, "ty_le_dung_han", "BangGiua"),
+    Column("Thủ tục quá hạn nhiều nhất", 29, "thu_tuc", "BangChu"),
 )
 
 

@@ -27,13 +27,21 @@ def section(number: str) -> str:
             "dau_hieu",
             paragraph(
                 "NoiDung",
-                "Theo {{ dau_hieu_ap_dung }} quy tắc đang áp dụng, trong kỳ có {{ dau_hieu_so }} hồ sơ của {{ dau_hieu_so_don_vi }} đơn vị có dấu hiệu cần kiểm tra. Đây là dấu hiệu do phần "
-                "mềm hỗ trợ phát hiện (NĐ 309/2026/NĐ-CP Điều 35 khoản 2 điểm h), không phải kết luận vi phạm; lỗi phần mềm, đồng bộ chậm "
-                "hoặc lý do hợp pháp có thể giải thích. Đề nghị các đơn vị tự kiểm tra, giải trình.",
+                "Theo {{ dau_hieu_ap_dung }} quy tắc đang áp dụng, trong kỳ có {{ dau_hieu_so }} hồ sơ của {{ dau_hieu_so_don_vi }} đơn "
+                "vị có dấu hiệu cần kiểm tra. Dấu hiệu do phần mềm phát hiện, chỉ hỗ trợ kiểm tra, không thay kết luận, không phải "
+                "kết luận vi phạm; lỗi phần mềm, đồng bộ chậm hoặc lý do hợp pháp có thể giải thích. Đề nghị các đơn vị tự kiểm tra, "
+                "báo cáo.",
             ),
             when(
                 "dau_hieu_so",
                 listing("Dấu hiệu cần kiểm tra có nhiều hồ sơ nhất", "dau_hieu[:10]", _SIGNS),
+            ),
+        )
+        + when(
+            "dau_hieu_ap_dung and not dau_hieu",
+            paragraph(
+                "NoiDung",
+                "Theo {{ dau_hieu_ap_dung }} quy tắc đang áp dụng, trong kỳ không có hồ sơ có dấu hiệu cần kiểm tra.",
             ),
         )
         + when("not dau_hieu_ap_dung", paragraph("NoiDung", "Chưa áp dụng quy tắc về dấu hiệu cần kiểm tra."))

@@ -32,15 +32,11 @@ def section(number: str) -> str:
         + paragraph(
             "NoiDung",
             "Có {{ tra_ve.bo_sung }} hồ sơ yêu cầu bổ sung, bằng {{ tra_ve.ty_le_bo_sung }} số tiếp nhận mới, trong đó "
-            "{{ tra_ve.bo_sung_mot_lan }} hồ sơ yêu cầu 01 lần, {{ tra_ve.bo_sung_nhieu_lan }} hồ sơ yêu cầu từ 02 lần trở lên; "
+            "{{ tra_ve.bo_sung_mot_lan }} hồ sơ yêu cầu 01 lần, {{ tra_ve.bo_sung_nhieu_lan }} hồ sơ yêu cầu từ 02 lần trở lên"
+            "{% if tra_ve.bo_sung_chua_ro %}, {{ tra_ve.bo_sung_chua_ro }} hồ sơ chưa rõ số lần{% endif %}; "
             "{{ tra_ve.bo_sung_sau_thoi_han }} hồ sơ yêu cầu sau thời hạn quy định. Cuối kỳ còn {{ tra_ve.cho_bo_sung }} hồ sơ chờ "
-            "bổ sung, trong đó {{ tra_ve.cho_qua_lau }} hồ sơ chờ quá lâu.",
-        )
-        + paragraph(
-            "NoiDung",
-            "Tính theo lần: {{ so_tra_lai }} lần trả lại, từ chối, dừng giải quyết; {{ so_bo_sung }} lần yêu cầu bổ sung, trong đó "
-            "{{ so_cho_bo_sung }} yêu cầu còn chờ bổ sung ở cuối kỳ; {{ so_bo_sung_nhieu_lan }} hồ sơ bị yêu cầu bổ sung từ 02 lần "
-            f"trở lên. Danh sách tại Phụ lục {annex_number('sent-back')}.",
+            "bổ sung (gồm cả yêu cầu từ kỳ trước){% if so_ngay_cho %}, trong đó {{ tra_ve.cho_qua_lau }} hồ sơ chờ quá {{ so_ngay_cho }} "
+            f"ngày làm việc{{% endif %}}. Danh sách tại Phụ lục {annex_number('sent-back')}.",
         )
         + when(
             "tra_ve.tra_lai_sat_han or tra_ve.tu_choi_qua_han",
@@ -53,7 +49,7 @@ def section(number: str) -> str:
         + when(
             "tra_ve_chua_ap_dung",
             paragraph(
-                "GhiChu", "Quy tắc chưa được áp dụng, số liệu tương ứng chưa có: {{ tra_ve_chua_ap_dung|join(', ') }}."
+                "GhiChu", "Quy tắc chưa được áp dụng, số liệu tương ứng chưa có: {{ tra_ve_chua_ap_dung|join('; ') }}."
             ),
         )
     )

@@ -16,6 +16,7 @@ from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.delays import LETTERS, Delays
 from tthc_monitor.outputs.frames import records
 from tthc_monitor.outputs.report_tables import Table, TableChart, TableColumn
+from tthc_monitor.outputs.rule_titles import titles_not_applied
 from tthc_monitor.outputs.shares import percent_of, percents
 from tthc_monitor.outputs.word_fields import Field
 
@@ -81,12 +82,14 @@ class Apologies:
         units: rows of the table, those with the most letters missing or late first.
         total: the same counts of all together.
         applied: kinds of rules about letters by which dossiers are judged; of others nothing is known.
+        not_applied: titles of those others.
     """
 
     by_dossier: pd.DataFrame
     units: pd.DataFrame
     total: Mapping[str, int]
     applied: frozenset[str]
+    not_applied: tuple[str, ...]
 
     def tables(self) -> Sequence[Table]:
         """One row a unit with delayed dossiers."""
@@ -97,14 +100,15 @@ class Apologies:
             "Thời hạn xin lỗi, số lần hẹn lại theo tham số của quy tắc đang áp dụng (NĐ 61/2018/NĐ-CP Điều 19 khoản 9 và quy định của "
             "tỉnh còn áp dụng).",
         ]
-        if absent := [kind for kind in LETTERS if kind not in self.applied]:
-            notes.append(f"Quy tắc chưa được áp dụng: {', '.join(absent)}.")
+        if self.not_applied:
+            notes.append(f"Quy tắc chưa được áp dụng: {'; '.join(self.not_applied)}.")
         chart = TableChart(
             "bar",
             "Văn bản xin lỗi của đơn vị",
             "unit_name",
             ("in_time", "too_late", "after_due", "missing"),
-            _TOP,
+            # Those of which all is unknown stand at the end; a bar of nothing would say that nothing is missing.
+            min(int((self.units["owed"] > 0).sum()), _TOP),
             stacked=True,
         )
         title = "VĂN BẢN XIN LỖI ĐỐI VỚI HỒ SƠ QUÁ HẠN"
@@ -151,9 +155,11 @@ def read_apologies(reading: Reading, delays: Delays, applied: pd.DataFrame) -> A
         for code, name in zip(units["unit_code"], names.reindex(units["unit_code"]), strict=True)
     ]
     units["wanting"] = units["missing"] + units["too_late"] + units["after_due"]
-    units = units.sort_values(["wanting", "unit_code"], ascending=[False, True], ignore_index=True)
+    units["known"] = units["owed"] > 0
+    units = units.sort_values(["known", "wanting", "unit_code"], ascending=[False, False, True], ignore_index=True)
     by_dossier = rows[["answer"]].rename(columns={"answer": "apology"}).replace(ANSWERS)
-    return Apologies(by_dossier, units, total, kinds)
+    not_applied = titles_not_applied(reading.connection, LETTERS, applied["kind"])
+    return Apologies(by_dossier, units, total, kinds, not_applied)
 
 
 def _answers(delays: Delays, zone: str, *, known: bool) -> pd.Series:

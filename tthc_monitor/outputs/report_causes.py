@@ -22,6 +22,7 @@ from tthc_monitor.outputs.frames import read_frame, records, texts
 from tthc_monitor.outputs.report_apologies import Apologies, read_apologies
 from tthc_monitor.outputs.report_faults import Faults, read_faults
 from tthc_monitor.outputs.report_tables import Table, TableChart
+from tthc_monitor.outputs.rule_titles import titles_not_applied
 from tthc_monitor.outputs.shares import percent_of, percents
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Causes:
             prove it), ``records_cause`` (name of what records prove, where a person says otherwise too), ``cause_note``,
             ``cause_said_by``; ``fault_unit``, ``fault_step`` (where it lay), ``apology``. Empty text where there is none.
         causes: the list it was read by.
-        not_applied: rules that the list names and by which dossiers are not judged.
+        not_applied: titles of the rules that the list names and by which dossiers are not judged.
         faults, apologies: where the delays lay, and their letters.
     """
 
@@ -72,7 +73,7 @@ class Causes:
             "Nguyên nhân do người có trách nhiệm xác định được ưu tiên hơn căn cứ trong dữ liệu; cả hai đều được lưu.",
         ]
         if self.not_applied:
-            notes.append(f"Quy tắc chưa được áp dụng, không dùng làm căn cứ: {', '.join(self.not_applied)}.")
+            notes.append(f"Quy tắc chưa được áp dụng, không dùng làm căn cứ: {'; '.join(self.not_applied)}.")
         chart = TableChart("bar", "Hồ sơ quá hạn theo nguyên nhân", "cause_name", ("dossiers",), len(self._by_cause()))
         unit_chart = TableChart(
             "bar",
@@ -216,7 +217,7 @@ def read_causes(reading: Reading) -> Causes:
     by_dossier = rows.join(faults.by_dossier).join(apologies.by_dossier).assign(verdict=delays.rows["verdict"])
     for name in ("fault_unit", "fault_step", "apology"):
         by_dossier[name] = texts(by_dossier[name])
-    missing = tuple(rule for rule in causes.rules if rule not in set(applied["rule_code"]))
+    missing = titles_not_applied(reading.connection, causes.rules, applied["rule_code"])
     return Causes(by_dossier, _by_unit(delays, rows), causes, missing, faults, apologies)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
@@ -35,9 +35,12 @@ FIELDS_COMPARISON: Final = (
             Field("chi_tieu", "chỉ tiêu"),
             Field("ky_nay", "số kỳ này"),
             Field("ky_truoc", "số kỳ trước"),
-            Field("tang_giam", "chênh lệch so với kỳ trước, có dấu"),
+            Field(
+                "tang_giam",
+                "chênh lệch so với kỳ trước, có dấu; “không so sánh được” khi một kỳ không được ghi nhận trọn vẹn",
+            ),
             Field("cung_ky", "số cùng kỳ năm trước"),
-            Field("tang_giam_cung_ky", "chênh lệch so với cùng kỳ năm trước, có dấu"),
+            Field("tang_giam_cung_ky", "chênh lệch so với cùng kỳ năm trước, như trên"),
         ),
         many=True,
     ),
@@ -58,6 +61,7 @@ _SHARED: Final = {
     "Tỷ lệ tiếp nhận trực tuyến": "ty_le_truc_tuyen",
 }
 _PERIODS: Final = ("Kỳ này", "Kỳ trước", "Cùng kỳ năm trước")
+NOT_COMPARABLE: Final = "không so sánh được"
 _POINTS: Final = "Chênh lệch của tỷ lệ tính bằng điểm phần trăm."
 _FIRST_SEEN: Final = "SELECT min(seen_at) AS seen_at FROM audit.ledger WHERE kind = 'observations'"
 
@@ -70,11 +74,13 @@ class Comparison:
         periods: this, the one before, the same of last year.
         rows: counts and shares of each.
         notes: what must be known to compare them.
+        comparable: whether all of it was recorded, of each; a difference is told only between two such periods.
     """
 
     periods: tuple[PeriodCounts, PeriodCounts, PeriodCounts]
     rows: tuple[Mapping[str, Any] | None, ...]
     notes: tuple[str, ...]
+    comparable: tuple[bool, bool, bool]
 
     def tables(self) -> Sequence[Table]:
         """Counts in one table, shares in another: a column holds one kind of values."""
@@ -101,6 +107,7 @@ class Comparison:
     def words(self) -> Mapping[str, Any]:
         """Values of :data:`FIELDS_COMPARISON`."""
         this, before, year_ago = self.rows
+        with_before, with_year_ago = (self.comparable[0] and self.comparable[place] for place in (1, 2))
         return {
             "co_ky_truoc": before is not None,
             "co_cung_ky": year_ago is not None,
@@ -111,9 +118,9 @@ class Comparison:
                     "chi_tieu": title,
                     "ky_nay": _said(this, name),
                     "ky_truoc": _said(before, name),
-                    "tang_giam": _change(this, before, name),
+                    "tang_giam": _change(this, before, name, with_before),
                     "cung_ky": _said(year_ago, name),
-                    "tang_giam_cung_ky": _change(this, year_ago, name),
+                    "tang_giam_cung_ky": _change(this, year_ago, name, with_year_ago),
                 }
                 for title, name in {**_COUNTED, **_SHARED}.items()
             ],
@@ -133,14 +140,15 @@ class Comparison:
 
     def _frame(self, indicators: Mapping[str, str]) -> pd.DataFrame:
         this, before, year_ago = self.rows
+        with_before, with_year_ago = (self.comparable[0] and self.comparable[place] for place in (1, 2))
         rows = [
             {
                 "indicator": title,
                 "this_period": _value(this, name),
                 "previous_period": _value(before, name),
-                "change": _less(this, before, name),
+                "change": _less(this, before, name) if with_before else None,
                 "same_period_last_year": _value(year_ago, name),
-                "change_in_a_year": _less(this, year_ago, name),
+                "change_in_a_year": _less(this, year_ago, name) if with_year_ago else None,
             }
             for title, name in indicators.items()
         ]
@@ -166,8 +174,10 @@ def read_comparison(reading: Reading) -> Comparison:
     ]
     if series.this.end < reading.period.end:
         notes.append("Kỳ này chưa kết thúc, các kỳ khác tính trọn kỳ.")
-    notes += before_first_sight(reading, [one for one in periods if one.known])
-    return Comparison(periods, rows, tuple(notes))
+    first_day = read_first_day(reading)
+    notes += before_first_sight(first_day, [one for one in periods if one.known])
+    this, before, year_ago = (recorded_in_full(one, first_day) for one in periods)
+    return Comparison(periods, rows, tuple(notes), (this, before, year_ago))
 
 
 def count_shares(reading: Reading, periods: Sequence[PeriodCounts]) -> list[dict[str, Any]]:
@@ -177,14 +187,28 @@ def count_shares(reading: Reading, periods: Sequence[PeriodCounts]) -> list[dict
     return count_rows(records(with_shares(reading.connection, sums).loc[places]))
 
 
-def before_first_sight(reading: Reading, periods: Sequence[PeriodCounts]) -> list[str]:
-    """A note when some of these periods ended before the first observation: nobody saw what the source showed then."""
+def read_first_day(reading: Reading) -> date | None:
+    """The day of the first observation; None when there is none. Nobody saw what the source showed before."""
     seen = read_frame(reading.connection, _FIRST_SEEN, {}, instants=("seen_at",))["seen_at"].iloc[0]
-    if pd.isna(seen) or not any(one.end <= seen for one in periods):
-        return []
+    if pd.isna(seen):
+        return None
     first: datetime = seen.to_pydatetime()
-    day = wording.day(first.astimezone(ZoneInfo(reading.period.zone)).date())
-    return [f"Hồ sơ được ghi nhận từ ngày {day}; các kỳ trước đó chỉ gồm hồ sơ mà hệ thống nguồn còn cung cấp."]
+    return first.astimezone(ZoneInfo(reading.period.zone)).date()
+
+
+def recorded_in_full(one: PeriodCounts, first_day: date | None) -> bool:
+    """Whether a period was watched from its first day on; figures of another are only what the source still showed."""
+    return first_day is None or one.period.first_day >= first_day
+
+
+def before_first_sight(first_day: date | None, periods: Sequence[PeriodCounts]) -> list[str]:
+    """A note when some of these periods began before the first observation."""
+    if first_day is None or all(recorded_in_full(one, first_day) for one in periods):
+        return []
+    return [
+        f"Hồ sơ được ghi nhận từ ngày {wording.day(first_day)}; các kỳ bắt đầu trước ngày đó chỉ gồm hồ sơ mà hệ thống nguồn còn "
+        "cung cấp, không so sánh được."
+    ]
 
 
 def _value(row: Mapping[str, Any] | None, name: str) -> Any:
@@ -201,10 +225,12 @@ def _said(row: Mapping[str, Any] | None, name: str) -> Any:
     return wording.NO_DATA if row is None else row[name]
 
 
-def _change(this: Mapping[str, Any] | None, other: Mapping[str, Any] | None, name: str) -> str:
+def _change(this: Mapping[str, Any] | None, other: Mapping[str, Any] | None, name: str, comparable: bool) -> str:
     change = _less(this, other, name)
     if change is None:
         return wording.NO_DATA
+    if not comparable:
+        return NOT_COMPARABLE
     sign = "+" if change > 0 else "-" if change < 0 else ""
     if isinstance(change, Decimal):
         return f"{sign}{wording.fixed(abs(change))}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
@@ -56,16 +57,22 @@ def rank_rows(frame: pd.DataFrame, of: str) -> list[dict[str, Any]]:
     rows = records(frame)
     all_late = sum(row["late"] for row in rows)
     unnamed = "Chưa rõ đơn vị" if of == "unit" else "Chưa rõ lĩnh vực"
+    shared = Counter(text_of(row[f"{of}_name"]) for row in rows)
     return [
         {
             "tt": number,
-            "ten": text_of(row[f"{of}_name"]) or row[f"{of}_code"] or unnamed,
+            "ten": _told_apart(text_of(row[f"{of}_name"]), str(row[f"{of}_code"]), shared) or unnamed,
             "ma": row[f"{of}_code"],
             **counted,
             "ty_trong": share_of(int(row["late"]), int(all_late)),
         }
         for number, (row, counted) in enumerate(zip(rows, count_rows(rows), strict=True), start=1)
     ]
+
+
+def _told_apart(name: str, code: str, shared: Counter[str]) -> str:
+    """A name, with its code when another has the same name."""
+    return f"{name} ({code})" if name and code and shared[name] > 1 else name or code
 
 
 def late_by_procedure(delayed: pd.DataFrame) -> pd.DataFrame:

@@ -148,10 +148,6 @@ FIELDS: Final = (
         ),
         many=True,
     ),
-    Field("so_tra_lai", "số lần trả lại, từ chối, dừng trong kỳ"),
-    Field("so_bo_sung", "số lần yêu cầu bổ sung trong kỳ"),
-    Field("so_cho_bo_sung", "số yêu cầu bổ sung còn chờ ở cuối kỳ"),
-    Field("so_bo_sung_nhieu_lan", "số hồ sơ trong số đó đã bị yêu cầu bổ sung từ 02 lần trở lên"),
     Field("so_dong_tra_lai", "số dòng của danh sách trả lại, bổ sung"),
     Field("con_tra_lai", "số dòng không in ra vì danh sách quá dài"),
     Field(

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from tthc_monitor.outputs.report_topics import Reading
 
 _SECTORS: Final = "SELECT sector_code, name FROM audit.sectors ORDER BY 1"
-NO_SECTOR: Final = "Không có lĩnh vực nào trong danh mục khớp với nhóm này."
+NO_SECTOR: Final = "chưa khai báo lĩnh vực"
+LEAST_DOSSIERS: Final = 10
+LEAST_LATE: Final = 2
+"""Of fewer dossiers, or with fewer late, a percentage says nothing that anybody should have to explain."""
 _UNKNOWN_SECTOR: Final = "Chưa rõ lĩnh vực"
 _ON_TIME: Final = ["finished_early", "finished_on_time"]
 _LATE: Final = ["finished_late", "pending_overdue"]
@@ -34,7 +37,10 @@ FIELDS_FOCUS: Final = (
         (
             Field("tt", "số thứ tự"),
             Field("ten", "tên nhóm"),
-            Field("gom", "các lĩnh vực của nhóm; hoặc nói rõ không có lĩnh vực nào khớp"),
+            Field(
+                "gom",
+                "các lĩnh vực của nhóm; “chưa khai báo lĩnh vực” khi không có, các số của nhóm khi đó cũng ghi như vậy",
+            ),
             Field("tiep_nhan", "tiếp nhận mới trong kỳ"),
             Field("da_giai_quyet", "đã giải quyết"),
             Field("da_co_han", "đã giải quyết có hạn: mẫu số của tỷ lệ đúng hạn"),
@@ -46,11 +52,11 @@ FIELDS_FOCUS: Final = (
         many=True,
     ),
     Field(
-        "nguong_giai_trinh", "ngưỡng tỷ lệ quá hạn phải giải trình, phần trăm (report.explanation_threshold_percent)"
+        "nguong_giai_trinh", "ngưỡng tỷ lệ quá hạn đề nghị giải trình, phần trăm (report.explanation_threshold_percent)"
     ),
     Field(
         "linh_vuc_giai_trinh",
-        "lĩnh vực có tỷ lệ quá hạn trên ngưỡng, cao nhất trước",
+        "lĩnh vực có tỷ lệ quá hạn trên ngưỡng, có từ 10 hồ sơ có hạn và từ 02 hồ sơ quá hạn, cao nhất trước",
         (
             Field("tt", "số thứ tự"),
             Field("ten", "tên lĩnh vực"),
@@ -79,6 +85,15 @@ _TO_EXPLAIN: Final = (
     TableColumn("known", "Có hạn, đã và đang giải quyết (mẫu số)", "count"),
     TableColumn("late_percent", "Tỷ lệ quá hạn", "percent"),
 )
+_GROUP_WORDS: Final = {
+    "tiep_nhan": "received",
+    "da_giai_quyet": "finished",
+    "da_co_han": "finished_known",
+    "da_qua_han": "finished_late",
+    "ty_le_dung_han": "on_time_percent",
+    "ty_le_ky_truoc": "on_time_percent_before",
+    "dang_qua_han": "pending_overdue",
+}
 
 
 @dataclass(frozen=True)
@@ -97,17 +112,18 @@ class Focus:
             "tính trong từng nhóm.",
         ]
         if self.unknown:
-            notes.append(f"Mã lĩnh vực ghi trong cấu hình mà chưa có trong dữ liệu: {', '.join(self.unknown)}.")
+            notes.append(f"Mã lĩnh vực đã khai báo mà chưa có trong dữ liệu: {', '.join(self.unknown)}.")
         explained = (
             "Tỷ lệ quá hạn = (đã giải quyết quá hạn + đang giải quyết quá hạn) / hồ sơ có hạn, đã và đang giải quyết. "
-            f"Ngưỡng {wording.percent(self.threshold)} do địa phương tự đặt."
+            f"Ngưỡng {wording.percent(self.threshold)} do đơn vị thiết lập; chỉ xét lĩnh vực có từ {LEAST_DOSSIERS} hồ sơ có hạn và từ "
+            f"{LEAST_LATE:02d} hồ sơ quá hạn."
         )
         return (
             Table("focus-sectors", "Lĩnh vực trọng tâm", "LĨNH VỰC TRỌNG TÂM", _COLUMNS, self.groups, tuple(notes)),
             Table(
                 "sectors-to-explain",
-                "Lĩnh vực phải giải trình",
-                "LĨNH VỰC CÓ TỶ LỆ QUÁ HẠN TRÊN NGƯỠNG, PHẢI GIẢI TRÌNH",
+                "Lĩnh vực đề nghị giải trình",
+                "LĨNH VỰC CÓ TỶ LỆ QUÁ HẠN TRÊN NGƯỠNG, ĐỀ NGHỊ GIẢI TRÌNH",
                 _TO_EXPLAIN,
                 self.to_explain,
                 (explained,),
@@ -122,13 +138,10 @@ class Focus:
                     "tt": number,
                     "ten": row["group"],
                     "gom": row["sectors"],
-                    "tiep_nhan": row["received"],
-                    "da_giai_quyet": row["finished"],
-                    "da_co_han": row["finished_known"],
-                    "da_qua_han": row["finished_late"],
-                    "ty_le_dung_han": row["on_time_percent"],
-                    "ty_le_ky_truoc": row["on_time_percent_before"],
-                    "dang_qua_han": row["pending_overdue"],
+                    **{
+                        field: NO_SECTOR if row["sectors"] == NO_SECTOR else row[name]
+                        for field, name in _GROUP_WORDS.items()
+                    },
                 }
                 for number, row in enumerate(self.groups.to_dict("records"), start=1)
             ],
@@ -159,9 +172,11 @@ def read_focus(reading: Reading) -> Focus:
         [int(row["finished_late"]) for row in (*rows, *earlier)],
     )
     groups = [
-        (
+        (group.name, NO_SECTOR, *[None] * 7)
+        if not codes
+        else (
             group.name,
-            "; ".join(names[code] or code for code in codes) or NO_SECTOR,
+            "; ".join(dict.fromkeys(names[code] or code for code in codes)),
             int(row["received_online"] + row["received_direct"]),
             int(row[[*_ON_TIME, "finished_late", "finished_unknown"]].sum()),
             int(row[[*_ON_TIME, "finished_late"]].sum()),
@@ -182,6 +197,11 @@ def read_focus(reading: Reading) -> Focus:
     )
 
 
+def is_over(late: int, known: int, threshold: Decimal) -> bool:
+    """Whether so many late of so many with a due date are beyond a threshold in percent, and enough to ask for reasons."""
+    return late >= LEAST_LATE and known >= LEAST_DOSSIERS and 100 * late > threshold * known
+
+
 def sector_names(connection: Connection) -> dict[str, str | None]:
     """All sectors that there are; None where no source tells a name."""
     rows = read_frame(connection, _SECTORS, {})
@@ -191,12 +211,13 @@ def sector_names(connection: Connection) -> dict[str, str | None]:
 
 
 def _members(group: FocusSector, names: Mapping[str, str | None]) -> list[str]:
-    words = [word.casefold() for word in group.match]
-    return [
-        code
-        for code, name in names.items()
-        if code in group.sectors or any(word in (name or "").casefold() for word in words)
-    ]
+    return [code for code, name in names.items() if code in group.sectors or _matches(group, (name or "").casefold())]
+
+
+def _matches(group: FocusSector, name: str) -> bool:
+    for word in group.without:
+        name = name.replace(word.casefold(), "")
+    return any(word.casefold() in name for word in group.match)
 
 
 def _sums(figures: pd.DataFrame, codes: Sequence[str]) -> pd.Series:
@@ -211,7 +232,7 @@ def _to_explain(reading: Reading, names: Mapping[str, str | None]) -> pd.DataFra
     rows = [
         (str(code), names.get(str(code)) or str(code) or _UNKNOWN_SECTOR, int(late[code]), int(known[code]), share)
         for code, share in zip(sums.index, shares, strict=True)
-        if share is not None and 100 * int(late[code]) > threshold * int(known[code])
+        if share is not None and is_over(int(late[code]), int(known[code]), threshold)
     ]
     rows.sort(key=lambda row: (-row[4], row[0]))
     return frame_of(_TO_EXPLAIN, rows)

@@ -37,6 +37,7 @@ FIELDS_HEADS: Final = (
             Field("nguoi", "chức vụ, họ tên người đứng đầu; “chưa khai báo” khi tệp không có"),
             Field("qua_han", "số hồ sơ quá hạn, đã và đang giải quyết"),
             Field("ty_trong", "tỷ trọng trong tổng số hồ sơ quá hạn"),
+            Field("da_co_han", "đã giải quyết có hạn: mẫu số của tỷ lệ đúng hạn"),
             Field("ty_le_dung_han", "tỷ lệ đúng hạn của hồ sơ đã giải quyết có hạn"),
             Field("thu_tuc", "thủ tục có nhiều hồ sơ quá hạn nhất của đơn vị, số hồ sơ"),
         ),
@@ -70,7 +71,7 @@ class Heads:
         """The ranking."""
         notes = ["Tỷ lệ đúng hạn = (trước hạn + đúng hạn) / hồ sơ đã giải quyết có hạn."]
         if not self.declared:
-            notes.append("Chưa khai báo tệp người đứng đầu các đơn vị.")
+            notes.append("Chưa khai báo người đứng đầu các đơn vị.")
         if self.unknown:
             notes.append(f"Mã đơn vị trong tệp người đứng đầu mà dữ liệu không có: {', '.join(self.unknown)}.")
         return (
@@ -95,6 +96,7 @@ class Heads:
                     "nguoi": row["head"],
                     "qua_han": row["late"],
                     "ty_trong": row["late_share_percent"],
+                    "da_co_han": row["finished_known"],
                     "ty_le_dung_han": row["on_time_percent"],
                     "thu_tuc": f"{row['worst_procedure']} ({wording.number(row['worst_procedure_late'])} hồ sơ)"
                     if row["worst_procedure_late"]

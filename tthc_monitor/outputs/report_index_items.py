@@ -33,7 +33,7 @@ class IndexItem(Part):
     ``index``, ``item``
         what it is called.
     ``measure``, ``target``
-        what is measured, and the least that is wanted of it, in percent.
+        what is measured, and the least that is wanted of it, in percent. None: nobody has set one, and nothing is judged.
     ``max_points``
         the most that the item gives.
     ``source``
@@ -45,18 +45,26 @@ class IndexItem(Part):
     index: Line
     item: Line
     measure: Measure
-    target: Annotated[float, Field(gt=0, le=100)]
+    target: Annotated[float, Field(gt=0, le=100)] | None = None
     max_points: Annotated[float, Field(gt=0)] | None = None
     source: Line = NO_BASIS
     owner: OptionalLine = ""
 
 
-class _Indices(Part):
+class _Declared(IndexItem):
+    target: Annotated[float, Field(gt=0, le=100)]
+
+
+class _Shipped(Part):
     indices: tuple[IndexItem, ...]
 
 
+class _Indices(Part):
+    indices: tuple[_Declared, ...]
+
+
 def read_indices(file: str | None, base_dir: Path) -> tuple[IndexItem, ...]:
-    """The items of ``report.indices_file``; None means those shipped.
+    """The items of ``report.indices_file``, each with its target; None means those shipped, which have none.
 
     Raises:
         ConfigError: it cannot be read, or has errors, each with its line.
@@ -77,4 +85,6 @@ def read_indices(file: str | None, base_dir: Path) -> tuple[IndexItem, ...]:
     except UnicodeDecodeError:
         raise ConfigError(f"report.indices_file {name} is not UTF-8; save it in that encoding") from None
     document = parse_yaml(text, name)
+    if file is None:
+        return validate(_Shipped, document).indices
     return validate(_Indices, document).indices

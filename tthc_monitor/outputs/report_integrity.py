@@ -1,7 +1,7 @@
 """Signs to be checked: how many dossiers each rule about integrity found in a period, unit by unit.
 
-Neutral on purpose. A sign is no finding of misconduct: software only assists (NĐ 309/2026/NĐ-CP Art. 35.2.h), and faults of
-software or lawful reasons may explain it. The dossiers behind most of them stand in ``audit.tell_tale_dossiers``.
+Neutral on purpose. A sign is no finding of misconduct: software only assists, and faults of software or lawful reasons may
+explain it. The dossiers behind most of them stand in ``audit.tell_tale_dossiers``.
 """
 
 from __future__ import annotations
@@ -29,15 +29,23 @@ KINDS: Final = (
 )  # fmt: skip
 """Kinds of rules about integrity, in the order of their pack."""
 _CAUTION: Final = (
-    "Mỗi con số là dấu hiệu cần kiểm tra, không phải kết luận vi phạm; phần mềm chỉ hỗ trợ (NĐ 309/2026/NĐ-CP Điều 35 khoản 2 điểm h). "
-    "Lỗi phần mềm, đồng bộ chậm hoặc lý do hợp pháp có thể giải thích."
+    "Dấu hiệu do phần mềm phát hiện, chỉ hỗ trợ kiểm tra, không thay kết luận, không phải kết luận vi phạm. Lỗi phần mềm, đồng bộ "
+    "chậm hoặc lý do hợp pháp có thể giải thích."
 )
+_OVERLAP: Final = "Hồ sơ có nhiều dấu hiệu được tính ở từng dấu hiệu, một lần trong số hồ sơ của đơn vị."
+_AS_KNOWN: Final = "Dấu hiệu phát sinh trong kỳ, theo dữ liệu tại thời điểm lập báo cáo."
 _COLUMNS: Final = (
     TableColumn("rule_code", "Mã quy tắc", "code", technical=True),
     TableColumn("title", "Dấu hiệu cần kiểm tra"),
     TableColumn("unit_code", "Mã đơn vị", "code"),
     TableColumn("unit_name", "Đơn vị"),
     TableColumn("dossiers", "Số hồ sơ", "count"),
+)
+_UNIT_COLUMNS: Final = (
+    TableColumn("unit_code", "Mã đơn vị", "code"),
+    TableColumn("unit_name", "Đơn vị"),
+    TableColumn("dossiers", "Số hồ sơ có dấu hiệu", "count"),
+    TableColumn("signs", "Dấu hiệu, số hồ sơ"),
 )
 _FOUND = """
 SELECT f.rule_code, max(f.title) AS title, f.kind, coalesce(f.unit_code, '') AS unit_code, u.name AS unit_name,
@@ -87,13 +95,10 @@ class Integrity:
     dossiers: int
 
     def tables(self) -> Sequence[Table]:
-        """By rule and unit."""
-        unchecked = "" if len(self.rules) else "Chưa áp dụng quy tắc nào về dấu hiệu cần kiểm tra."
-        notes = (
-            _CAUTION,
-            "Hồ sơ có nhiều dấu hiệu được tính ở từng dấu hiệu. Dấu hiệu phát sinh trong kỳ, theo dữ liệu tại thời điểm lập báo cáo.",
-        )
-        chart = TableChart("bar", "Dấu hiệu cần kiểm tra theo đơn vị", "unit_name", ("dossiers",), _TOP)
+        """By rule and unit; then one row a unit, which is what a chart can draw."""
+        empty = "Không có." if len(self.rules) else "Chưa áp dụng quy tắc nào về dấu hiệu cần kiểm tra."
+        notes = (_CAUTION, _OVERLAP, _AS_KNOWN)
+        chart = TableChart("bar", "Hồ sơ có dấu hiệu cần kiểm tra theo đơn vị", "unit_name", ("dossiers",), _TOP)
         return (
             Table(
                 "integrity",
@@ -102,8 +107,17 @@ class Integrity:
                 _COLUMNS,
                 self.rows,
                 notes,
+                empty=empty,
+            ),
+            Table(
+                "integrity-by-unit",
+                "Đơn vị cần kiểm tra",
+                "ĐƠN VỊ CÓ HỒ SƠ CÓ DẤU HIỆU CẦN KIỂM TRA",
+                _UNIT_COLUMNS,
+                self.units,
+                notes,
                 chart,
-                unchecked or "Không có.",
+                empty,
             ),
         )
 
@@ -160,7 +174,7 @@ def _by_unit(rows: pd.DataFrame) -> pd.DataFrame:
     units = []
     for (code, name), some in rows.groupby(["unit_code", "unit_name"]):
         signs = "; ".join(
-            f"{title}: {wording.number(count)}"
+            f"{title}: {wording.number(count)} hồ sơ"
             for title, count in zip(some["title"], some["dossiers"].tolist(), strict=True)
         )
         units.append((code, name, len({one for ids in some["dossier_ids"] for one in ids}), signs))

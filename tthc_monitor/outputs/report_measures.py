@@ -28,9 +28,9 @@ MEANINGS: Final[Mapping[Measure, tuple[str, str]]] = {
     "on_time_percent": ("(trước hạn + đúng hạn) / đã giải quyết có hạn", "hồ sơ đúng hạn"),
     "pending_in_time_percent": ("trong hạn / đang giải quyết có hạn", "hồ sơ trong hạn"),
     "online_percent": ("trực tuyến / tiếp nhận mới", "hồ sơ trực tuyến"),
-    "progress_766": ("đúng hạn, trong hạn / tổng số, theo Bộ chỉ số 766 mục 2.1", "hồ sơ đúng hạn"),
+    "progress_766": ("đúng hạn, trong hạn / hồ sơ tiếp nhận, xử lý trong kỳ, theo Bộ chỉ số 766", "hồ sơ đúng hạn"),
     "petitions_on_time": ("xử lý đúng hạn / (đã xử lý + đang xử lý đã chậm)", "phản ánh đúng hạn"),
-    "apology_share": ("đã có văn bản xin lỗi / hồ sơ quá hạn phải xin lỗi", "văn bản xin lỗi"),
+    "apology_share": ("đã có văn bản xin lỗi / hồ sơ quá hạn xác định được phải xin lỗi", "văn bản xin lỗi"),
 }
 """Of each measure its formula, and what is counted as good."""
 

@@ -28,7 +28,7 @@ _SCORED: Final = (
     Field("qua_han", "quá hạn theo Bộ chỉ số 766"),
     Field("chua_ro", "chưa xác định được, không tính là đúng hạn"),
     Field("ty_le", "tỷ lệ đúng hạn theo Bộ chỉ số 766"),
-    Field("diem", "điểm tiến độ = 20 × đúng hạn / tiếp nhận, 2 chữ số thập phân"),
+    Field("diem", "điểm tiến độ: quy đổi 20 × tỷ lệ đúng hạn theo Bộ chỉ số 766, 2 chữ số thập phân"),
     Field("diem_cao_nhat", "điểm nếu mọi hồ sơ chưa xác định được đều đúng hạn"),
     Field("ty_le_dung_han", "tỷ lệ đúng hạn của hồ sơ đã giải quyết có hạn, theo Biểu II.06a"),
 )
@@ -45,16 +45,14 @@ FIELDS_PROGRESS: Final = (
 )
 
 NOTES: Final = (
-    "Điểm tiến độ = 20 × đúng hạn / tiếp nhận (mục 2.1 Bộ chỉ số 766); mẫu số là hồ sơ tiếp nhận, kết thúc hoặc đang giải quyết "
-    "trong kỳ. Tỷ lệ đúng hạn của Biểu II.06a chỉ tính hồ sơ đã giải quyết có hạn.",
+    "Điểm tiến độ: quy đổi 20 × tỷ lệ đúng hạn (suy từ số liệu Cổng Dịch vụ công quốc gia); tỷ lệ = hồ sơ đúng hạn / hồ sơ tiếp nhận, "
+    "xử lý trong kỳ. Tỷ lệ đúng hạn của Biểu II.06a chỉ tính hồ sơ đã giải quyết có hạn.",
     "Theo Bộ chỉ số 766: hồ sơ đang giải quyết còn trong hạn tính là đúng hạn; thời gian chờ bổ sung luôn được trừ; yêu cầu bổ sung từ "
     "lần thứ hai tính là quá hạn; không có ngày hẹn trả thì so với thời hạn tối đa của thủ tục.",
     "Hồ sơ chưa xác định được nằm trong mẫu số, không tính là đúng hạn; điểm cao nhất có thể là điểm khi các hồ sơ đó đều đúng hạn.",
     "Cổng Dịch vụ công quốc gia hiện hành tính trên dữ liệu của Cổng; không so sánh với điểm công bố trên Cổng trước đây.",
 )
-_NOT_APPLIED: Final = (
-    "Chưa tính điểm tiến độ theo Bộ chỉ số 766: quy tắc của Bộ chỉ số (gói “national”) chưa được áp dụng."
-)
+_NOT_APPLIED: Final = "Chưa tính điểm tiến độ theo Bộ chỉ số 766: quy tắc của Bộ chỉ số chưa được áp dụng."
 _AS_KNOWN_NOW: Final = "Số liệu của kỳ đã chốt; điểm tiến độ tính theo dữ liệu hiện có."
 
 _APPLIED: Final = "SELECT audit.system_applied('national_766') AS applied"

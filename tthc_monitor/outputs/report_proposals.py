@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -15,7 +14,7 @@ import pandas as pd
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.frames import read_frame
 from tthc_monitor.outputs.report_apologies import Apologies
-from tthc_monitor.outputs.report_focus import Focus
+from tthc_monitor.outputs.report_focus import Focus, is_over
 from tthc_monitor.outputs.report_indices import Indices
 from tthc_monitor.outputs.report_measures import apologies_of
 from tthc_monitor.outputs.report_percents import sums_by
@@ -29,7 +28,10 @@ if TYPE_CHECKING:
     from tthc_monitor.outputs.report_topics import Reading
 
 MOST: Final = 8
+INDICES_SECTION: Final = "XI"
+"""Number of the section about indices in the shipped document."""
 _NAMED: Final = 3
+_WORST: Final = 5
 _HEAVY_STEP_PERCENT: Final = 50
 _BLANK: Final = "trước ngày ……………"
 # Lateness that stands comes before targets, and both before what could be better.
@@ -89,7 +91,7 @@ def propose(reading: Reading, focus: Focus, shortenable: Shortenable, steps: Ste
     names = unit_names(reading.connection, reading.scope, sorted(codes))
     found = [
         *_overdue(reading, names),
-        *_units_to_explain(reading, names),
+        *_units_to_explain(reading, focus, names),
         *_sectors_to_explain(focus),
         *_missing_letters(apologies_of(reading), names),
         *_consulted(consulted, names),
@@ -115,20 +117,19 @@ def _overdue(reading: Reading, names: Mapping[str, str]) -> Iterator[Proposal]:
         )
 
 
-def _units_to_explain(reading: Reading, names: Mapping[str, str]) -> Iterator[Proposal]:
+def _units_to_explain(reading: Reading, focus: Focus, names: Mapping[str, str]) -> Iterator[Proposal]:
     sums = sums_by(reading.figures, "unit_code")
     late = sums["finished_late"] + sums["pending_overdue"]
     known = late + sums["finished_early"] + sums["finished_on_time"] + sums["pending_in_time"]
-    threshold = Decimal(str(reading.settings.explanation_threshold_percent))
-    over = [code for code in sums.index if late[code] and 100 * int(late[code]) > threshold * int(known[code])]
+    over = [code for code in sums.index if is_over(int(late[code]), int(known[code]), focus.threshold)]
     if over:
         named = late[over]
         yield Proposal(
             _LATENESS,
             "Đơn vị có tỷ lệ quá hạn cao",
             int(named.sum()),
-            f"Đề nghị {wording.number(len(over))} đơn vị có trên {wording.percent(threshold)} hồ sơ quá hạn ({_most(named, names)}) rà "
-            f"soát, giải trình nguyên nhân, làm rõ trách nhiệm của người đứng đầu, báo cáo {_BLANK}.",
+            f"Đề nghị {wording.number(len(over))} đơn vị có trên {wording.percent(focus.threshold)} hồ sơ quá hạn "
+            f"({_most(named, names, _WORST)}) rà soát, báo cáo nguyên nhân {_BLANK}.",
         )
 
 
@@ -136,14 +137,14 @@ def _sectors_to_explain(focus: Focus) -> Iterator[Proposal]:
     rows = focus.to_explain
     if len(rows):
         first = "; ".join(
-            f"{row['sector']} {wording.percent(row['late_percent'])}" for row in rows.head(_NAMED).to_dict("records")
+            f"{row['sector']}: {wording.percent(row['late_percent'])}" for row in rows.head(_WORST).to_dict("records")
         )
         yield Proposal(
             _LATENESS,
             "Lĩnh vực có tỷ lệ quá hạn cao",
             int(rows["late"].sum()),
             f"Đề nghị các cơ quan quản lý {wording.number(len(rows))} lĩnh vực có tỷ lệ quá hạn trên "
-            f"{wording.percent(focus.threshold)} ({_and_more(first, len(rows))}) giải trình, có giải pháp khắc phục, báo cáo {_BLANK}.",
+            f"{wording.percent(focus.threshold)} ({_and_more(first, len(rows), _WORST)}) rà soát, báo cáo nguyên nhân {_BLANK}.",
         )
 
 
@@ -155,9 +156,8 @@ def _missing_letters(apologies: Apologies | None, names: Mapping[str, str]) -> I
             _LATENESS,
             "Thiếu văn bản xin lỗi",
             missing,
-            f"Đề nghị gửi văn bản xin lỗi tổ chức, cá nhân đối với {wording.number(missing)}/"
-            f"{wording.number(apologies.total['owed'])} hồ sơ quá hạn phải xin lỗi mà còn thiếu văn bản ({_most(by_unit, names)}) "
-            f"{_BLANK}.",
+            f"Đề nghị gửi văn bản xin lỗi tổ chức, cá nhân: {wording.number(missing)} hồ sơ quá hạn chưa có văn bản xin lỗi (trong "
+            f"{wording.number(apologies.total['owed'])} hồ sơ xác định được), {_most(by_unit, names)}; hoàn thành {_BLANK}.",
         )
 
 
@@ -192,16 +192,14 @@ def _no_due_date(reading: Reading) -> Iterator[Proposal]:
 
 
 def _targets(indices: Indices) -> Iterator[Proposal]:
-    short = [one for one in indices.items if one.reached is False]
+    short = [(one, one.target) for one in indices.short if one.target is not None]
     if short:
-        told = "; ".join(
-            f"{one.item.item}: {one.value}, chỉ tiêu {wording.percent(one.target)}, {one.missing}" for one in short
-        )
         yield Proposal(
             _TARGETS,
             "Chỉ tiêu chưa đạt",
-            max(one.measured.missing(one.target) for one in short),
-            f"Đề nghị các cơ quan, đơn vị có giải pháp để đạt các chỉ tiêu chưa đạt ({told}).",
+            max(one.measured.missing(target) for one, target in short),
+            f"Đề nghị các cơ quan, đơn vị có giải pháp thực hiện {wording.number(len(short))} chỉ tiêu chưa đạt nêu tại Mục "
+            f"{INDICES_SECTION}.",
         )
 
 
@@ -237,17 +235,17 @@ def _heavy_steps(steps: Steps) -> Iterator[Proposal]:
         )
 
 
-def _most(counts: pd.Series, names: Mapping[str, str]) -> str:
-    """The units with the most: ``nhiều nhất: Sở A 12 hồ sơ; Sở B 3 hồ sơ``."""
+def _most(counts: pd.Series, names: Mapping[str, str], most: int = _NAMED) -> str:
+    """The units with the most: ``nhiều nhất là Sở A: 12 hồ sơ; Sở B: 3 hồ sơ``."""
     ranked = sorted(
         ((code, int(count)) for code, count in counts.items() if count), key=lambda pair: (-pair[1], pair[0])
     )
     told = "; ".join(
-        f"{wording.unit_label(str(code), names.get(str(code)))} {wording.number(count)} hồ sơ"
-        for code, count in ranked[:_NAMED]
+        f"{wording.unit_label(str(code), names.get(str(code)))}: {wording.number(count)} hồ sơ"
+        for code, count in ranked[:most]
     )
-    return told if len(ranked) <= _NAMED else f"nhiều nhất: {told}"
+    return told if len(ranked) <= most else f"nhiều nhất là {told}"
 
 
-def _and_more(told: str, number: int) -> str:
-    return told if number <= _NAMED else f"{told}; …"
+def _and_more(told: str, number: int, most: int = _NAMED) -> str:
+    return told if number <= most else f"{told}; …"

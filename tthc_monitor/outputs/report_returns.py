@@ -15,6 +15,7 @@ from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.delays import read_applied
 from tthc_monitor.outputs.frames import read_frame, records
 from tthc_monitor.outputs.report_tables import Table, TableChart, TableColumn
+from tthc_monitor.outputs.rule_titles import titles_not_applied
 from tthc_monitor.outputs.shares import percent_of, percents
 from tthc_monitor.outputs.word_fields import Field
 
@@ -28,11 +29,12 @@ _COUNTS: Final[dict[str, str]] = {
     "withdrawn": "Người dân rút",
     "supplement_once": "Yêu cầu bổ sung 01 lần",
     "supplement_more": "Yêu cầu bổ sung từ 02 lần",
+    "supplement_unknown": "Yêu cầu bổ sung, chưa rõ số lần",
     "supplement_after_window": "Yêu cầu bổ sung sau thời hạn quy định",
     "returned_near_due": "Trả lại, yêu cầu bổ sung khi sắp đến hạn",
     "refused_late": "Từ chối khi đã quá hạn",
     "waiting": "Còn chờ bổ sung cuối kỳ",
-    "waiting_long": "Chờ bổ sung quá lâu cuối kỳ",
+    "waiting_long": "Chờ bổ sung lâu cuối kỳ",
 }
 _BY_RULE: Final = ("refused", "stopped", "withdrawn", "supplement_after_window", "returned_near_due", "refused_late")
 _RULES: Final = (*_BY_RULE, "supplement_requested", "waiting_long")
@@ -52,6 +54,11 @@ WHERE f.rule_code = ANY(%(rules)s) AND d.kind = 'dossier' AND f.starts_at < %(en
   AND (f.starts_at >= %(start)s OR f.rule_code IN ('supplement_requested', 'waiting_long') AND f.ends_at >= %(end)s)
   AND (%(units)s::text[] IS NULL OR d.unit_code = ANY(%(units)s::text[]))
 """
+_LONG_DAYS = """
+SELECT (r.definition ->> 'working_days')::int AS working_days FROM audit.rules r
+WHERE r.rule_code = 'waiting_long' AND r.rule_version_id = ANY((
+    SELECT e.rule_version_ids FROM audit.evaluations e WHERE e.rule_version_ids IS NOT NULL ORDER BY e.evaluation_id DESC LIMIT 1)::int[])
+"""
 _RECEIVED = """
 SELECT coalesce(d.procedure_code, '') AS procedure_code, count(*) AS received FROM audit.dossiers d
 WHERE d.kind = 'dossier' AND d.received_at >= %(start)s AND d.received_at < %(end)s
@@ -69,11 +76,12 @@ _COUNTED: Final = (
     Field("ty_le_bo_sung", "tỷ lệ yêu cầu bổ sung trên số tiếp nhận mới"),
     Field("bo_sung_mot_lan", "yêu cầu bổ sung 01 lần"),
     Field("bo_sung_nhieu_lan", "yêu cầu bổ sung từ 02 lần trở lên"),
+    Field("bo_sung_chua_ro", "yêu cầu bổ sung, hệ thống nguồn không cho biết số lần"),
     Field("bo_sung_sau_thoi_han", "yêu cầu bổ sung sau thời hạn quy định"),
     Field("tra_lai_sat_han", "trả lại, dừng, yêu cầu bổ sung đúng ngày hoặc ngay trước ngày hẹn trả"),
     Field("tu_choi_qua_han", "từ chối khi đã quá hạn"),
-    Field("cho_bo_sung", "còn chờ bổ sung ở cuối kỳ"),
-    Field("cho_qua_lau", "còn chờ bổ sung quá lâu ở cuối kỳ"),
+    Field("cho_bo_sung", "còn chờ bổ sung ở cuối kỳ, gồm cả yêu cầu từ kỳ trước"),
+    Field("cho_qua_lau", "trong đó chờ quá so_ngay_cho ngày làm việc"),
 )
 FIELDS_RETURNS: Final = (
     Field("tra_ve", "hồ sơ trả lại, bổ sung trong kỳ", _COUNTED),
@@ -90,6 +98,7 @@ FIELDS_RETURNS: Final = (
         (Field("tt", "số thứ tự"), Field("ma", "mã thủ tục"), Field("ten", "tên thủ tục"), *_COUNTED),
         many=True,
     ),
+    Field("so_ngay_cho", "số ngày làm việc mà chờ bổ sung lâu hơn thì nêu ra; trống khi quy tắc chưa được áp dụng"),
     Field("tra_ve_chua_ap_dung", "quy tắc về trả lại, bổ sung chưa được áp dụng", many=True),
 )
 
@@ -101,13 +110,15 @@ class Returns:
     Attributes:
         units, procedures: a row for each with anything sent back or waiting, the most first.
         total: the same counts of all together; ``received`` of all units of the report.
-        not_applied: rules by which dossiers are not judged, so that their counts say nothing.
+        not_applied: titles of the rules by which dossiers are not judged, so that their counts say nothing.
+        long_days: working days beyond which a wait is one of ``waiting_long``; None while no rule says so.
     """
 
     units: pd.DataFrame
     procedures: pd.DataFrame
     total: Mapping[str, int]
     not_applied: tuple[str, ...]
+    long_days: int | None
 
     def tables(self) -> Sequence[Table]:
         """By unit and by procedure."""
@@ -116,9 +127,11 @@ class Returns:
             f"(cột thứ ba, tổng số {wording.number(self.total['received'])} hồ sơ); hồ sơ trả lại trong kỳ có thể tiếp nhận từ kỳ trước.",
             "Trả lại = từ chối + dừng giải quyết. Số lần yêu cầu bổ sung tính đến nay. Còn chờ bổ sung gồm cả yêu cầu từ kỳ trước.",
         ]
+        if self.long_days is not None:
+            notes.append(f"Chờ bổ sung lâu: quá {wording.number(self.long_days)} ngày làm việc.")
         if self.not_applied:
             notes.append(
-                f"Quy tắc chưa được áp dụng, số 0 của cột tương ứng là chưa biết: {', '.join(self.not_applied)}."
+                f"Quy tắc chưa được áp dụng, số 0 của cột tương ứng là chưa biết: {'; '.join(self.not_applied)}."
             )
         named = (TableColumn("unit_code", "Mã đơn vị", "code", paper=False), TableColumn("unit_name", "Đơn vị"))
         by_procedure = (
@@ -162,6 +175,7 @@ class Returns:
                 {"tt": number, "ma": row["procedure_code"], "ten": row["procedure_name"], **_named(row)}
                 for number, row in enumerate(records(self.procedures.head(_TOP)), start=1)
             ],
+            "so_ngay_cho": "" if self.long_days is None else self.long_days,
             "tra_ve_chua_ap_dung": list(self.not_applied),
         }
 
@@ -176,12 +190,13 @@ def read_returns(reading: Reading) -> Returns:
     total = {
         name: int(marks.loc[marks[name], "dossier_id"].nunique()) for name in (*_COUNTS, "sent_back", "supplemented")
     }
-    applied = set(read_applied(reading)["rule_code"])
+    days = read_frame(reading.connection, _LONG_DAYS, {})["working_days"]
     return Returns(
         _rows(marks, by_unit, "unit", wording.unit_label(None, None)),
         _rows(marks, received, "procedure", "Chưa rõ thủ tục"),
         total | {"received": int(by_unit.sum())},
-        tuple(rule for rule in _RULES if rule not in applied),
+        titles_not_applied(reading.connection, _RULES, read_applied(reading)["rule_code"]),
+        None if days.empty else int(days.iloc[0]),
     )
 
 
@@ -189,10 +204,11 @@ def _marks(found: pd.DataFrame) -> pd.DataFrame:
     """A row a dossier, and of each count whether it is in it."""
     begun = found["begun"].astype(bool)
     asked = (found["rule_code"] == "supplement_requested") & begun
-    many = found["supplement_count"].fillna(0) >= 2
+    times = found["supplement_count"]
     counts = {name: (found["rule_code"] == name) & begun for name in _BY_RULE} | {
-        "supplement_once": asked & ~many,
-        "supplement_more": asked & many,
+        "supplement_once": asked & times.notna() & (times < 2),
+        "supplement_more": asked & (times >= 2),
+        "supplement_unknown": asked & times.isna(),
         "waiting": (found["rule_code"] == "supplement_requested") & found["lasting"].astype(bool),
         "waiting_long": (found["rule_code"] == "waiting_long") & found["lasting"].astype(bool),
         "supplemented": asked,
@@ -232,6 +248,7 @@ def _named(counts: Mapping[str, Any]) -> dict[str, Any]:
         "ty_le_bo_sung": percent_of(counts["supplemented"], counts["received"]),
         "bo_sung_mot_lan": counts["supplement_once"],
         "bo_sung_nhieu_lan": counts["supplement_more"],
+        "bo_sung_chua_ro": counts["supplement_unknown"],
         "bo_sung_sau_thoi_han": counts["supplement_after_window"],
         "tra_lai_sat_han": counts["returned_near_due"],
         "tu_choi_qua_han": counts["refused_late"],

@@ -23,6 +23,7 @@ from tthc_monitor.outputs.report_gains import FIELDS_GAINS, read_gains
 from tthc_monitor.outputs.report_integrity import FIELDS_INTEGRITY, read_integrity
 from tthc_monitor.outputs.report_petitions import FIELDS_PETITIONS, read_petitions
 from tthc_monitor.outputs.report_progress import FIELDS_PROGRESS, read_progress
+from tthc_monitor.outputs.report_reception import FIELDS_RECEPTION, read_reception
 from tthc_monitor.outputs.report_reconciliation import FIELDS_RECONCILIATION, read_reconciliation
 from tthc_monitor.outputs.report_returns import FIELDS_RETURNS, read_returns
 from tthc_monitor.outputs.report_series import Series
@@ -128,6 +129,7 @@ TOPICS: Final[tuple[TopicSource, ...]] = (
     TopicSource(read_comparison, FIELDS_COMPARISON),
     TopicSource(read_trend, FIELDS_TREND),
     TopicSource(read_progress, FIELDS_PROGRESS),
+    TopicSource(read_reception, FIELDS_RECEPTION),
     TopicSource(read_petitions, FIELDS_PETITIONS),
     TopicSource(read_returns, FIELDS_RETURNS),
     TopicSource(

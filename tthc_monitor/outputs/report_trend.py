@@ -11,7 +11,7 @@ import pandas as pd
 
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.frames import read_frame
-from tthc_monitor.outputs.report_comparison import before_first_sight, count_shares
+from tthc_monitor.outputs.report_comparison import before_first_sight, count_shares, read_first_day, recorded_in_full
 from tthc_monitor.outputs.report_series import PeriodCounts
 from tthc_monitor.outputs.report_tables import Table, TableChart, TableColumn
 from tthc_monitor.outputs.word_fields import Field
@@ -34,7 +34,10 @@ FIELDS_TREND: Final = (
         ),
         many=True,
     ),
-    Field("cau_xu_huong", "tháng có tỷ lệ đúng hạn cao nhất, thấp nhất; trống khi chưa đủ 02 tháng có số liệu"),
+    Field(
+        "cau_xu_huong",
+        "tháng có tỷ lệ đúng hạn cao nhất, thấp nhất, kèm mẫu số; trống khi chưa đủ 02 tháng có số liệu đầy đủ",
+    ),
     Field("ghi_chu_xu_huong", "điều cần biết khi so sánh các tháng", many=True),
 )
 
@@ -68,19 +71,21 @@ class Trend:
         months: the earliest first.
         rows: counts and shares of each by the names of the template; None where the store holds nothing.
         notes: what breaks the series.
+        full: of each whether it has ended, and was recorded from its first day on; the others are neither best nor worst.
     """
 
     months: tuple[PeriodCounts, ...]
     rows: tuple[Mapping[str, Any] | None, ...]
     notes: tuple[str, ...]
+    full: tuple[bool, ...]
 
     def tables(self) -> Sequence[Table]:
         """One row per month."""
         rows = [
             {"month": _month(month), "from_day": month.period.first_day, "to_day": month.period.last_day}
             | {name: None if row is None else row[field] for name, (_, field) in _SHOWN.items()}
-            | {"remark": _remark(month)}
-            for month, row in zip(self.months, self.rows, strict=True)
+            | {"remark": _remark(month, full)}
+            for month, row, full in zip(self.months, self.rows, self.full, strict=True)
         ]
         kinds = {"on_time_percent": "percent"}
         columns = (
@@ -109,17 +114,17 @@ class Trend:
 
     def _sentence(self) -> str:
         shares = [
-            (row["ty_le_dung_han"], month.period.label)
-            for month, row in zip(self.months, self.rows, strict=True)
-            if row is not None and row["ty_le_dung_han"] is not None
+            (row["ty_le_dung_han"], f"{month.period.label}, trên {wording.number(row['da_co_han'])} hồ sơ")
+            for month, row, full in zip(self.months, self.rows, self.full, strict=True)
+            if full and row is not None and row["ty_le_dung_han"] is not None
         ]
         if len(shares) < 2:
             return ""
         best, worst = max(shares, key=lambda one: one[0]), min(shares, key=lambda one: one[0])
         if best[0] == worst[0]:
-            return f"Trong {len(shares):02d} tháng có số liệu, tỷ lệ giải quyết đúng hạn không đổi: {wording.percent(best[0])}."
+            return f"Trong {len(shares):02d} tháng có số liệu đầy đủ, tỷ lệ giải quyết đúng hạn không đổi: {wording.percent(best[0])}."
         return (
-            f"Trong {len(shares):02d} tháng có số liệu, tỷ lệ giải quyết đúng hạn cao nhất là {wording.percent(best[0])} "
+            f"Trong {len(shares):02d} tháng có số liệu đầy đủ, tỷ lệ giải quyết đúng hạn cao nhất là {wording.percent(best[0])} "
             f"({best[1]}), thấp nhất là {wording.percent(worst[0])} ({worst[1]})."
         )
 
@@ -138,9 +143,12 @@ def read_trend(reading: Reading) -> Trend:
         notes.append(
             f"Tháng {_month(months[-1])} chưa kết thúc, tính đến {wording.instant(months[-1].end, reading.period.zone)}."
         )
-    notes += before_first_sight(reading, known)
+    first_day = read_first_day(reading)
+    notes += before_first_sight(first_day, known)
     notes += _breaks(reading)
-    return Trend(months, tuple(row if one.known else None for row, one in zip(rows, months, strict=True)), tuple(notes))
+    full = tuple(recorded_in_full(month, first_day) and month.end == month.period.end for month in months)
+    shown = tuple(row if one.known else None for row, one in zip(rows, months, strict=True))
+    return Trend(months, shown, tuple(notes), full)
 
 
 def _breaks(reading: Reading) -> list[str]:
@@ -163,7 +171,10 @@ def _month(one: PeriodCounts) -> str:
     return f"{month}/{year}"
 
 
-def _remark(one: PeriodCounts) -> str:
+def _remark(one: PeriodCounts, full: bool) -> str:
     if not one.known:
         return wording.NO_DATA
-    return "số đã chốt" if one.frozen else "chưa hết tháng" if one.end < one.period.end else ""
+    if one.end < one.period.end:
+        return "chưa hết tháng"
+    said = ("số đã chốt" if one.frozen else "", "" if full else "không ghi nhận trọn tháng")
+    return ", ".join(filter(None, said))

@@ -189,12 +189,7 @@ def _delayed(report: MonthlyReport, table: Table) -> dict[str, Any]:
 
 def _sent_back(report: MonthlyReport, table: Table) -> dict[str, Any]:
     every = report.sent_back
-    asked = every[every["kind"] == "supplement_requested"]
     return {
-        "so_tra_lai": int((every["kind"] == "returned").sum()),
-        "so_bo_sung": len(asked),
-        "so_cho_bo_sung": int(asked["still_waiting"].sum()),
-        "so_bo_sung_nhieu_lan": int(asked.loc[asked["supplement_count"].fillna(0) > 1, "code"].nunique()),
         "so_dong_tra_lai": len(every),
         "con_tra_lai": max(len(every) - MAX_ROWS, 0),
         "tra_lai": listed_rows(table, _SENT_BACK, report.period.zone, MAX_ROWS),
