@@ -86,7 +86,7 @@ def deliver(
         ConfigError: a secret of a channel cannot be read.
     """
     run = _Run(installation, kind, day, order, tell)
-    with Channels(installation.settings, installation.data_dir) as channels:
+    with Channels(installation.settings, installation.data_dir, installation.stop.check) as channels:
         for channel in dict.fromkeys(parcel.channel for parcel in parcels):
             run.by_channel(channels.transport(channel), [one for one in parcels if one.channel == channel])
     run.end(len(parcels))
