@@ -17,7 +17,7 @@ from tthc_monitor.domain.stopping import Stop, never
 from tthc_monitor.outputs.smtp import SmtpTransport
 from tthc_monitor.outputs.transports import ChannelError, UnknownDeliveryError
 
-Talk = Callable[[socket.socket], None]
+Talk = Callable[[socket.socket], object]
 
 
 def drip(connection: socket.socket) -> None:
@@ -39,6 +39,14 @@ def one_line(connection: socket.socket) -> None:
 
 def said(answer: bytes) -> Talk:
     return lambda connection: connection.sendall(answer)
+
+
+def then(*talks: Talk) -> Talk:
+    def talk(connection: socket.socket) -> None:
+        for one in talks:
+            one(connection)
+
+    return talk
 
 
 def hang_up(connection: socket.socket) -> None:
@@ -152,7 +160,7 @@ def test_a_server_that_ends_a_fresh_connection_wants_to_be_left_alone_whoever_th
 
 
 def test_a_server_that_takes_the_text_slowly_is_not_waited_for_longer_than_set(smtp: SmtpTransport, rude: Rude) -> None:
-    rude.does = {"DATA": lambda connection: (connection.sendall(b"354 go on\r\n"), rude.stopped.wait(10))[0]}
+    rude.does = {"DATA": then(said(b"354 go on\r\n"), lambda _: rude.stopped.wait(10))}
     since = time.monotonic()
     assert isinstance(failed(smtp), UnknownDeliveryError)
     assert time.monotonic() - since < 3
@@ -170,7 +178,7 @@ def test_whoever_may_not_hand_over_any_more_leaves_before_the_text(smtp: SmtpTra
 def test_asked_to_end_it_does_not_wait_for_an_answer(smtp: SmtpTransport, rude: Rude) -> None:
     stop = Stop()
     smtp.timeout, smtp.check = 60, stop.check
-    rude.does = {"RCPT": lambda connection: (stop.set("the service stops"), drip(connection))[1]}
+    rude.does = {"RCPT": then(lambda _: stop.set("the service stops"), drip)}
     since = time.monotonic()
     with pytest.raises(StoppedError, match="the service stops"):
         smtp.send(letter())
@@ -180,7 +188,7 @@ def test_asked_to_end_it_does_not_wait_for_an_answer(smtp: SmtpTransport, rude: 
 def test_what_was_handed_over_is_recorded_though_asked_to_end(smtp: SmtpTransport, rude: Rude) -> None:
     stop = Stop()
     smtp.check = stop.check
-    rude.does = {".": lambda connection: (stop.set("the service stops"), connection.sendall(b"250 taken\r\n"))[1]}
+    rude.does = {".": then(lambda _: stop.set("the service stops"), said(b"250 taken\r\n"))}
     assert smtp.send(letter()) == "250 taken"
 
 

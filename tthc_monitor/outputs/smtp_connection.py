@@ -170,9 +170,9 @@ class _Bounded:
         library.close()
 
 
-class Smtp(_Bounded, smtplib.SMTP):
+class Smtp(_Bounded, smtplib.SMTP):  # type: ignore[misc]
     """In clear, or secured by STARTTLS."""
 
 
-class SmtpOverTls(_Bounded, smtplib.SMTP_SSL):
+class SmtpOverTls(_Bounded, smtplib.SMTP_SSL):  # type: ignore[misc]
     """Secured from the first byte."""
