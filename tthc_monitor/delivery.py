@@ -173,7 +173,10 @@ class _Run:
             f"{_CALLED[self._kind]} {', '.join(map(str, sorted(of)))}: {reason}" for reason, of in places.items()
         )
         remedy = (
-            "Send them again with: tthc-monitor digest send" if self._kind == "digest" else "The next run tries again"
+            "Mend the cause and have them sent with: tthc-monitor digest send ADDRESS (one in doubt only where the mail server's "
+            "log does not show it)"
+            if self._kind == "digest"
+            else "The next run tries again"
         )
         raise DeliveryError(
             f"{len(failures)} of {parcels} {self._kind}s were not delivered: {'; '.join(reasons)}. {remedy}",

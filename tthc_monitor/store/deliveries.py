@@ -81,6 +81,12 @@ ON CONFLICT (recipient, kind, local_date) DO UPDATE
     WHERE d.outcome IN ('failed', 'unsubscribed', 'nothing')
       AND (d.outcome <> excluded.outcome OR d.error IS DISTINCT FROM excluded.error)
 """
+_SETTLE: Final = f"""
+UPDATE tthc.deliveries SET outcome = 'sent', sent_at = coalesce(handing_over_at, %(now)s), error = NULL, answer = %(answer)s
+WHERE {_ROW} AND sent_at IS NULL
+  AND (outcome = 'in_doubt' OR outcome IS NULL AND handing_over_at IS NOT NULL AND lease_until < clock_timestamp())
+RETURNING channel
+"""
 _OF_DAYS: Final = f"""
 SELECT recipient, kind, local_date, units, {_STATE} AS state, channel, attempts, claimed_at, sent_at, message_id, answer, error
 FROM tthc.deliveries WHERE local_date BETWEEN %(first)s AND %(last)s AND (%(kind)s::text IS NULL OR kind = %(kind)s)
@@ -214,6 +220,20 @@ def skip(
     values = key.values() | {"outcome": result, "now": now, "units": list(units), "error": storable(error)}
     if connection.exec_driver_sql(_SKIP, values).rowcount == 1:
         totals.add(connection, METRIC, (key.kind, key.channel, result))
+
+
+def settle(connection: Connection, kind: str, recipient: str, day: date, now: datetime, answer: str) -> bool:
+    """Record and count as sent a mail in doubt that a person found to be delivered, as of when it was handed over.
+
+    Returns:
+        whether there was one in doubt.
+    """
+    values = {"kind": kind, "recipient": recipient, "day": day, "now": now, "answer": answer}
+    row = connection.exec_driver_sql(_SETTLE, values).one_or_none()
+    if row is None:
+        return False
+    totals.add(connection, METRIC, (kind, row[0], "sent"))
+    return True
 
 
 def of_days(connection: Connection, first: date, last: date, kind: str | None = None) -> list[Delivery]:
