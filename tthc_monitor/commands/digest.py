@@ -115,7 +115,7 @@ def digest_settle(
         raise ConfigError(f"'{kind}' is no kind of mail; give one of {', '.join(KINDS)}")
     if not delivered:
         raise ConfigError(
-            "give --delivered once the mail server's log shows the mail; where it is missing there, send it with: "
+            "nothing says that it was delivered; give --delivered once the mail server's log shows it, else run: "
             "tthc-monitor digest send ADDRESS"
         )
     with open_installation(context.settings()) as installation:
