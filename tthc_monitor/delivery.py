@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from tthc_monitor.domain.errors import DeliveryError
+from tthc_monitor.domain.errors import ConfigError, DeliveryError
 from tthc_monitor.installation import Installation
 from tthc_monitor.outputs.audience import Links
 from tthc_monitor.outputs.channels import Channels
@@ -33,7 +33,11 @@ Tell = Callable[[str, str], None]
 
 _CALLED: Final[dict[Kind, str]] = {"digest": "recipient", "escalation": "superior"}
 _LONGEST_WAIT: Final = 120.0
-"""Seconds; a server that wants longer is left to the next run."""
+"""Seconds between two tries; a server that asks for longer is left to the next run."""
+_LOOKS: Final = 20
+_LOOK_SECONDS: Final = 0.5
+"""How often, and how far apart, it is looked at the end whether another process has sent what it was sending."""
+_ADDRESS: Final = re.compile(r"""(?:<?"[^"\s]*(?: [^"\s]*)*"|\S+)@\S+?([>;:,.)]*)(?=\s|$)""")
 _WORDS: Final[dict[Outcome, str]] = {
     "sent": "sent",
     "already_sent": "already sent today",
@@ -81,14 +85,21 @@ def deliver(
         tell: told each address, once, and what came of it.
 
     Raises:
-        DeliveryError: some could not be sent; the message tells why and numbers them.
+        DeliveryError: some could not be sent, be it that a secret of their channel cannot be read; the message tells why and
+            numbers them.
         StoppedError: it was asked to end; what was sent stays sent.
-        ConfigError: a secret of a channel cannot be read.
     """
     run = _Run(installation, kind, day, order, tell)
-    with Channels(installation.settings, installation.data_dir) as channels:
+    with Channels(installation.settings, installation.data_dir, installation.stop.check) as channels:
         for channel in dict.fromkeys(parcel.channel for parcel in parcels):
-            run.by_channel(channels.transport(channel), [one for one in parcels if one.channel == channel])
+            its = [one for one in parcels if one.channel == channel]
+            try:
+                transport = channels.transport(channel)
+            except ConfigError as error:
+                run.without_channel(its, error)
+            else:
+                run.by_channel(transport, its)
+    run.look_again()
     run.end(len(parcels))
 
 
@@ -96,6 +107,7 @@ class _Run:
     def __init__(self, installation: Installation, kind: Kind, day: date, order: Order, tell: Tell | None) -> None:
         self._installation, self._kind, self._day, self._order, self._tell = installation, kind, day, order, tell
         self._failures: dict[Parcel, DeliveryError] = {}
+        self._elsewhere: list[Parcel] = []
         with transaction(installation.engine) as connection:
             held = deliveries.of_days(connection, day, day, kind)
         self._sent = {one.recipient for one in held if one.state == "sent"} if order != "resend" else set()
@@ -104,14 +116,50 @@ class _Run:
         waiting = [parcel for parcel in parcels if not self._is_settled(parcel)]
         for attempt in range(1, transport.attempts + 1):
             waiting, wait = self._round(transport, waiting)
-            pause = max(transport.retry_seconds * 2 ** (attempt - 1), wait)
-            if not waiting or attempt == transport.attempts or pause > _LONGEST_WAIT:
+            if not waiting or attempt == transport.attempts or wait > _LONGEST_WAIT:
                 break
+            pause = max(min(transport.retry_seconds * 2 ** (attempt - 1), _LONGEST_WAIT), wait)
             log.info("mails_wait", kind=self._kind, channel=transport.name, waiting=len(waiting), seconds=pause)
             self._installation.stop.wait(pause)
             self._installation.stop.check()
         for parcel in waiting:
             self._told(parcel, f"not delivered: {self._failures[parcel]}")
+
+    def without_channel(self, parcels: Sequence[Parcel], error: ConfigError) -> None:
+        """Their channel cannot be opened by the settings: recorded, and tried again by the next run, with what is mended."""
+        for parcel in parcels:
+            if self._is_settled(parcel):
+                continue
+            failure = self._failures[parcel] = DeliveryError(str(error))
+            self._pass_over(parcel, "failed", str(error))
+            self._failed(parcel, failure)
+
+    def look_again(self) -> None:
+        """Whoever else was sending some may be done by now: what is sent is well."""
+        for look in range(_LOOKS):
+            if not self._elsewhere:
+                return
+            if look:
+                self._installation.stop.wait(_LOOK_SECONDS)
+                self._installation.stop.check()
+            with transaction(self._installation.engine) as connection:
+                held = deliveries.of_days(connection, self._day, self._day, self._kind)
+            states = {one.recipient: one.state for one in held}
+            for parcel in list(self._elsewhere):
+                state = states.get(parcel.address.strip().lower())
+                if state == "under_way":
+                    continue
+                self._elsewhere.remove(parcel)
+                if state == "sent":
+                    del self._failures[parcel]
+                    self._told(parcel, "sent by another process", outcome="already_sent")
+                else:
+                    self._failures[parcel] = DeliveryError(
+                        "another process tried and did not send it; see digest status"
+                    )
+                    self._told(parcel, f"not delivered: {self._failures[parcel]}")
+        for parcel in self._elsewhere:
+            self._told(parcel, _WORDS["in_progress"], outcome="in_progress")
 
     def end(self, parcels: int) -> None:
         failures = self._failures
@@ -125,7 +173,10 @@ class _Run:
             f"{_CALLED[self._kind]} {', '.join(map(str, sorted(of)))}: {reason}" for reason, of in places.items()
         )
         remedy = (
-            "Send them again with: tthc-monitor digest send" if self._kind == "digest" else "The next run tries again"
+            "Mend the cause and have them sent with: tthc-monitor digest send ADDRESS (one in doubt only where the mail server's "
+            "log does not show it)"
+            if self._kind == "digest"
+            else "The next run tries again"
         )
         raise DeliveryError(
             f"{len(failures)} of {parcels} {self._kind}s were not delivered: {'; '.join(reasons)}. {remedy}",
@@ -185,7 +236,9 @@ class _Run:
         # Nobody got it: a run that passes it over has not gone well, and the alarm about it goes on.
         if outcome == "in_progress":
             self._failures[parcel] = DeliveryError("it is with another process; wait for that one")
-        elif outcome == "refused":
+            self._elsewhere.append(parcel)
+            return
+        if outcome == "refused":
             self._failures[parcel] = DeliveryError(
                 "it was refused for good earlier today; correct the address or what the server said", permanent=True
             )
@@ -203,12 +256,14 @@ class _Run:
         )
         self._told(parcel, f"not delivered: {error}")
 
-    def _skip(self, parcel: Parcel, result: deliveries.Result, words: str) -> None:
-        assert result in ("unsubscribed", "nothing")
+    def _skip(self, parcel: Parcel, result: deliveries.Skipped, words: str) -> None:
+        self._pass_over(parcel, result)
+        self._told(parcel, words, outcome=result)
+
+    def _pass_over(self, parcel: Parcel, result: deliveries.Skipped, error: str | None = None) -> None:
         key = Key(self._kind, parcel.address.strip().lower(), self._day, parcel.channel, "")
         with transaction(self._installation.engine) as connection:
-            deliveries.skip(connection, key, result, self._installation.now(), parcel.units)
-        self._told(parcel, words, outcome=result)
+            deliveries.skip(connection, key, result, self._installation.now(), parcel.units, error=error)
 
     def _told(self, parcel: Parcel, words: str, *, outcome: str | None = None) -> None:
         # Addresses are people's: the log names the place in the settings.
@@ -221,4 +276,6 @@ class _Run:
 
 
 def _nameless(error: DeliveryError, parcel: Parcel) -> str:
-    return re.sub(re.escape(parcel.address), "the recipient", str(error), flags=re.IGNORECASE)
+    """What went wrong, without addresses: a server's answer may quote others than the recipient's."""
+    words = re.sub(f"<?{re.escape(parcel.address)}>?", "the recipient", str(error), flags=re.IGNORECASE)
+    return _ADDRESS.sub(r"an address\1", words)

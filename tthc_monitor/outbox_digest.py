@@ -49,6 +49,7 @@ def send_digests(
     *,
     order: Order = "due",
     on_days_off: bool = False,
+    only: Sequence[str] = (),
 ) -> None:
     """Send today's digest to every recipient who has not had it, and tell superiors of what stands still.
 
@@ -58,15 +59,19 @@ def send_digests(
         tell: told each address and what came of it, in words.
         order: what a person wants sent besides what is due.
         on_days_off: serve also those who rest today.
+        only: addresses to keep to; none: everybody.
 
     Raises:
-        ConfigError: the settings send nothing, or to nobody.
+        ConfigError: the settings send nothing, or to nobody, or not to one of these addresses.
         DeliveryError: some could not be sent; the message numbers them.
         StoppedError: it was asked to end; the next run sends the rest.
     """
     require_recipients(installation.settings)
+    wanted = _known(installation.settings, only)
     facts = cache(lambda: digest_facts(installation))
     turns = _turns(installation, on_days_off=on_days_off)
+    if wanted:
+        turns = [turn for turn in turns if turn.recipient.address.strip().lower() in wanted]
     if tell is not None:
         for turn in turns:
             if turn.skipped == "rests":
@@ -83,7 +88,8 @@ def send_digests(
             failures.append(error)
 
     run("digest", digests)
-    run("escalation", _escalations(installation, on_days_off=on_days_off))
+    escalations = _escalations(installation, on_days_off=on_days_off)
+    run("escalation", [one for one in escalations if not wanted or one.address.strip().lower() in wanted])
     if failures:
         raise DeliveryError(
             " ".join(str(failure) for failure in failures), permanent=all(failure.permanent for failure in failures)
@@ -151,6 +157,17 @@ def preview_digests(
         transport.send(letter)
         written.append(transport.html_path(letter))
     return written
+
+
+def _known(settings: Settings, addresses: Sequence[str]) -> frozenset[str]:
+    wanted = frozenset(address.strip().lower() for address in addresses)
+    recipients = settings.digest.recipients
+    known = {one.address.strip().lower() for one in recipients} | {
+        (one.superior or "").strip().lower() for one in recipients
+    }
+    if unknown := sorted(wanted - known):
+        raise ConfigError(f"{', '.join(unknown)}: gets no mails by these settings; name some of digest.recipients")
+    return wanted
 
 
 def _turns(installation: Installation, *, on_days_off: bool) -> list[Turn]:

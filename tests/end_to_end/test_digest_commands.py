@@ -95,6 +95,30 @@ def test_resend_says_what_it_does_and_is_another_attempt(folder: Path, inbox: In
     assert unknown.code == 2 and "gets no digest by these settings" in unknown.err
 
 
+def test_one_in_doubt_is_settled_or_sent_alone_and_the_other_is_left(
+    folder: Path, inbox: Inbox, engine: Engine
+) -> None:
+    inbox.answers = ["hang up", "hang up"]
+    doubted = run("digest", "send", cwd=folder)
+    assert doubted.code == 7 and "digest settle ADDRESS --delivered" in doubted.err
+    assert query(engine, "SELECT outcome FROM tthc.deliveries") == ["in_doubt", "in_doubt"]
+    assert run("digest", "settle", ONE, cwd=folder).code == 2
+    assert run("digest", "settle", ONE, "--delivered", "--kind", "thu", cwd=folder).code == 2
+    assert run("digest", "settle", ONE, "--delivered", "--date", "2020-01-06", cwd=folder).code == 2
+    settled = run("digest", "settle", ONE.upper(), "--delivered", cwd=folder).good()
+    assert settled.out.startswith(f"{ONE}: digest of ") and settled.out.endswith("recorded as sent\n")
+    again = run("digest", "settle", ONE, "--delivered", cwd=folder)
+    assert again.code == 2 and "is in doubt; look at" in again.err
+    assert "found by hand" in row_of(run("digest", "status", cwd=folder).out, ONE) and inbox.taken == []
+
+    assert run("digest", "send", ONE, cwd=folder).good().out == f"{ONE}: already sent today\n"
+    unknown = run("digest", "send", ONE, "ai-do@mau.example.vn", cwd=folder)
+    assert unknown.code == 2 and "ai-do@mau.example.vn: gets no mails" in unknown.err
+    assert inbox.taken == [], "the other is left alone"
+    assert run("digest", "send", TWO.upper(), cwd=folder).good().out == f"{TWO}: sent\n"
+    assert len(inbox.taken) == 1
+
+
 def test_preview_writes_what_would_go_and_records_nothing(folder: Path, inbox: Inbox, engine: Engine) -> None:
     everybody = run("digest", "preview", "--out", "xem", cwd=folder).good().out.splitlines()
     assert len(everybody) == 2 and all(Path(folder, line).is_file() for line in everybody)

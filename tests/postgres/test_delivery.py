@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import Engine, text
@@ -26,7 +27,7 @@ from tthc_monitor.outputs.minute_rate import MinuteRate
 from tthc_monitor.settings import load_settings
 from tthc_monitor.store import deliveries
 from tthc_monitor.store.database import transaction
-from tthc_monitor.store.deliveries import Delivery, Order
+from tthc_monitor.store.deliveries import Delivery, Key, Order
 from tthc_monitor.transport_settings import Channel
 from tthc_monitor.web.scrapes import scrape_settings
 
@@ -280,6 +281,75 @@ def test_a_webhook_that_wants_peace_gets_it_and_what_broke_off_is_posted_again_u
         TWO: ("refused", None),
         THREE: ("sent", "HTTP 204"),
     }
+
+
+@pytest.mark.parametrize(("wait", "pauses"), [(0, [50, 100, 120, 120]), (121, [])])
+def test_all_attempts_are_made_with_pauses_of_two_minutes_at_most_unless_the_server_wants_more(
+    engine: Engine, tmp_path: Path, wait: int, pauses: list[float]
+) -> None:
+    (tmp_path / "secret").write_bytes(SECRET)
+    with receiving() as receiver:
+        here = installation(engine, tmp_path, 25)
+        webhook = f"webhook: {{url: '{receiver.url}', secret_file: secret, attempts: 5, retry_seconds: 50}}\n"
+        (tmp_path / "x.yaml").write_text((tmp_path / "x.yaml").read_text() + webhook, encoding="utf-8")
+        here = replace(here, settings=load_settings(tmp_path / "x.yaml"))
+        receiver.answers = [(429, {"Retry-After": str(wait)} if wait else {}) for _ in range(5)]
+        _, failed = run(here, *parcels(ONE, channel="webhook"))
+    assert waited(here) == pauses
+    assert failed is not None and not failed.permanent
+
+
+def test_a_channel_that_cannot_be_opened_keeps_nobody_else_waiting(
+    engine: Engine, tmp_path: Path, inbox: Inbox, port: int
+) -> None:
+    here = installation(engine, tmp_path, port)
+    webhook = "webhook: {url: 'https://x.example.vn/', secret_file: none}\n"
+    (tmp_path / "x.yaml").write_text((tmp_path / "x.yaml").read_text() + webhook, encoding="utf-8")
+    here = replace(here, settings=load_settings(tmp_path / "x.yaml"))
+    for _ in range(2):
+        told, failed = run(here, *parcels(ONE, channel="webhook"), *parcels(TWO, THREE))
+        assert failed is not None and "1 of 3" in str(failed) and "webhook.secret" in str(failed)
+        assert "webhook.secret" in dict(told)[ONE] and not failed.permanent
+    assert taken(inbox) == [TWO, THREE]
+    found = states(engine)
+    assert (found[ONE].state, found[ONE].attempts, found[TWO].state) == ("failed", 0, "sent")
+    assert "webhook.secret" in str(found[ONE].error)
+    with receiving() as receiver:
+        (tmp_path / "none").write_bytes(SECRET)
+        good = (tmp_path / "x.yaml").read_text().replace("https://x.example.vn/", receiver.url)
+        (tmp_path / "x.yaml").write_text(good, encoding="utf-8")
+        here = replace(here, settings=load_settings(tmp_path / "x.yaml"))
+        assert run(here, *parcels(ONE, channel="webhook"))[1] is None
+
+
+def test_no_address_reaches_errors_of_jobs(engine: Engine, tmp_path: Path, inbox: Inbox, port: int) -> None:
+    here = installation(engine, tmp_path, port)
+    inbox.of = {TWO: f'550 <ong.b@khac.vn>: from <{TWO}>, "bà a"@khac.vn (xem a@b.vn) unknown'}
+    _, failed = run(here)
+    assert "@" not in str(failed) and "unknown; check the address" in str(failed) and "khac.vn" not in str(failed)
+
+
+@pytest.mark.parametrize(("becomes", "fine"), [("sent", True), ("failed", False), (None, False)])
+def test_what_another_process_was_sending_is_looked_at_again_at_the_end(
+    engine: Engine, tmp_path: Path, inbox: Inbox, port: int, becomes: deliveries.Result | None, fine: bool
+) -> None:
+    here = installation(engine, tmp_path, port)
+    key = Key("digest", TWO, DAY, "smtp", str(uuid4()))
+    with transaction(engine) as connection:
+        lasts = timedelta(minutes=5)
+        assert deliveries.claim(connection, key, message_id="<x@y>", now=NOW, lasts=lasts) is None
+
+    def done() -> None:
+        if becomes is not None:
+            with transaction(engine) as connection:
+                deliveries.record(connection, key, becomes, NOW)
+
+    assert isinstance(here.stop, Waiting)
+    here.stop.then = [lambda: None, done]
+    told, failed = run(here)
+    assert (failed is None) is fine and taken(inbox) == [ONE, THREE]
+    assert [address for address, _ in told] == [ONE, THREE, TWO], "each told once"
+    assert sum(waited(here)) <= 10 and (len(waited(here)) == 2) is (becomes is not None)
 
 
 def test_who_wants_none_and_who_needs_none_are_recorded_and_get_none(

@@ -171,6 +171,19 @@ def test_a_mail_that_could_not_be_handed_over_is_still_news_the_next_day(install
     assert told(installation, at(12)) == [("H99.01-a", 1)]
 
 
+def test_a_channel_that_cannot_be_opened_does_not_keep_superiors_from_being_told(installation: Installation) -> None:
+    take(installation.engine, A, at=at(2))
+    here = replace(installation, now=Clock(at(11)))
+    recipients = [
+        one.model_copy(update={"transport": "webhook"}) if one.address.lower() == HEAD else one
+        for one in here.settings.digest.recipients
+    ]
+    digest = here.settings.digest.model_copy(update={"recipients": recipients})
+    with pytest.raises(DeliveryError, match="there is no webhook part"):
+        send_digests(replace(here, settings=here.settings.model_copy(update={"digest": digest})))
+    assert sent(installation.engine, "escalation", ABOVE) == [11]
+
+
 def test_nothing_is_told_twice_and_nothing_old_alone(installation: Installation) -> None:
     take(installation.engine, A, at=at(2))
     mornings(installation, [11])

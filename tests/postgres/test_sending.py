@@ -16,8 +16,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from tests.posted import DAY, NOW, RECIPIENT, SENDER, Inbox, Told, mail_server
-from tthc_monitor.domain.errors import DeliveryError
-from tthc_monitor.domain.stopping import never
+from tthc_monitor.domain.errors import DeliveryError, StoppedError
+from tthc_monitor.domain.stopping import Stop, never
 from tthc_monitor.outputs.digest_attachment import Attachment
 from tthc_monitor.outputs.letters import Letter
 from tthc_monitor.outputs.sending import Outcome, send
@@ -212,6 +212,18 @@ def test_a_server_that_breaks_off_while_it_takes_the_mail_leaves_it_in_doubt(
         digest(engine, smtp)
     assert digest(engine, smtp) == "in_doubt"
     assert inbox.taken == []
+
+
+def test_asked_to_end_before_the_text_left_it_is_recorded_as_failed_and_the_next_run_sends_it(
+    engine: Engine, smtp: SmtpTransport, inbox: Inbox
+) -> None:
+    stop = Stop()
+    inbox.before_rcpt = lambda _address: stop.set("the service stops")
+    with pytest.raises(StoppedError):
+        digest(engine, replace(smtp, check=stop.check))
+    assert delivery(engine).state == "failed" and inbox.taken == []
+    inbox.before_rcpt = None
+    assert digest(engine, smtp) == "sent"
 
 
 def test_a_process_that_slept_through_its_claim_hands_nothing_over(

@@ -17,6 +17,7 @@ from tthc_monitor.commands.signals import stop_on_signals
 from tthc_monitor.domain.errors import ConfigError
 from tthc_monitor.expectations import newest_morning
 from tthc_monitor.installation import open_installation
+from tthc_monitor.outputs.letters import KINDS
 from tthc_monitor.store import deliveries
 from tthc_monitor.store.database import transaction
 from tthc_monitor.store.deliveries import Delivery
@@ -57,6 +58,9 @@ def digest_preview(
 
 @app.command("send")
 def digest_send(
+    addresses: Annotated[
+        list[str] | None, typer.Argument(metavar="[ADDRESS]...", help="Only to these; by default to everybody.")
+    ] = None,
     on_days_off: Annotated[bool, typer.Option("--on-days-off", help="Also to those who rest today.")] = False,
 ) -> None:
     """Send today's digest to those who work today and have not had it, also where it was refused or is in doubt."""
@@ -71,7 +75,7 @@ def digest_send(
                 typer.echo(f"{address}: {words}")
                 step.rows(done, max(done, everybody))
 
-            outbox_digest.send_digests(installation, tell, order="again", on_days_off=on_days_off)
+            outbox_digest.send_digests(installation, tell, order="again", on_days_off=on_days_off, only=addresses or ())
 
 
 @app.command("resend")
@@ -93,6 +97,35 @@ def digest_resend(
         elif before is not None and before.state == "in_doubt":
             typer.echo(f"whether {address} has had it nobody knows; it is sent, and may be there twice")
         outbox_digest.resend_digest(installation, address, lambda to, words: typer.echo(f"{to}: {words}"))
+
+
+@app.command("settle")
+def digest_settle(
+    address: Annotated[str, typer.Argument(help="Whose mail is in doubt.")],
+    delivered: Annotated[
+        bool, typer.Option("--delivered", help="The mail server's log shows its Message-ID as taken.")
+    ] = False,
+    kind: Annotated[str, typer.Option(help="digest or escalation.")] = "digest",
+    day: Annotated[
+        str | None, typer.Option("--date", help="Day that it was for, such as 2026-11-03; by default today.")
+    ] = None,
+) -> None:
+    """Record that a mail in doubt was delivered, as a person found it in the mail server's log; nothing is sent."""
+    if kind not in KINDS:
+        raise ConfigError(f"'{kind}' is no kind of mail; give one of {', '.join(KINDS)}")
+    if not delivered:
+        raise ConfigError(
+            "nothing says that it was delivered; give --delivered once the mail server's log shows it, else run: "
+            "tthc-monitor digest send ADDRESS"
+        )
+    with open_installation(context.settings()) as installation:
+        of = outbox_digest.today(installation) if day is None else _day(day)
+        to = address.strip().lower()
+        with transaction(installation.engine) as connection:
+            done = deliveries.settle(connection, kind, to, of, installation.now(), "found by hand to be delivered")
+        if not done:
+            raise ConfigError(f"no {kind} of {of} to '{address}' is in doubt; look at: tthc-monitor digest status")
+    typer.echo(f"{to}: {kind} of {of} recorded as sent")
 
 
 @app.command("status")
@@ -131,7 +164,7 @@ def digest_status(
     if lacking:
         typer.echo(
             f"the digest of {morning.day} is missing to {lacking} of {len(morning.recipients)}; mend the cause, then run: "
-            "tthc-monitor digest send",
+            "tthc-monitor digest send, which sends also what is in doubt; digest send ADDRESS keeps to one",
             err=True,
         )
         raise typer.Exit(1)

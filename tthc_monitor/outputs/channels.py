@@ -8,6 +8,7 @@ from typing import Final, Self
 
 from connectors.http import read_secret
 from tthc_monitor.domain.errors import ConfigError
+from tthc_monitor.domain.stopping import Check, never
 from tthc_monitor.outputs.smtp import SmtpTransport
 from tthc_monitor.outputs.transports import DirectoryTransport, NullTransport, Transport
 from tthc_monitor.outputs.webhook import WebhookTransport
@@ -22,11 +23,13 @@ class Channels:
 
     Args:
         data_dir: where a relative folder of mails starts.
+        check: called while a server is waited for; raises when the run is to end.
     """
 
-    def __init__(self, settings: Settings, data_dir: Path) -> None:
+    def __init__(self, settings: Settings, data_dir: Path, check: Check = never) -> None:
         self._settings = settings
         self._data_dir = data_dir
+        self._check = check
         self._open: dict[Channel, Transport] = {}
 
     def __enter__(self) -> Self:
@@ -45,11 +48,11 @@ class Channels:
             ConfigError: a secret cannot be read, or settings contradict each other.
         """
         if channel not in self._open:
-            self._open[channel] = make_transport(self._settings, channel, self._data_dir)
+            self._open[channel] = make_transport(self._settings, channel, self._data_dir, self._check)
         return self._open[channel]
 
 
-def make_transport(settings: Settings, channel: Channel, data_dir: Path) -> Transport:
+def make_transport(settings: Settings, channel: Channel, data_dir: Path, check: Check = never) -> Transport:
     """A transport by the settings.
 
     Raises:
@@ -59,7 +62,7 @@ def make_transport(settings: Settings, channel: Channel, data_dir: Path) -> Tran
     if channel == "smtp":
         if settings.smtp is None:
             raise ConfigError("mails are to go by smtp, but there is no smtp part; add it with host and sender")
-        return _smtp(settings.smtp, settings.base_dir)
+        return _smtp(settings.smtp, settings.base_dir, check)
     if channel == "webhook":
         if settings.webhook is None:
             raise ConfigError(
@@ -76,7 +79,7 @@ def sender_of(settings: Settings) -> str:
     return "tthc-monitor@localhost" if settings.smtp is None else settings.smtp.sender
 
 
-def _smtp(smtp: SmtpSettings, base_dir: Path) -> SmtpTransport:
+def _smtp(smtp: SmtpSettings, base_dir: Path, check: Check) -> SmtpTransport:
     return SmtpTransport(
         host=smtp.host,
         port=smtp.port,
@@ -90,6 +93,7 @@ def _smtp(smtp: SmtpSettings, base_dir: Path) -> SmtpTransport:
         rate_per_minute=smtp.rate_per_minute,
         attempts=smtp.attempts,
         retry_seconds=smtp.retry_seconds,
+        check=check,
     )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal
 from uuid import uuid4
 
-from tthc_monitor.domain.errors import DatabaseError, DeliveryError
+from tthc_monitor.domain.errors import DatabaseError, DeliveryError, StoppedError
 from tthc_monitor.outputs.audience import Links
 from tthc_monitor.outputs.letters import Kind, Letter, Mail, letter_of
 from tthc_monitor.outputs.transports import IN_DOUBT, Transport, UnknownDeliveryError
@@ -24,8 +24,9 @@ Outcome = Literal["sent", "already_sent", "in_progress", "refused", "in_doubt", 
 CLAIM_LASTS: Final = timedelta(minutes=5)
 """A claim that neither sent nor failed within this belongs to a process that died; the next call takes it over.
 
-Longer than a server may take for one step (``timeout_seconds``, at most two minutes) twice over: it is held anew when the
-text begins to leave. No pause is made while it is held.
+It is held anew right before the text leaves, and is longer than what a mail server may take for the text and for its answer
+(each ``timeout_seconds``, at most two minutes, to the last byte). The steps before that may take longer together: whoever
+lost the claim by them sends nothing. No pause is made while it is held.
 """
 
 _RECORDING_SECONDS = 60.0
@@ -67,6 +68,7 @@ def send(
     Raises:
         UnknownDeliveryError: whether it was delivered nobody knows; recorded already.
         DeliveryError: this try failed; recorded already.
+        StoppedError: it was asked to end before the text left; recorded already as failed.
         DatabaseError: the claim could not be read or written.
     """
     another = now if order == "resend" else None
@@ -86,6 +88,10 @@ def send(
         raise
     except DeliveryError as error:
         _record(engine, key, "refused" if error.permanent else "failed", now, error=str(error))
+        raise
+    except StoppedError as error:
+        # It ends only what has not begun to leave.
+        _record(engine, key, "failed", now, error=str(error))
         raise
     _record(engine, key, "sent", now, answer=answer)
     return "sent"

@@ -9,17 +9,19 @@ from __future__ import annotations
 import contextlib
 import smtplib
 import ssl
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal
 
 from tthc_monitor.domain.errors import ConfigError, DeliveryError
-from tthc_monitor.domain.stopping import Stop, never
+from tthc_monitor.domain.stopping import Check, Stop, never
 from tthc_monitor.outputs.letters import Letter
 from tthc_monitor.outputs.mail import make_message, require_one_address
 from tthc_monitor.outputs.minute_rate import MinuteRate, rate_of
+from tthc_monitor.outputs.smtp_connection import Handover, Smtp, SmtpOverTls
 from tthc_monitor.outputs.transports import IN_DOUBT, ChannelError, UnknownDeliveryError
 from tthc_monitor.store.database import first_line
 from tthc_monitor.transport_settings import Channel
@@ -29,37 +31,8 @@ Security = Literal["none", "starttls", "tls"]
 _MECHANISMS: Final = ("PLAIN", "LOGIN", "CRAM-MD5")
 _CLOSING: Final = 421
 """By which a server says that it ends the connection: it has taken enough by this one, or goes down."""
-
-
-class _Handover:
-    """The moment from which on a mail may have been delivered, and what the server said then."""
-
-    def __init__(self, before: Callable[[], None]) -> None:
-        self._before, self.began, self.answer = before, False, ""
-
-    def begin(self) -> None:
-        self._before()
-        self.began = True
-
-
-class _Told:
-    """Tells when the text of a mail begins to leave: sender and recipient were accepted by then."""
-
-    handover: _Handover
-
-    def data(self, msg: Any) -> tuple[int, bytes]:
-        self.handover.begin()
-        code, answer = super().data(msg)  # type: ignore[misc]
-        self.handover.answer = f"{code} {_text(answer)}"
-        return code, answer
-
-
-class _Smtp(_Told, smtplib.SMTP):
-    pass
-
-
-class _SmtpOverTls(_Told, smtplib.SMTP_SSL):
-    pass
+_GOODBYE: Final = 5.0
+"""Seconds that a server may take to answer ours."""
 
 
 class _OutwornError(Exception):
@@ -75,12 +48,13 @@ class SmtpTransport:
         security: ``tls`` from the first byte, ``starttls`` before anything is said, or ``none``.
         username, password: given both or neither; never sent without encryption.
         sender: address that letters are from, with or without a name before it.
-        timeout: seconds that one step may take.
+        timeout: seconds that one step may take, to the last byte of its answer.
         ca_file: certificates to trust besides the system's, for a server with a certificate of its own authority.
         envelope_sender: address to which what cannot be delivered comes back; None: the sender's.
         rate_per_minute: how many letters the server may be given in any minute.
         attempts, retry_seconds: see :class:`~tthc_monitor.outputs.transports.Transport`.
         rate: what was given to the server so far; None: what this process gave it.
+        check: called between steps and while an answer is awaited, until the text of a letter begins to leave.
 
     Raises:
         ConfigError: the settings contradict each other.
@@ -99,10 +73,11 @@ class SmtpTransport:
     attempts: int = 3
     retry_seconds: float = 5.0
     rate: MinuteRate | None = field(default=None, repr=False)
+    check: Check = field(default=never, repr=False)
     name: ClassVar[Channel] = "smtp"
     delivers: ClassVar[bool] = True
     repeatable: ClassVar[bool] = False
-    _server: _Smtp | _SmtpOverTls | None = field(default=None, init=False, repr=False)
+    _server: Smtp | SmtpOverTls | None = field(default=None, init=False, repr=False)
     _worked: bool = field(default=False, init=False, repr=False)
     _closed: ChannelError | None = field(default=None, init=False, repr=False)
 
@@ -143,6 +118,7 @@ class SmtpTransport:
     def close(self) -> None:
         """Say goodbye; that the server is rude about it changes nothing."""
         if self._server is not None:
+            self._server.timeout, self._server.check = min(self.timeout, _GOODBYE), never
             with contextlib.suppress(OSError, smtplib.SMTPException):
                 self._server.quit()
         self._drop()
@@ -154,27 +130,29 @@ class SmtpTransport:
 
     def _hand_over(self, message: EmailMessage, recipient: str, before: Callable[[], None]) -> str:
         server = self._server or self._connected()
-        server.handover = handover = _Handover(before)
+        server.handover = handover = Handover(before)
         try:
             server.send_message(message, self.envelope_sender or self._address, [recipient])
         except smtplib.SMTPRecipientsRefused as error:
             ((code, answer),) = error.recipients.values()
-            self._unless_outworn(code)
+            self._unless_ended(code, answer, error)
+            remedy = "check the address" if code >= 500 else "it is tried again"
             raise DeliveryError(
-                f"{self._where} refuses the recipient: {code} {_text(answer)}; check the address", permanent=code >= 500
+                f"{self._where} refuses the recipient: {code} {_text(answer)}; {remedy}", permanent=code >= 500
             ) from error
         except smtplib.SMTPSenderRefused as error:
-            self._unless_outworn(error.smtp_code)
+            self._unless_ended(error.smtp_code, error.smtp_error, error)
+            remedy = "check sender, envelope_sender and what this user may send as"
             raise ChannelError(
-                f"{self._where} refuses the sender: {error.smtp_code} {_text(error.smtp_error)}; check sender, "
-                "envelope_sender and what this user may send as",
+                f"{self._where} refuses the sender: {error.smtp_code} {_text(error.smtp_error)}; "
+                f"{remedy if error.smtp_code >= 500 else 'it is tried again'}",
                 permanent=error.smtp_code >= 500,
             ) from error
         except smtplib.SMTPResponseException as error:
-            if error.smtp_code == _CLOSING:
-                self._drop()
+            self._unless_ended(error.smtp_code, error.smtp_error, error)
             raise DeliveryError(
-                f"{self._where} answered {error.smtp_code} {_text(error.smtp_error)}; look into its log",
+                f"{self._where} answered {error.smtp_code} {_text(error.smtp_error)}; "
+                f"{'look into its log' if error.smtp_code >= 500 else 'it is tried again'}",
                 permanent=error.smtp_code >= 500,
             ) from error
         except smtplib.SMTPNotSupportedError as error:
@@ -187,24 +165,31 @@ class SmtpTransport:
                 raise UnknownDeliveryError(
                     f"{self._where} broke off while it was taking the mail: {first_line(error)}; {IN_DOUBT}"
                 ) from error
-            self._unless_outworn(_CLOSING)
+            self._unless_outworn()
             raise self._unreachable(error) from error
-        except DeliveryError:
-            # The claim was lost with the letter half announced.
+        except BaseException:
+            # The letter is half announced: its claim was lost, the database is away, or the run is to end.
             self._drop()
             raise
         self._worked = True
-        return handover.answer
+        return _text(handover.answer)
 
-    def _unless_outworn(self, code: int) -> None:
-        """Let go of a connection that the server ends; had it served before, a new one is worth a try at once."""
+    def _unless_ended(self, code: int, answer: bytes | str, error: Exception) -> None:
+        """Go on unless the server ends the connection: that is its wish, whoever the letter is for."""
         if code == _CLOSING:
-            worked = self._worked
-            self._drop()
-            if worked:
-                raise _OutwornError
+            self._unless_outworn()
+            raise ChannelError(
+                f"{self._where} wants to be left alone: {code} {_text(answer)}; it is tried again"
+            ) from error
 
-    def _connected(self) -> _Smtp | _SmtpOverTls:
+    def _unless_outworn(self) -> None:
+        """Let go of a connection that the server ends; had it served before, a new one is worth a try at once."""
+        worked = self._worked
+        self._drop()
+        if worked:
+            raise _OutwornError
+
+    def _connected(self) -> Smtp | SmtpOverTls:
         try:
             server = self._opened()
         except smtplib.SMTPResponseException as error:
@@ -225,15 +210,15 @@ class SmtpTransport:
         self._server, self._worked = server, False
         return server
 
-    def _opened(self) -> _Smtp | _SmtpOverTls:
+    def _opened(self) -> Smtp | SmtpOverTls:
         context = ssl.create_default_context()
         if self.ca_file is not None:
             context.load_verify_locations(cafile=self.ca_file)
-        server: _Smtp | _SmtpOverTls
+        server: Smtp | SmtpOverTls
         if self.security == "tls":
-            server = _SmtpOverTls(self.host, self.port, timeout=self.timeout, context=context)
+            server = SmtpOverTls(self.host, self.port, timeout=self.timeout, context=context, check=self.check)
         else:
-            server = _Smtp(self.host, self.port, timeout=self.timeout)
+            server = Smtp(self.host, self.port, timeout=self.timeout, check=self.check)
         try:
             if self.security == "starttls":
                 server.starttls(context=context)
@@ -279,4 +264,5 @@ def _one_address(sender: str) -> str:
 
 def _text(answer: bytes | str) -> str:
     text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
-    return " ".join(text.split())[:300]
+    words = " ".join(text.split())
+    return "".join(letter for letter in words if unicodedata.category(letter) != "Cc")[:300]

@@ -100,8 +100,8 @@ class ChannelError(DeliveryError):
 
 IN_DOUBT = (
     "nobody knows whether it was delivered, so it is not sent again by itself; look into the mail server's log for its "
-    "Message-ID, which begins with the kind and the day (digest-2026-11-03-), and where it is missing run: tthc-monitor "
-    "digest send"
+    "Message-ID, which begins with the kind and the day (digest-2026-11-03-); only where it is missing run: tthc-monitor "
+    "digest send ADDRESS; where it is there: tthc-monitor digest settle ADDRESS --delivered"
 )
 
 

@@ -21,6 +21,9 @@ Result = Literal["sent", "failed", "refused", "in_doubt", "unsubscribed", "nothi
 """What came of an attempt. ``failed`` passes by itself, ``refused`` does not; of ``in_doubt`` nobody knows; the last two
 were not sent: who gets it wants none, or there was nothing to tell."""
 
+Skipped = Literal["failed", "unsubscribed", "nothing"]
+"""Why no attempt was made; ``failed``: there is no way to make one."""
+
 RESULTS: Final[tuple[Result, ...]] = ("sent", "failed", "refused", "in_doubt", "unsubscribed", "nothing")
 METRIC: Final = "tthc_deliveries_total"
 
@@ -71,11 +74,18 @@ SET outcome = CASE WHEN sent_at IS NOT NULL THEN 'sent' ELSE %(outcome)s END, er
 WHERE {_ROW} AND claim = %(claim)s AND (outcome IS NULL OR outcome = 'in_doubt')
 """
 _SKIP: Final = """
-INSERT INTO tthc.deliveries AS d (recipient, kind, local_date, claimed_at, outcome, channel, units, attempts)
-VALUES (%(recipient)s, %(kind)s, %(day)s, %(now)s, %(outcome)s, %(channel)s, %(units)s, 0)
+INSERT INTO tthc.deliveries AS d (recipient, kind, local_date, claimed_at, outcome, channel, units, error, attempts)
+VALUES (%(recipient)s, %(kind)s, %(day)s, %(now)s, %(outcome)s, %(channel)s, %(units)s, %(error)s, 0)
 ON CONFLICT (recipient, kind, local_date) DO UPDATE
-    SET outcome = excluded.outcome, error = NULL, claimed_at = excluded.claimed_at, channel = excluded.channel
-    WHERE d.outcome IN ('failed', 'unsubscribed', 'nothing') AND d.outcome <> excluded.outcome
+    SET outcome = excluded.outcome, error = excluded.error, claimed_at = excluded.claimed_at, channel = excluded.channel
+    WHERE d.outcome IN ('failed', 'unsubscribed', 'nothing')
+      AND (d.outcome <> excluded.outcome OR d.error IS DISTINCT FROM excluded.error)
+"""
+_SETTLE: Final = f"""
+UPDATE tthc.deliveries SET outcome = 'sent', sent_at = coalesce(handing_over_at, %(now)s), error = NULL, answer = %(answer)s
+WHERE {_ROW} AND sent_at IS NULL
+  AND (outcome = 'in_doubt' OR outcome IS NULL AND handing_over_at IS NOT NULL AND lease_until < clock_timestamp())
+RETURNING channel
 """
 _OF_DAYS: Final = f"""
 SELECT recipient, kind, local_date, units, {_STATE} AS state, channel, attempts, claimed_at, sent_at, message_id, answer, error
@@ -200,14 +210,30 @@ def record(
 def skip(
     connection: Connection,
     key: Key,
-    result: Literal["unsubscribed", "nothing"],
+    result: Skipped,
     now: datetime,
     units: Sequence[str] = (),
+    *,
+    error: str | None = None,
 ) -> None:
-    """Record and count that a mail is not sent, and why; once a day, and not over an attempt under way."""
-    values = key.values() | {"outcome": result, "now": now, "units": list(units)}
+    """Record and count that a mail is not sent, and why; once a day for each reason, and not over an attempt under way."""
+    values = key.values() | {"outcome": result, "now": now, "units": list(units), "error": storable(error)}
     if connection.exec_driver_sql(_SKIP, values).rowcount == 1:
         totals.add(connection, METRIC, (key.kind, key.channel, result))
+
+
+def settle(connection: Connection, kind: str, recipient: str, day: date, now: datetime, answer: str) -> bool:
+    """Record and count as sent a mail in doubt that a person found to be delivered, as of when it was handed over.
+
+    Returns:
+        whether there was one in doubt.
+    """
+    values = {"kind": kind, "recipient": recipient, "day": day, "now": now, "answer": answer}
+    row = connection.exec_driver_sql(_SETTLE, values).one_or_none()
+    if row is None:
+        return False
+    totals.add(connection, METRIC, (kind, row[0], "sent"))
+    return True
 
 
 def of_days(connection: Connection, first: date, last: date, kind: str | None = None) -> list[Delivery]:
