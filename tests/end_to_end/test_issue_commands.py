@@ -59,7 +59,20 @@ def test_what_was_issued_is_given_out_again_byte_for_byte(office: Path, database
     ran = run("report", "monthly", *MONTH, *asked, cwd=office).good()
     assert contents(office / "lai") == first
     assert "Trần Thị B" in ran.err
-    run("report", "monthly", *MONTH, "--unit", "H99.01", "--format", "docx", "--format", "xlsx", "--out", "lai-rieng", cwd=office).good()
+    run(
+        "report",
+        "monthly",
+        *MONTH,
+        "--unit",
+        "H99.01",
+        "--format",
+        "docx",
+        "--format",
+        "xlsx",
+        "--out",
+        "lai-rieng",
+        cwd=office,
+    ).good()
     assert contents(office / "lai-rieng") == contents(office / "rieng")
 
     # What is made anew, or was not issued, stands beside it under another name.

@@ -13,8 +13,8 @@ from xlsxwriter.worksheet import Worksheet
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.report_styles import Styles, print_setup, row_height
 from tthc_monitor.outputs.sealed import head_line
-from tthc_monitor.outputs.tell_tale import CAUTION, INSTANTS, NOT_APPLIED, TellTale
 from tthc_monitor.outputs.spreadsheet_cells import is_dangerous
+from tthc_monitor.outputs.tell_tale import CAUTION, INSTANTS, NOT_APPLIED, TellTale
 from tthc_monitor.outputs.whole_file import write_whole
 
 NUMBERS: Final = "Dấu hiệu"
