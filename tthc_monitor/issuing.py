@@ -105,7 +105,7 @@ def issue_report(
     except DeliveryError as error:
         raise DeliveryError(
             f"{period.name} IS issued (issue {issue.issue_id}, digest {issue.digest}), only its files are not written: "
-            f"{error}; then get them with: tthc-monitor report monthly"
+            f"{error}; then run: tthc-monitor report monthly"
         ) from error
 
 
