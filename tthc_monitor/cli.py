@@ -52,9 +52,11 @@ from tthc_monitor.installation import (
     system_clock,
 )
 from tthc_monitor.outputs import flags_export
+from tthc_monitor.outputs.cause_list import load_causes
 from tthc_monitor.outputs.channels import make_transport
 from tthc_monitor.outputs.report_files import make_writer
-from tthc_monitor.outputs.report_gains import require_files
+from tthc_monitor.outputs.report_heads_file import read_heads
+from tthc_monitor.outputs.report_index_items import read_indices
 from tthc_monitor.settings import DEFAULT_FILE, Settings, SourceSettings, shipped_calendar
 from tthc_monitor.store.database import transaction
 from tthc_monitor.terminal import console, set_up_logging, steps
@@ -134,7 +136,10 @@ def check() -> None:
     channels = {settings.digest.transport, *map(settings.digest.transport_of, settings.digest.recipients)}
     for channel in sorted(channels):
         attempt(partial(make_transport, settings, channel, data_dir(settings)))
-    attempt(lambda: require_files(settings.report, settings.base_dir))
+    reported = settings.report
+    attempt(lambda: load_causes(reported.causes_file, settings.base_dir))
+    attempt(lambda: reported.heads_file is None or read_heads(settings.base_dir / reported.heads_file))
+    attempt(lambda: read_indices(reported.indices_file, settings.base_dir))
     attempt(lambda: make_writer(settings.report, settings.base_dir, settings.report.formats))
     problems.extend(_recipients_twice(settings))
     if problems:

@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from tthc_monitor import judging
-from tthc_monitor.domain.errors import BusyError, ConfigError
+from tthc_monitor.domain.errors import BusyError, ConfigError, DeliveryError
 from tthc_monitor.domain.periods import Period
 from tthc_monitor.installation import Installation
 from tthc_monitor.outbox_report import file_stem
@@ -22,6 +22,7 @@ from tthc_monitor.outputs.report_docx import shipped_template
 from tthc_monitor.outputs.report_files import Step, make_writer
 from tthc_monitor.outputs.report_units import read_scope
 from tthc_monitor.outputs.sealed import read_ledger_head
+from tthc_monitor.outputs.whole_file import require_folder
 from tthc_monitor.reissue import write_files
 from tthc_monitor.report_settings import ReportFormat, ReportSettings
 from tthc_monitor.store.database import transaction
@@ -56,12 +57,14 @@ def issue_report(
     Raises:
         ConfigError: the period has not ended, nobody is named, the report was issued before, or it cannot be made.
         BusyError: records came in meanwhile; nothing was issued.
-        DeliveryError: the folder cannot be written; get the files with ``tthc-monitor report monthly``.
+        DeliveryError: the folder cannot be written, which is tried first; should it fail afterwards all the same, the
+            message says that the report is issued.
     """
     settings, person, number = installation.settings, person.strip(), " ".join(number.split())
     if not person:
         raise ConfigError("a report is issued by somebody; give the name with --by")
     writer = make_writer(settings.report, settings.base_dir, formats)
+    require_folder(folder)
     judging.refresh(installation)
     with tempfile.TemporaryDirectory(prefix="tthc-issue-") as apart, transaction(installation.engine) as connection:
         now = installation.now()
@@ -98,7 +101,13 @@ def issue_report(
         )
         issue = keep_issue(connection, period, scope, files, made_from, number=number, person=person, at=now)
     log.info("report_issued", period=period.name, issue=issue.issue_id, digest=issue.digest)
-    return issue, write_files(files, folder)
+    try:
+        return issue, write_files(files, folder)
+    except DeliveryError as error:
+        raise DeliveryError(
+            f"{period.name} IS issued (issue {issue.issue_id}, digest {issue.digest}), only its files are not written: "
+            f"{error}; then run: tthc-monitor report monthly"
+        ) from error
 
 
 def report_erratum(

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from email import headerregistry as mailbox
+from email.errors import MessageError
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from tthc_monitor.source_settings import Part
 from tthc_monitor.transport_settings import Channel
 
-Address = Annotated[str, Field(pattern=r"^[^@\s<>,;]+@[^@\s<>,;]+$")]
+
+def _can_be_mailed(address: str) -> str:
+    try:
+        read = mailbox.Address(addr_spec=address).addr_spec
+    except (MessageError, ValueError, IndexError):
+        known = False
+    else:
+        known = read == address and address.isascii() and address.isprintable()
+    if not known:
+        raise ValueError(
+            f"{address!r} is no address that can be mailed; correct it: ASCII letters, digits and signs without two dots "
+            "together, a domain beyond ASCII as xn--…"
+        )
+    return address
+
+
+Address = Annotated[str, Field(pattern=r"^[^@\s<>,;]+@[^@\s<>,;]+$"), AfterValidator(_can_be_mailed)]
 Code = Annotated[str, Field(min_length=1)]
 
 

@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+import re
+from typing import Annotated, Final, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from tthc_monitor.source_settings import Part
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Username = Annotated[str, Field(pattern=r"^[^:\x00-\x1f\x7f]{1,64}$")]
-Url = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")]
+_PLAIN_URL: Final = re.compile(r"[A-Za-z0-9:/\[\]._~!$&()*+=%-]+")
+
+
+def _as_browsers_take_it(url: str) -> str:
+    """It goes into mails, headers, pages and metrics as it is written.
+
+    Raises:
+        ValueError: a sign in it would end it, or show a password, or is none of those of which addresses are made.
+    """
+    if not url.isascii():
+        raise ValueError(f"{url!r} has letters beyond ASCII; write its host as xn--…, and others in its path as %XX")
+    if "@" in url:
+        raise ValueError("it has a user or a password, which everybody would read; take that out")
+    if not _PLAIN_URL.fullmatch(url):
+        wrong = " ".join(sorted(set(_PLAIN_URL.sub("", url))))
+        raise ValueError(f"{url!r} has {wrong} in it; take that out, or write it as %XX in the path")
+    try:
+        whole = bool(urlsplit(url).hostname) and urlsplit(url).port != 0
+    except ValueError:
+        whole = False
+    if not whole:
+        raise ValueError(f"{url!r} has no host or no port that can be; correct it")
+    return url
+
+
+Url = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s?#]*$"), AfterValidator(_as_browsers_take_it)]
 
 
 class ProtectSettings(Part):

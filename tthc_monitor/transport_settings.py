@@ -46,6 +46,13 @@ class SmtpSettings(Part):
     attempts: Attempts = 3
     retry_seconds: Annotated[float, Field(ge=0, le=60)] = 5
 
+    @field_validator("sender")
+    @classmethod
+    def _one_line(cls, sender: str) -> str:
+        if not sender.isprintable():
+            raise ValueError(f"{sender!r} is no sender of mails; write an address on one line")
+        return sender
+
     @model_validator(mode="after")
     def _one_password(self) -> Self:
         if self.password is not None and self.password_file is not None:

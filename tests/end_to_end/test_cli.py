@@ -140,6 +140,15 @@ def assert_one_message(ran: Ran, code: int, *said: str) -> None:
     assert ran.out == ""
 
 
+def test_check_names_every_file_of_the_report_that_cannot_be_used(folder: Path) -> None:
+    names = {key: f"{key}.sai" for key in ("causes_file", "heads_file", "indices_file", "template")}
+    (folder / "tthc-monitor.yaml").write_text(json.dumps({"report": names}), encoding="utf-8")
+    for name in names.values():
+        (folder / name).write_text("[", encoding="utf-8")
+    ran = run("check", cwd=folder)
+    assert ran.code == 2 and all(name in ran.err for name in names.values()), ran.err
+
+
 @pytest.mark.parametrize(
     ("config", "command", "said"),
     [

@@ -143,6 +143,18 @@ def test_the_same_answer_again_is_one_and_another_one_counts_from_then_on(desk: 
     assert replaced == [False, False, True]
 
 
+def test_the_form_has_the_last_answer_so_that_the_button_alone_takes_nothing_back(desk: Desk) -> None:
+    page = desk.path("acknowledge", 1)
+    assert 'value=""' in desk.client.get(page).text
+    said = {"done_before": "2026-11-10", "note": "Đã giao <phòng>"}
+    assert desk.client.post(page, data=said).status_code == 200
+    shown = desk.client.get(page).text
+    assert 'value="2026-11-10"' in shown and ">Đã giao &lt;phòng&gt;</textarea>" in shown
+    # What was typed last stands before it, also where it cannot be taken.
+    wrong = desk.client.post(page, data={"done_before": "", "note": "0900 000 001"}).text
+    assert 'value=""' in wrong and ">0900 000 001</textarea>" in wrong
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
@@ -152,6 +164,10 @@ def test_the_same_answer_again_is_one_and_another_one_counts_from_then_on(desk: 
         ({"done_before": "mai"}, "chưa đúng"),
         ({"note": "ạ" * 501}, "501 ký tự"),
         ({"note": "Ông A, CCCD 001099012345"}, "bỏ thông tin của công dân"),
+        ({"note": "Gọi 0900 000 001 trước"}, "bỏ thông tin của công dân"),
+        ({"note": "Gọi 0900.000.001"}, "bỏ thông tin của công dân"),
+        ({"note": "Gọi 09-00-00-00-01"}, "bỏ thông tin của công dân"),
+        ({"note": "H99.01-261001-0001 0900\u2013000\u2013001"}, "bỏ thông tin của công dân"),
     ],
 )
 def test_what_cannot_be_taken_is_told_and_stays_in_the_form(desk: Desk, fields: dict[str, str], said: str) -> None:
@@ -164,7 +180,8 @@ def test_what_cannot_be_taken_is_told_and_stays_in_the_form(desk: Desk, fields: 
 
 
 def test_the_longest_note_and_the_number_of_a_dossier_are_taken(desk: Desk) -> None:
-    note = "H99.01-261001-0001 " + "ạ" * 481
+    numbers = "H99.01-261001-0001, 000.00.01.H99-261001-010001, H99.12.34-20261001-0001; 03 hồ sơ trước 20/11/2026 "
+    note = numbers + "ạ" * (500 - len(numbers))
     assert (
         desk.client.post(desk.path("acknowledge"), data={"note": note, "done_before": "2026-12-03"}).status_code == 200
     )

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import email
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from email import policy
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from tests.end_to_end.program import run
 from tests.posted import Inbox, mail_server
-from tests.postgres.test_ledger import query
+from tests.postgres.test_ledger import START, query, record, take
 
 ONE, TWO = "mot@mau.example.vn", "hai@mau.example.vn"
 
@@ -77,6 +79,27 @@ def test_send_tells_of_each_and_status_who_has_it_not(folder: Path, inbox: Inbox
     again = run("digest", "send", cwd=folder).good()
     assert sorted(again.out.splitlines()) == sorted([f"{ONE}: already sent today", f"{TWO}: sent"])
     assert run("digest", "status", cwd=folder).good().err == ""
+
+
+def test_a_morning_before_anything_was_judged_is_not_missed_and_an_earlier_one_cannot_be_made_up(
+    folder: Path, engine: Engine
+) -> None:
+    # An office that works every day but today: its newest morning is yesterday's.
+    settings = yaml.safe_load((folder / "tthc-monitor.yaml").read_text(encoding="utf-8"))
+    today = datetime.now(ZoneInfo("Asia/Ho_Chi_Minh")).date()
+    settings["calendar"]["days_off"] = [today + timedelta(days=number) for number in range(2)]
+    (folder / "tthc-monitor.yaml").write_text(yaml.safe_dump(settings, allow_unicode=True), encoding="utf-8")
+    fresh = run("digest", "status", cwd=folder).good()
+    assert "no mails from" in fresh.out and fresh.err == ""
+    take(engine, record("1"), at=START)
+    assert "1 dossiers judged" in run("evaluate", cwd=folder).good().out
+    assert run("digest", "status", cwd=folder).good().err == "", "the first one of today"
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        connection.execute(text("UPDATE tthc.evaluations SET finished_at = finished_at - interval '3 days'"))
+    missed = run("digest", "status", cwd=folder)
+    assert missed.code == 1 and "is missing to 2 of 2; it cannot be made up any more" in missed.err
+    assert "digest send" not in missed.err
 
 
 def test_resend_says_what_it_does_and_is_another_attempt(folder: Path, inbox: Inbox, engine: Engine) -> None:

@@ -40,12 +40,17 @@ def tamper(database_address: str, statement: str) -> None:
 
 def test_what_was_issued_is_given_out_again_byte_for_byte(office: Path, database_address: str) -> None:
     assert "Chưa phát hành" in run("report", "issued", cwd=office).good().out
-    first = issued(office, "--number", "05/BC-VPUB", "--format", "xlsx", "--format", "docx", "--format", "csv")
+    first = issued(office, "--number", "05/BC-VPUB", "--format", "csv")
     assert {"bao-cao-tthc-2026-01.xlsx", "bao-cao-tthc-2026-01.docx"} < set(first)
     assert any(name.startswith("bao-cao-tthc-2026-01-csv/") for name in first)
     again = run("report", "issue", *MONTH, "--by", "Lê Văn C", "--out", "khac", cwd=office)
     assert_one_message(again, 2, "2026-01 for these units was issued by Trần Thị B on .*report erratum")
     assert not (office / "khac").exists()
+
+    # A folder that cannot be written issues nothing, and none of the settings' formats is left out.
+    (office / "tep").write_text("", encoding="utf-8")
+    blocked = run("report", "issue", *MONTH, "--unit", "H99.01", "--by", "Lê Văn C", "--out", "tep/ra", cwd=office)
+    assert_one_message(blocked, 7, "the folder tep/ra cannot be written")
 
     # Of another scope there may be another report; its figures are frozen already.
     issued(office, "--unit", "H99.01", "--format", "xlsx", into="rieng")
@@ -55,7 +60,20 @@ def test_what_was_issued_is_given_out_again_byte_for_byte(office: Path, database
     ran = run("report", "monthly", *MONTH, *asked, cwd=office).good()
     assert contents(office / "lai") == first
     assert "Trần Thị B" in ran.err
-    run("report", "monthly", *MONTH, "--unit", "H99.01", "--out", "lai-rieng", cwd=office).good()
+    run(
+        "report",
+        "monthly",
+        *MONTH,
+        "--unit",
+        "H99.01",
+        "--format",
+        "docx",
+        "--format",
+        "xlsx",
+        "--out",
+        "lai-rieng",
+        cwd=office,
+    ).good()
     assert contents(office / "lai-rieng") == contents(office / "rieng")
 
     # What is made anew, or was not issued, stands beside it under another name.
@@ -78,7 +96,8 @@ def test_what_was_issued_is_given_out_again_byte_for_byte(office: Path, database
     run("report", "monthly", *MONTH, "--out", "con", cwd=office).good()  # the workbook is what it was
     tamper(
         database_address,
-        "UPDATE tthc.issued_files SET packed = (SELECT packed FROM tthc.issued_files WHERE issued_report_id = 2) "
+        "UPDATE tthc.issued_files SET packed = (SELECT packed FROM tthc.issued_files "
+        "WHERE issued_report_id = 2 AND name LIKE '%.xlsx') "
         "WHERE issued_report_id = 1 AND name LIKE '%.xlsx'",
     )
     wrong = run("report", "monthly", *MONTH, "--out", "sai", cwd=office)

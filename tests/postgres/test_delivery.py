@@ -406,6 +406,26 @@ def test_metrics_tell_how_many_have_the_newest_digest_until_the_next_one(
     assert (figures(here, NOW)["tthc_digest_missing"], figures(here, NOW)["tthc_digest_served"]) == (0, 3)
 
 
+def test_no_address_and_no_secret_stands_in_the_metrics(
+    engine: Engine, tmp_path: Path, inbox: Inbox, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = installation(engine, tmp_path, port)
+    inbox.of = {TWO: f"550 no such user {TWO}"}
+    run(here)
+    monkeypatch.setenv("KHOA", secret := "bi-mat-" * 6)
+    with (tmp_path / "x.yaml").open("a", encoding="utf-8") as file:
+        file.write(
+            f"webhook: {{url: 'http://127.0.0.1:1/{secret}', secret: {secret}}}\n"
+            "serve: {public_url: 'https://giamsat.example.vn', protect: {token_env: KHOA}}\n"
+            f"sources: [{{name: mot, kind: opencps, options: {{url: 'http://127.0.0.1:1', password: {secret}}}}}]\n"
+        )
+    told = exposition(engine, scrape_settings(replace(here, settings=load_settings(tmp_path / "x.yaml")))).decode()
+    assert 'outcome="refused"} 1' in told and "mot" in told
+    assert "bi-mat" not in told and "@" not in told
+    with engine.connect() as connection:
+        assert TWO in str(connection.execute(text("SELECT error FROM tthc.deliveries")).all()), "there it is kept"
+
+
 def test_over_a_weekend_the_newest_morning_is_that_of_friday(engine: Engine, tmp_path: Path) -> None:
     here = installation(engine, tmp_path, 25)
     sunday = NOW + timedelta(days=5)

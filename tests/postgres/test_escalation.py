@@ -5,7 +5,7 @@ from __future__ import annotations
 import email
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from email import policy
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -27,6 +27,7 @@ from tthc_monitor.settings import load_settings
 from tthc_monitor.store.acknowledgements import Acknowledgement, acknowledge, opt_out
 from tthc_monitor.store.database import transaction
 from tthc_monitor.turns import escalations_on
+from tthc_monitor.web.answers import FURTHEST
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 HEAD, BRANCH, ABOVE = "giamdoc@mau.example.vn", "chinhanh@mau.example.vn", "chutich@mau.example.vn"
@@ -245,6 +246,27 @@ def test_a_promise_is_about_what_was_overdue_then(installation: Installation) ->
     take(installation.engine, A, B, at=at(2))
     promise(installation, at(12, "16:59"), date(2026, 2, 27))
     assert told(installation, at(23)) == [("H99.01-b", 1)]
+
+
+def test_promise_after_promise_keeps_nobody_silent_longer_than_the_first_could(installation: Installation) -> None:
+    take(installation.engine, A, at=at(2))
+    days = [at(10) + timedelta(days=5 * number) for number in range(6)]
+    for noted in days:
+        promise(installation, noted, noted.astimezone(HANOI).date() + FURTHEST)
+    last = at(10) + FURTHEST
+    assert told(installation, last - timedelta(days=1)) == []
+    assert told(installation, last) == [("H99.01-a", 1)]
+    clock = Clock(last)
+    send_digests(replace(installation, now=clock, lease_clock=clock))
+    (path,) = (installation.data_dir / "thu").glob("escalation-2026-03-12-*.eml")
+    for kind in ("plain", "html"):
+        body = email.message_from_bytes(path.read_bytes(), policy=policy.default).get_body((kind,))
+        assert body is not None and "trước 06/04/2026 (đã hẹn lại nhiều lần)" in body.get_content()
+    # Something happens with it: what was promised before is heard, and a new standstill has a new first promise.
+    take(installation.engine, A | {"step_name": "Trình ký"}, at=last + timedelta(hours=1))
+    promise(installation, last + timedelta(hours=2), date(2026, 4, 10))
+    assert told(installation, last + timedelta(days=28)) == []
+    assert told(installation, datetime(2026, 4, 10, 1, tzinfo=UTC)) == [("H99.01-a", 1)]
 
 
 def test_a_promise_of_somebody_else_is_none(installation: Installation) -> None:

@@ -16,10 +16,11 @@ from tests.postgres.seed import at
 from tests.postgres.test_frozen import FROZEN_AT, MARCH, MARCH_ROWS, OPEN
 from tests.postgres.test_ledger import query, take
 from tthc_monitor import issuing
-from tthc_monitor.domain.errors import BusyError, DeliveryError
+from tthc_monitor.domain.errors import BusyError, ConfigError, DeliveryError
 from tthc_monitor.domain.published import PublishedRow
 from tthc_monitor.installation import Installation
 from tthc_monitor.outbox_report import monthly_report
+from tthc_monitor.outputs.whole_file import require_folder
 from tthc_monitor.settings import load_settings
 from tthc_monitor.store.database import transaction
 from tthc_monitor.store.issued import IssueScope, read_issues
@@ -106,10 +107,36 @@ def test_what_comes_in_while_a_report_is_made_stops_it(
     assert issue(installation, tmp_path / "ra")[0].is_file()
 
 
-def test_a_folder_that_cannot_be_written_loses_nothing(installation: Installation, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_issued(
+    installation: Installation, tmp_path: Path
+) -> None:
     blocked = tmp_path / "ra"
     blocked.write_text("a file where the folder should be", encoding="utf-8")
-    with pytest.raises(DeliveryError, match="cannot be written"):
+    for folder in (blocked, blocked / "2026"):
+        with pytest.raises(DeliveryError, match=r"the folder .*ra.* cannot be written: .*check it and its rights$"):
+            issue(installation, folder)
+    with transaction(installation.engine) as connection:
+        assert not read_issues(connection)
+    assert query(installation.engine, "SELECT count(*) FROM audit.frozen_periods") == [0]
+    with pytest.raises(ConfigError, match="give the name"):
+        issuing.issue_report(installation, MARCH, tmp_path / "a" / "b", ALL, ("xlsx",), person="")
+    require_folder(tmp_path / "a" / "b")
+    assert [path.name for path in tmp_path.iterdir() if path.name in ("a", "ra")] == ["ra"], "trying leaves nothing"
+
+
+def test_a_folder_that_vanishes_meanwhile_loses_nothing(
+    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep, blocked = issuing.keep_issue, tmp_path / "ra"
+
+    def blocks(*given: Any, **named: Any) -> Any:
+        blocked.write_text("a file where the folder should be", encoding="utf-8")
+        return keep(*given, **named)
+
+    monkeypatch.setattr(issuing, "keep_issue", blocks)
+    with pytest.raises(
+        DeliveryError, match=r"2026-03 IS issued \(issue 1, .*cannot be written.*tthc-monitor report monthly"
+    ):
         issue(installation, blocked)
     (path,) = monthly_report(installation, MARCH, tmp_path / "lai", formats=("xlsx",))
     with transaction(installation.engine) as connection:

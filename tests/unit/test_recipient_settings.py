@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -42,11 +43,55 @@ def test_what_a_recipient_says_goes_before_what_the_digest_says(tmp_path: Path) 
         ("{address: a@m.vn, superior: b@m.vn, escalate_after_days: 0}", "greater than or equal to 1"),
         ("{address: a@m.vn, superior: A@m.vn}", "the recipient's own address"),
         ("{address: a@m.vn, superior: sếp}", "String should match"),
+        ("{address: a..b@x.vn}", "'a..b@x.vn' is no address that can be mailed"),
+        ("{address: .a@x.vn}", "'.a@x.vn' is no address that can be mailed"),
+        ("{address: a@x..vn}", "'a@x..vn' is no address that can be mailed"),
+        ("{address: bác-sĩ@x.vn}", "'bác-sĩ@x.vn' is no address that can be mailed"),
+        ("{address: a@tỉnh-mẫu.vn}", "a domain beyond ASCII as xn--…"),
+        ("{address: 'a(b)@x.vn'}", "'a(b)@x.vn' is no address that can be mailed"),
+        ("{address: a@m.vn, superior: b.@m.vn}", "'b.@m.vn' is no address that can be mailed"),
+        ('{address: "a\\0@m.vn"}', r"'a\x00@m.vn' is no address that can be mailed"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_with_its_line(tmp_path: Path, recipient: str, said: str) -> None:
     (line,) = refused(tmp_path, f"digest:\n  recipients:\n    - {{address: ok@m.vn}}\n    - {recipient}\n")
     assert line.startswith("x.yaml:4: ") and said in line
+
+
+@pytest.mark.parametrize("key", ["public_url", "grafana_url"])
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("https://giamsat.tỉnh-mẫu.vn", "write its host as xn--…"),
+        ("https://x.vn/tỉnh", "as %XX"),
+        ("https://x.vn/<b>", "has < > in it"),
+        ("https://x.vn>,<mailto:a", "has , < > in it"),
+        ("https://x.vn/'a", "has ' in it"),
+        ('https://x.vn/"a', 'has " in it'),
+        ("https://x.vn/a\\b", "has \\ in it"),
+        ("https://u:bi-mat@x.vn", "a user or a password"),
+        ("https://x.vn:99999", "no port that can be"),
+        ("https://[x", "no host or no port"),
+    ],
+)
+def test_an_address_that_would_not_stay_whole_in_mails_is_refused(
+    tmp_path: Path, key: str, url: str, said: str
+) -> None:
+    (line,) = refused(tmp_path, f"serve:\n  {key}: {json.dumps(url)}\n")
+    assert line.startswith("x.yaml:2: ") and said in line and "bi-mat" not in line
+
+
+@pytest.mark.parametrize(
+    "url", ["http://10.0.0.1:9766", "https://xn--tnh-mu-lq5b.vn/t%E1%BB%89nh/", "http://[::1]:80/a_b~c"]
+)
+def test_addresses_of_every_usual_form_are_taken(tmp_path: Path, url: str) -> None:
+    assert load(tmp_path, f"serve: {{public_url: '{url}', grafana_url: '{url}'}}").serve.public_url == url
+
+
+@pytest.mark.parametrize("sender", ["a@m.vn\r\nBcc: b@m.vn", "a@m.vn\n"])
+def test_a_sender_is_an_address_on_one_line(tmp_path: Path, sender: str) -> None:
+    (line,) = refused(tmp_path, f"smtp:\n  host: mail\n  sender: {json.dumps(sender)}\n")
+    assert line.startswith("x.yaml:3: ") and f"{sender!r} is no sender of mails" in line
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from tthc_monitor.outputs.letters import KINDS
 from tthc_monitor.store import deliveries
 from tthc_monitor.store.database import transaction
 from tthc_monitor.store.deliveries import Delivery
+from tthc_monitor.store.grounds import first_evaluated
 from tthc_monitor.terminal import steps
 
 app = typer.Typer(no_args_is_help=True, help="The morning mail.")
@@ -145,9 +146,13 @@ def digest_status(
         first = last - timedelta(days=days - 1)
         if morning is not None and day is None:
             first = min(first, morning.day)
+        zone, today = ZoneInfo(installation.settings.zone), outbox_digest.today(installation)
         with transaction(installation.engine) as connection:
             held = deliveries.of_days(connection, first, last)
-        zone = ZoneInfo(installation.settings.zone)
+            began = first_evaluated(connection)
+    if morning is not None and morning.day < today and (began is None or morning.day < began.astimezone(zone).date()):
+        # There was nothing to tell yet.
+        morning = None
     if morning is not None and not first <= morning.day <= last:
         morning = None
     of_morning = [one for one in held if morning and one.kind == "digest" and one.local_date == morning.day]
@@ -162,10 +167,13 @@ def digest_status(
         return
     lacking = len(morning.recipients - {one.recipient for one in of_morning if _is_well(one)})
     if lacking:
+        remedy = (
+            "mend the cause, then run: tthc-monitor digest send, which sends also what is in doubt; digest send ADDRESS keeps to one"
+            if morning.day == today
+            else "it cannot be made up any more; mend the cause before the next one"
+        )
         typer.echo(
-            f"the digest of {morning.day} is missing to {lacking} of {len(morning.recipients)}; mend the cause, then run: "
-            "tthc-monitor digest send, which sends also what is in doubt; digest send ADDRESS keeps to one",
-            err=True,
+            f"the digest of {morning.day} is missing to {lacking} of {len(morning.recipients)}; {remedy}", err=True
         )
         raise typer.Exit(1)
 

@@ -53,13 +53,16 @@ def report_issue(
     number: Annotated[str, typer.Option(help='Number and symbol of the document, such as "05/BC-VPUB".')] = "",
     wanted: Annotated[
         list[str] | None,
-        typer.Option("--format", help="docx, xlsx, pdf, csv or json; by default those of the settings."),
+        typer.Option(
+            "--format", help="docx, xlsx, pdf, csv or json, besides those of the settings, which are always made."
+        ),
     ] = None,
 ) -> None:
     """Freeze the figures of a period, make its report, and keep the files for good, byte for byte."""
     settings = context.settings()
     span = report_period(period, kind, settings.zone)
-    formats = _formats(wanted) or settings.report.formats
+    # What is issued is issued once: a format that is left out could never be made of it any more.
+    formats = tuple(dict.fromkeys((*settings.report.formats, *_formats(wanted))))
     scope = IssueScope(tuple(sorted(set(unit or ()))), subtree, units_as)
     with open_installation(settings) as installation, steps() as shown:
         issue, files = issuing.issue_report(

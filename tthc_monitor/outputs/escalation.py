@@ -1,8 +1,8 @@
 """What superiors are told: overdue dossiers about which nothing happened for some working days.
 
 A dossier crosses the threshold on the N-th working day, by the calendar of its unit, after it became overdue or anything
-about it changed last, whichever was later; not before the day by which its recipient promised to be done. Only days are
-compared, so that how late in the day a mail goes out decides nothing; and with the day of the last mail that was sent, so
+about it changed last, whichever was later; not before the day by which its recipient promised to be done. However often is promised, the superior is told
+:data:`PATIENCE` days after the first promise that was made since it stood still. Only days are compared, so that how late in the day a mail goes out decides nothing; and with the day of the last mail that was sent, so
 that a day without mail loses nothing.
 """
 
@@ -29,9 +29,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 Days = npt.NDArray[np.datetime64]
+Counts = npt.NDArray[np.int64]
 
 KIND: Final = "escalation"
 """What such mails are called among the deliveries."""
+
+PATIENCE: Final = 30
+"""Days for which promises about one standstill keep its superior from being told, counted from the first of them."""
 
 _NEVER: Final = np.datetime64("NaT", "D")
 
@@ -88,6 +92,7 @@ class Case:
         idle_days: working days in which, being overdue, nothing about it changed.
         promised: the day before which somebody promised to be done with it, in vain; None: nobody did.
         is_new: it crossed the threshold since the superior was told last.
+        promises: how often somebody promised a later day than before, the first time included.
     """
 
     code: str
@@ -98,6 +103,7 @@ class Case:
     idle_days: int
     promised: date | None
     is_new: bool
+    promises: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +199,7 @@ class _Standstill:
         self._crossings: dict[int, Days] = {}
 
     def told(self, people: Iterable[Answerable], promises: Sequence[Any], last: date | None) -> tuple[UnitCases, ...]:
-        crossed, promised = self._crossed(people, promises)
+        crossed, promised, times = self._crossed(people, promises)
         told = np.flatnonzero(crossed <= self._today)
         new = np.ones(len(told), bool) if last is None else crossed[told] > np.datetime64(last, "D")
         frame = self._overdue.iloc[told].assign(
@@ -201,15 +207,17 @@ class _Standstill:
             idle_days=self._idle_days[told],
             changed_on=self._changed[told],
             promised=promised[told],
+            promises=times[told],
             is_new=new,
         )
         frame = frame.sort_values(["idle_days", "days_late", "code"], ascending=[False, False, True])
         units = [_unit(code, rows) for code, rows in frame.groupby("unit_code", sort=False)]
         return tuple(sorted(units, key=lambda unit: (-len(unit.cases), -unit.cases[0].idle_days, unit.name)))
 
-    def _crossed(self, people: Iterable[Answerable], promises: Sequence[Any]) -> tuple[Days, Days]:
-        """By dossier, the day on which it crosses the threshold (NaT: never), and the last day that was promised."""
-        crossed, held, promised = (np.full(len(self._overdue), _NEVER) for _ in range(3))
+    def _crossed(self, people: Iterable[Answerable], promises: Sequence[Any]) -> tuple[Days, Days, Counts]:
+        """By dossier, the day on which it crosses the threshold (NaT: never), the last day promised, how often it was put off."""
+        crossed, held, promised, limit = (np.full(len(self._overdue), _NEVER) for _ in range(4))
+        times = np.zeros(len(self._overdue), np.int64)
         for one in people:
             his = self._of(one.audience)
             crossed[his] = np.fmin(crossed[his], self._crossing(one.after_days)[his])
@@ -218,10 +226,17 @@ class _Standstill:
                     continue
                 # What became overdue afterwards he did not speak of.
                 meant = his & (self._overdue["late_since"] <= promise.acknowledged_at).to_numpy()
+                until = np.datetime64(promise.done_before, "D")
                 held[meant] = np.fmax(held[meant], np.datetime64(promise.held_until, "D"))
-                promised[meant] = np.datetime64(promise.done_before, "D")
+                made = np.datetime64(promise.acknowledged_at.astimezone(ZoneInfo(self._zone)).date(), "D")
+                # One made before it changed last ends within as many days of that change anyway.
+                standing = meant & (made >= self._idle)
+                limit[standing] = np.fmin(limit[standing], made + PATIENCE)
+                times[standing & (np.isnat(promised) | (until > promised))] += 1
+                promised[meant] = until
+        held = np.fmin(held, np.where(np.isnat(limit), held, limit))
         later = ~np.isnat(held) & ~np.isnat(crossed) & (held > crossed)
-        return np.where(later, held, crossed), promised
+        return np.where(later, held, crossed), promised, times
 
     def _of(self, audience: Audience) -> npt.NDArray[np.bool_]:
         his = np.ones(len(self._overdue), bool)
@@ -258,6 +273,7 @@ def _unit(code: Any, rows: pd.DataFrame) -> UnitCases:
             int(row["idle_days"]),
             None if pd.isna(row["promised"]) else row["promised"].date(),
             bool(row["is_new"]),
+            int(row["promises"]),
         )
         for row in rows.to_dict("records")
     )

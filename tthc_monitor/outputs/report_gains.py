@@ -7,20 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tthc_monitor.outputs.report_focus import FIELDS_FOCUS, Focus, read_focus
 from tthc_monitor.outputs.report_heads import FIELDS_HEADS, Heads, read_heads_topic
-from tthc_monitor.outputs.report_heads_file import read_heads
-from tthc_monitor.outputs.report_index_items import read_indices
 from tthc_monitor.outputs.report_indices import FIELDS_INDICES, Indices, read_index_values
 from tthc_monitor.outputs.report_proposals import FIELDS_PROPOSALS, Proposals, propose
 from tthc_monitor.outputs.report_shortenable import FIELDS_SHORTENABLE, Shortenable, read_shortenable
 from tthc_monitor.outputs.report_steps import FIELDS_STEPS, Steps, read_steps
 from tthc_monitor.outputs.report_tables import Table
 from tthc_monitor.outputs.report_times import read_times
-from tthc_monitor.report_settings import ReportSettings
 
 if TYPE_CHECKING:
     from tthc_monitor.outputs.report_topics import Reading
@@ -69,14 +65,3 @@ def read_gains(reading: Reading) -> Gains:
     times = read_times(reading)
     shortenable, steps = read_shortenable(reading, times), read_steps(reading, times)
     return Gains(focus, heads, shortenable, steps, indices, propose(reading, focus, shortenable, steps, indices))
-
-
-def require_files(settings: ReportSettings, base_dir: Path) -> None:
-    """Read the tables that the settings name, for their errors.
-
-    Raises:
-        ConfigError: one of them cannot be used.
-    """
-    if settings.heads_file is not None:
-        read_heads(base_dir / settings.heads_file)
-    read_indices(settings.indices_file, base_dir)

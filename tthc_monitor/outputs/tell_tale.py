@@ -19,7 +19,8 @@ from tthc_monitor.domain.periods import Period
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.frames import read_frame
 from tthc_monitor.outputs.sealed import LedgerHead, read_ledger_head
-from tthc_monitor.outputs.whole_file import inert, write_whole
+from tthc_monitor.outputs.spreadsheet_cells import neutral
+from tthc_monitor.outputs.whole_file import write_whole
 
 INSTANTS: Final = ("received_at", "due_at", "claimed_at", "seen_before", "seen_at")
 
@@ -136,7 +137,7 @@ def write_csv(report: TellTale, path: Path) -> tuple[Path, Path]:
     """
     behind = path.with_name(f"{path.stem}-ho-so{path.suffix}")
     for frame, file in ((report.counts, path), (report.dossiers, behind)):
-        table = frame.map(lambda value: inert(value) if isinstance(value, str) else value)
+        table = frame.map(lambda value: neutral(value) if isinstance(value, str) else value)
         for name in table.columns.intersection(list(INSTANTS)):
             table[name] = table[name].dt.tz_convert(report.period.zone).dt.strftime("%Y-%m-%d %H:%M:%S")
         # Without the mark Excel reads Vietnamese letters as something else.

@@ -13,8 +13,9 @@ from xlsxwriter.worksheet import Worksheet
 from tthc_monitor.outputs import wording
 from tthc_monitor.outputs.report_styles import Styles, print_setup, row_height
 from tthc_monitor.outputs.sealed import head_line
+from tthc_monitor.outputs.spreadsheet_cells import is_dangerous
 from tthc_monitor.outputs.tell_tale import CAUTION, INSTANTS, NOT_APPLIED, TellTale
-from tthc_monitor.outputs.whole_file import looks_like_formula, write_whole
+from tthc_monitor.outputs.whole_file import write_whole
 
 NUMBERS: Final = "Dấu hiệu"
 BEHIND: Final = "Hồ sơ"
@@ -177,7 +178,7 @@ def _title(sheet: Worksheet, styles: Styles, report: TellTale, title: str, last:
 def _text(sheet: Worksheet, row: int, column: int, value: Any, styles: Styles) -> None:
     """A text, never a formula, also when somebody edits the cell or saves the sheet as CSV and opens that."""
     text = value if isinstance(value, str) else ""
-    style = styles.cell(indent=1, quote_prefix=True) if looks_like_formula(text) else styles.cell(indent=1)
+    style = styles.cell(indent=1, quote_prefix=True) if is_dangerous(text) else styles.cell(indent=1)
     sheet.write_string(row, column, text, style)
 
 

@@ -1,18 +1,16 @@
-"""Files that a reader never sees half of, and text that no spreadsheet takes for a formula."""
+"""Files that a reader never sees half of."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 from xlsxwriter.exceptions import XlsxWriterException
 
 from tthc_monitor.domain.errors import DeliveryError
-
-_FORMULA_SIGNS: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
@@ -40,11 +38,22 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
     return path
 
 
-def looks_like_formula(value: str) -> bool:
-    """Whether a spreadsheet may take this text for a formula."""
-    return value.startswith(_FORMULA_SIGNS)
+def require_folder(folder: Path) -> None:
+    """Write a file into a folder and take it away again, with the folders that had to be made for it.
 
-
-def inert(value: str) -> str:
-    """The text as a spreadsheet's own import leaves it a text: with ``'`` before what looks like a formula."""
-    return f"'{value}" if looks_like_formula(value) else value
+    Raises:
+        DeliveryError: the folder cannot be written.
+    """
+    missing: list[Path] = []
+    try:
+        missing += (one for one in (folder, *folder.parents) if not one.exists())
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as tried:
+            tried.write(b"tried")
+    except OSError as error:
+        raise DeliveryError(f"the folder {folder} cannot be written: {error}; check it and its rights") from error
+    finally:
+        for one in missing:
+            # Somebody else may have put something there meanwhile.
+            with contextlib.suppress(OSError):
+                one.rmdir()

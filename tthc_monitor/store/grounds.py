@@ -94,6 +94,12 @@ def judged_by_since(connection: Connection) -> set[JudgedBy]:
     return {JudgedBy(row[0], tuple(row[1] or ()), row[2], row[3], row[4]) for row in rows}
 
 
+def first_evaluated(connection: Connection) -> datetime | None:
+    """When the first evaluation was over; None: none ever was."""
+    found: datetime | None = connection.execute(text("SELECT min(finished_at) FROM tthc.evaluations")).scalar_one()
+    return found
+
+
 def definition(connection: Connection, what: str, version: int) -> Mapping[str, Any]:
     """What a version of a ``calendar``, ``limit`` or ``rule`` says."""
     query = text(f"SELECT definition FROM tthc.{what}_versions WHERE {what}_version_id = :version")

@@ -186,6 +186,7 @@ class _Pages:
             last=last,
             recorded=recorded,
             answer=answer,
+            form=_filled(last, asked.today) if fields is None else answer,
             zone=self._installation.settings.zone,
             longest_note=LONGEST_NOTE,
             first_day=date.fromordinal(asked.today.toordinal() + 1),
@@ -225,3 +226,11 @@ class _Pages:
 
     def _page(self, template: str, status: int, headers: dict[str, str] | None = None, **values: Any) -> Response:
         return HTMLResponse(self._templates.get_template(template).render(values), status, headers)
+
+
+def _filled(last: Acknowledgement | None, today: date) -> Answer:
+    """What stands in the form at first: the last answer, which the button would otherwise take back; no day that is over."""
+    if last is None:
+        return Answer(None, None)
+    ahead = last.done_before is not None and last.done_before > today
+    return Answer(last.done_before if ahead else None, last.note)

@@ -17,8 +17,11 @@ FURTHEST: Final = timedelta(days=30)
 """So far ahead somebody may promise to be done."""
 
 _FIELDS: Final = 10
-_MANY_DIGITS: Final = re.compile(r"\d{9,}")
-"""As identity and telephone numbers have; numbers of dossiers have signs between."""
+_MANY_DIGITS: Final = re.compile(r"\d(?:[ .\u00a0\u2009\u202f\u2010-\u2015-]?\d){8}")
+"""As identity and telephone numbers have, however they are grouped."""
+
+_DOSSIER: Final = re.compile(r"(?<!\w)[A-Za-z]\d{2}(?:\.\d{1,4}){0,4}-\d{6}(?:\d{2})?-\d{4,8}(?!\w)")
+"""The number of a dossier, such as H99.01-261001-0001 or 000.00.01.H99-261001-0001."""
 
 _ISO: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _LOCAL: Final = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
@@ -66,7 +69,7 @@ def read_answer(fields: Mapping[str, str], today: date) -> Answer:
         problem = f"Ngày xử lý xong phải sau hôm nay và không quá {FURTHEST.days} ngày kể từ hôm nay."
     elif len(note) > LONGEST_NOTE:
         problem = f"Ghi chú dài {len(note)} ký tự; đề nghị rút gọn còn tối đa {LONGEST_NOTE} ký tự."
-    elif _MANY_DIGITS.search(note):
+    elif _MANY_DIGITS.search(_DOSSIER.sub(" # ", note)):
         problem = "Ghi chú có dãy số giống số định danh hoặc số điện thoại; đề nghị bỏ thông tin của công dân."
     return Answer(done_before, note or None, problem)
 
