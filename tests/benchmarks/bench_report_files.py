@@ -127,7 +127,7 @@ def plain(run: Run) -> list[Measurement]:
         ]
 
 
-@benchmark("report.memory", what="peak of a process that writes the four formats", budget=at_most(500, "MB"))
+@benchmark("report.files-memory", what="peak of a process that writes the four formats", budget=at_most(500, "MB"))
 def memory(run: Run) -> list[Measurement]:
     rows = run.rows(DELAYED)
     program = (
