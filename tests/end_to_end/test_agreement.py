@@ -31,6 +31,10 @@ from tthc_monitor.outputs.digest_facts import DigestFacts, read_digest_facts
 from tthc_monitor.outputs.metrics import UNKNOWN
 from tthc_monitor.outputs.report import MonthlyReport, build_report
 from tthc_monitor.outputs.report_columns import form_columns
+from tthc_monitor.outputs.report_comparison import Comparison
+from tthc_monitor.outputs.report_petitions import Petitions
+from tthc_monitor.outputs.report_progress import Progress
+from tthc_monitor.outputs.report_trend import Trend
 from tthc_monitor.rebuild import check
 from tthc_monitor.report_settings import ReportSettings
 from tthc_monitor.serving import WebServer
@@ -133,7 +137,10 @@ def from_report(installation: Installation, month: str) -> Told:
 
 def assert_topics_agree(installation: Installation, report: MonthlyReport) -> None:
     """Comparison, trend and score tell what auditors are told when they ask for the same."""
-    comparison, trend, progress, petitions = report.topics[:4]
+    [comparison] = [topic for topic in report.topics if isinstance(topic, Comparison)]
+    [trend] = [topic for topic in report.topics if isinstance(topic, Trend)]
+    [progress] = [topic for topic in report.topics if isinstance(topic, Progress)]
+    [petitions] = [topic for topic in report.topics if isinstance(topic, Petitions)]
     span = {"start": report.period.start, "end": report.as_of, "zone": report.period.zone}
     with installation.engine.connect() as connection:
         received, finished, late = connection.execute(

@@ -225,7 +225,11 @@ def test_what_the_variables_offer_is_there(watched: Watched) -> None:
 _ALERTING = [
     (rule.get("alert") or rule["record"], rule) for name in ("recording.yml", "alerts.yml") for rule in rules(name)
 ]
-_ABSENT_WHEN_ALL_IS_WELL = {"tthc_evaluation_oldest_pending_timestamp_seconds": "nothing waits to be judged, as a rule"}
+_ABSENT_WHEN_ALL_IS_WELL = {
+    "tthc_evaluation_oldest_pending_timestamp_seconds": "nothing waits to be judged, as a rule",
+    "tthc_digest_missing": "the demo sends digests to nobody",
+    "tthc_digest_served": "the demo sends digests to nobody",
+}
 
 
 @pytest.mark.parametrize(
