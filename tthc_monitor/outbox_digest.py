@@ -13,7 +13,7 @@ from tthc_monitor import judging
 from tthc_monitor.delivery import Parcel, Tell, deliver
 from tthc_monitor.domain.errors import ConfigError, DeliveryError
 from tthc_monitor.installation import Installation
-from tthc_monitor.outputs.audience import Audience, Links
+from tthc_monitor.outputs.audience import NO_LINKS, Audience, Links
 from tthc_monitor.outputs.channels import sender_of
 from tthc_monitor.outputs.digest import DigestMail, build_digest, render_digest
 from tthc_monitor.outputs.digest_facts import DigestFacts, read_digest_facts
@@ -38,7 +38,7 @@ def digest_facts(installation: Installation) -> DigestFacts:
         )
 
 
-def digest_mail(facts: DigestFacts, audience: Audience, links: Links = Links()) -> DigestMail:  # noqa: B008
+def digest_mail(facts: DigestFacts, audience: Audience, links: Links = NO_LINKS) -> DigestMail:
     """The digest for an audience."""
     return render_digest(build_digest(facts, audience, links=links))
 

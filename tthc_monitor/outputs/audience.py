@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 Role = Literal["head", "staff", "inspector"]
 """``inspector`` is told integrity findings too; ``head`` is asked to take note."""
@@ -40,3 +40,7 @@ class Links:
     unsubscribe: str | None = None
     web: str | None = None
     dashboard: str | None = None
+
+
+NO_LINKS: Final = Links()
+"""Of a mail that leads nowhere."""
